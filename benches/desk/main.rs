@@ -1,0 +1,57 @@
+//! What purser costs, next to what its parts cost bare.
+//!
+//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `start`)
+//! one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
+//! numbers. Everything runs on loopback, in temporary folders, and is gone afterwards. docs/performance.md says what
+//! the tables mean.
+
+mod floors;
+mod idle;
+mod load;
+mod matching;
+mod messages;
+mod report;
+mod server;
+mod start;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+const PARTS: [&str; 4] = ["messages", "idle", "matching", "start"];
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == floors::ECHO) {
+        floors::serve_echo()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let named: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
+    if let Some(unknown) = named.iter().find(|name| !PARTS.contains(name)) {
+        anyhow::bail!("there is no part `{unknown}`; the parts are {}", PARTS.join(", "));
+    }
+    // `cargo test --all-targets` runs it too, without that flag, and wants no four minutes of load.
+    if named.is_empty() && !args.iter().any(|arg| arg == "--bench") {
+        println!("nothing measured: run `cargo bench`");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = |part: &str| named.is_empty() || named.contains(&part);
+
+    server::raise_file_limit();
+    // One thread: the load must not take more of the machine than it needs.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut report = Report::begin();
+    if wanted("start") {
+        runtime.block_on(start::measure(&mut report))?;
+    }
+    if wanted("matching") {
+        matching::measure(&mut report)?;
+    }
+    if wanted("idle") {
+        runtime.block_on(idle::measure(&mut report))?;
+    }
+    if wanted("messages") {
+        runtime.block_on(messages::measure(&mut report))?;
+    }
+    Ok(report.end())
+}

@@ -1,0 +1,186 @@
+//! Builds the parts from the configuration and runs them: the one place where they meet.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::content::{Content, Folders, Snapshot};
+use crate::desk::Desk;
+use crate::fanout::Fanout;
+use crate::responders::Responder;
+use crate::responders::faq::Faq;
+use crate::responders::person::Person;
+use crate::responders::pipeline::Pipeline;
+use crate::store::Store;
+use crate::web::{self, Door};
+
+/// A running purser: everything but the listener.
+pub struct App {
+    config: Config,
+    store: Store,
+    fanout: Arc<Fanout>,
+    content: Arc<Content>,
+    desk: Arc<Desk>,
+    /// Ends the background tasks.
+    stop: CancellationToken,
+    background: TaskTracker,
+}
+
+impl App {
+    /// Opens the store, loads the content, and starts what runs in the background: the content watch and the wake.
+    pub async fn build(config: Config) -> anyhow::Result<App> {
+        App::build_with(config, Clock::System, Vec::new()).await
+    }
+
+    /// The same with a clock of the caller's and further responders, which are asked before the others.
+    pub async fn build_with(config: Config, clock: Clock, first: Vec<Arc<dyn Responder>>) -> anyhow::Result<App> {
+        let queue = usize::try_from(config.limits.socket_queue).context("limits.socket_queue")?;
+        let fanout = Fanout::new(queue);
+        let publish = fanout.clone();
+        let store = Store::open(&config.database, move |committed| publish.publish(&committed)).await?;
+
+        // The content comes before the desk that it is for, and goes on changing after.
+        let late_desk: Arc<std::sync::OnceLock<Arc<Desk>>> = Arc::default();
+        let on_swap = {
+            let (config, desk, first) = (config.clone(), late_desk.clone(), first.clone());
+            move |snapshot: Arc<Snapshot>| {
+                if let Some(desk) = desk.get() {
+                    desk.set_pipeline(pipeline_with(&config, &snapshot, &first));
+                }
+            }
+        };
+        let content = match Content::start(folders(&config), Some(store.clone()), on_swap).await {
+            Ok(content) => content,
+            Err(error) => {
+                store.close().await;
+                return Err(error.into());
+            }
+        };
+        let pipeline = pipeline_with(&config, &content.in_force(), &first);
+        let limit = Duration::from_secs(config.limits.answer_seconds.into());
+        let desk = Arc::new(Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit));
+        let _ = late_desk.set(desk.clone());
+
+        let stop = CancellationToken::new();
+        let background = TaskTracker::new();
+        background.spawn(desk.clone().wake(stop.clone()));
+        background.spawn(content.clone().watch(stop.clone()));
+        Ok(App { config, store, fanout, content, desk, stop, background })
+    }
+
+    /// Where messages go.
+    pub fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// What is in force.
+    pub fn content(&self) -> &Arc<Content> {
+        &self.content
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// For following conversations.
+    pub fn fanout(&self) -> &Arc<Fanout> {
+        &self.fanout
+    }
+
+    /// What this purser runs on and has loaded, a line each.
+    pub fn describe(&self) -> Vec<String> {
+        let snapshot = self.content.in_force();
+        let faq = &snapshot.faq;
+        vec![
+            format!("store    {}", self.store.describe()),
+            format!(
+                "content  {}: {} entries, {} phrases in {}",
+                snapshot.revision,
+                faq.entries(),
+                faq.phrases(),
+                faq.languages().join(", ")
+            ),
+        ]
+    }
+
+    /// Serves on this listener until `stop` is ready, then ends what is under way and returns.
+    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let limits = &self.config.limits;
+        let at_most = Duration::from_secs(limits.stop_seconds.into());
+        let door = Arc::new(Door {
+            desk: self.desk.clone(),
+            store: self.store.clone(),
+            fanout: self.fanout.clone(),
+            content: self.content.clone(),
+            origins: web::origins(&self.config.origins),
+            admin_token: self.config.admin_token.clone(),
+            templates: self.config.templates.clone(),
+            max_sockets: usize::try_from(limits.sockets).context("limits.sockets")?,
+            open_sockets: AtomicUsize::new(0),
+            back_within: at_most,
+            stop: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+        });
+        let stopping = door.stop.clone();
+        tokio::spawn(async move {
+            stop.await;
+            stopping.cancel();
+        });
+        web::serve(listener, door, at_most).await.context("the server failed")?;
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Ends the background tasks, waits for the answers under way and closes the store.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.background.close();
+        self.background.wait().await;
+        let at_most = Duration::from_secs(self.config.limits.stop_seconds.into());
+        if tokio::time::timeout(at_most, self.desk.finish_answers()).await.is_err() {
+            tracing::warn!("some answers were not ready in {at_most:?}; their questions are answered after the next start");
+        }
+        self.store.close().await;
+    }
+}
+
+/// Where the content of this configuration lies.
+pub fn folders(config: &Config) -> Folders {
+    Folders {
+        faq: config.faq.clone(),
+        plugins: config.plugins.clone(),
+        site_language: config.language.clone(),
+        handlers: config.pipeline.clone(),
+    }
+}
+
+/// The pipeline over this content.
+pub fn pipeline(config: &Config, snapshot: &Snapshot) -> Pipeline {
+    pipeline_with(config, snapshot, &[])
+}
+
+fn pipeline_with(config: &Config, snapshot: &Snapshot, first: &[Arc<dyn Responder>]) -> Pipeline {
+    let lines = snapshot.faq.lines();
+    let mut order: Vec<Arc<dyn Responder>> = first.to_vec();
+    let mut handed: Vec<Arc<dyn Responder>> = Vec::new();
+    for name in &config.pipeline {
+        match name.as_str() {
+            Faq::NAME => order.push(Arc::new(Faq::new(snapshot.faq.clone()))),
+            // A person is asked for, never offered a turn like any other.
+            Person::NAME => handed.push(Arc::new(Person::new(lines.clone()))),
+            // `Config` takes no other name.
+            _ => {}
+        }
+    }
+    let limit = Duration::from_secs(config.limits.responder_seconds.into());
+    Pipeline::new(snapshot.revision.clone(), order, handed, lines, limit)
+}

@@ -1,0 +1,332 @@
+//! The command line. Each arm of [`run`] is one call of one file here.
+//!
+//! Exit codes: 0, 1 for an error or for what a command is there to find (findings, failed recordings), 2 for a wrong
+//! use.
+
+pub mod ask;
+pub mod chat;
+pub mod check;
+pub mod content;
+pub mod init;
+pub mod replay;
+pub mod serve;
+mod terminal;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::clock::Clock;
+use crate::config::{self, Config, Flags};
+use crate::content::Snapshot;
+use crate::conversation::{ConversationId, EventId};
+use crate::responders::Turn;
+use crate::responders::pipeline::Step;
+
+/// The chat desk of a website: answers from FAQ files and scripts, keeps every message, calls a person when it should.
+#[derive(Debug, Parser)]
+#[command(
+    name = "purser",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  \
+        purser                                    serve on http://127.0.0.1:8080, data in ./purser.db\n  \
+        purser init my-site                       write a starter set for a new site\n  \
+        purser chat --why                         try the answers in the terminal\n  \
+        purser check                              is everything in faq/ and plugins/ as it should be?\n  \
+        purser --listen 0.0.0.0:80 --database mysql://purser:secret@db/purser\n\n\
+        Settings come from purser.yaml, PURSER_* variables and these options; the later wins.\n\
+        `purser COMMAND --help` shows more examples."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command that reads content takes.
+#[derive(Debug, Default, Args)]
+struct Common {
+    /// Read this file instead of purser.yaml
+    #[arg(long, value_name = "FILE", global = true, env = "PURSER_CONFIG", help_heading = "Settings")]
+    config: Option<PathBuf>,
+    /// The folder with the questions and answers [default: faq]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Settings")]
+    faq: Option<String>,
+    /// The folder with the plugins [default: plugins]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Settings")]
+    plugins: Option<String>,
+    /// What is logged on standard error: a level, or pairs such as purser=debug,info [default: info]
+    #[arg(long, value_name = "LEVEL", global = true, help_heading = "Settings")]
+    log: Option<String>,
+}
+
+/// What only the server takes.
+#[derive(Debug, Default, Args)]
+struct Server {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Settings of the server")]
+    listen: Option<String>,
+    /// Where conversations are kept: sqlite://FILE or mysql://USER:PASSWORD@HOST/DATABASE [default:
+    /// sqlite://purser.db]
+    #[arg(long, value_name = "URL", help_heading = "Settings of the server")]
+    database: Option<String>,
+    /// A folder whose pages and lines replace the built-in ones
+    #[arg(long, value_name = "DIR", help_heading = "Settings of the server")]
+    templates: Option<String>,
+    /// Refused with the reason, since ignoring it would be worse
+    #[arg(long, value_name = "URL", hide = true)]
+    redis: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (what `purser` alone does)
+    #[command(after_help = "Examples:\n  \
+        purser serve --listen 0.0.0.0:8080\n  \
+        purser serve --database mysql://purser:secret@127.0.0.1/purser\n  \
+        PURSER_DATABASE=sqlite:///var/lib/purser/purser.db purser serve --config /etc/purser.yaml\n\n\
+        Ctrl-C or SIGTERM stops it when the work under way is done; a second one stops it at once.")]
+    Serve(Server),
+    /// Load everything and print all that is wrong with it
+    #[command(after_help = "Examples:\n  \
+        purser check\n  \
+        purser check --faq new-faq --json | jq .findings\n\n\
+        Ends with 1 if there is an error, so that a build can stop there. No store is touched.")]
+    Check(check::Options),
+    /// Chat with purser in the terminal
+    #[command(after_help = "Examples:\n  \
+        purser chat --why\n  \
+        purser chat --lang de\n  \
+        echo 'where is my parcel?' | purser chat\n\n\
+        A number presses a button of the answer before. Ctrl-D ends. Nothing is kept without --database.")]
+    Chat(chat::Options),
+    /// Answer questions from standard input, one a line, each by itself
+    #[command(after_help = "Examples:\n  \
+        echo 'do you deliver on saturdays?' | purser ask\n  \
+        purser ask --json < questions.txt > answers.jsonl\n  \
+        purser ask --why --lang de\n\n\
+        With --json each line of the output is an object: text, language, outcome (answer, ask, suggest, pass or\n\
+        handover), responder, entry, suggestions, score, lookups, micros. No store is touched.")]
+    Ask(ask::Options),
+    /// Replay recorded conversations against the content of today
+    #[command(after_help = "Examples:\n  \
+        purser replay tests/conversations\n  \
+        purser replay saturday.yaml --faq new-faq\n\n\
+        Ends with 1 if an answer is not as it must be, and with 2 if a file is no recording. No store is touched.")]
+    Replay(replay::Options),
+    /// Show the content sets that went live, and go back to one
+    #[command(after_help = "Examples:\n  \
+        purser content list\n  \
+        purser content show a1b2c3 faq/en/shipping.yaml\n  \
+        purser content rollback a1b2c3")]
+    Content(content::Options),
+    /// Write a starter set for a new site
+    #[command(after_help = "Examples:\n  \
+        purser init my-site && cd my-site && purser\n\n\
+        Nothing that is there already is overwritten.")]
+    Init(init::Options),
+    /// Print the completions for a shell
+    #[command(after_help = "Examples:\n  \
+        purser completions bash > ~/.local/share/bash-completion/completions/purser\n  \
+        purser completions zsh > ~/.zfunc/_purser\n  \
+        purser completions fish > ~/.config/fish/completions/purser.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Runs the command.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { common, server, command } = cli;
+    let command = match command {
+        None => Command::Serve(server),
+        Some(Command::Serve(own)) => Command::Serve(own.or(server)),
+        Some(command) => {
+            server.refuse();
+            command
+        }
+    };
+    match command {
+        Command::Serve(server) => serve::run(common.load(server.flags(), None)?),
+        Command::Check(options) => check::run(&common.load(Vec::new(), Some("warn"))?, &options),
+        Command::Chat(options) => chat::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Ask(options) => ask::run(&common.load(Vec::new(), Some("warn"))?, &options),
+        Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
+        Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Init(options) => {
+            common.refuse();
+            init::run(&options)
+        }
+        Command::Completions { shell } => {
+            common.refuse();
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "purser", &mut script);
+            io::stdout().write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Whether a command ended because nobody reads its output any more.
+pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+impl Common {
+    /// The configuration, with logging started as it says; `quiet` is the level to log at when it says nothing.
+    fn load(self, mut flags: Vec<(&'static str, String)>, quiet: Option<&str>) -> anyhow::Result<Config> {
+        let file = self.config.clone();
+        flags.extend(self.flags());
+        // Names and values that are not Unicode are none of ours.
+        let env = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let env: Vec<(String, String)> = env.collect();
+        let names: Vec<String> = env.iter().map(|(name, _)| name.clone()).collect();
+        let config = Config::load(file.as_deref(), env, &Flags(flags))
+            .map_err(|error| anyhow::anyhow!("the configuration cannot be used\n{error}"))?;
+        let level = quiet.filter(|_| config.log == Config::default().log).unwrap_or(&config.log);
+        start_log(level)?;
+        for warning in config::unknown_variables(names) {
+            tracing::warn!("{warning}");
+        }
+        Ok(config)
+    }
+
+    fn flags(self) -> impl Iterator<Item = (&'static str, String)> {
+        let all = [("faq", self.faq), ("plugins", self.plugins), ("log", self.log)];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?)))
+    }
+
+    /// Where a setting would do nothing, it is refused. (`--config` may come from the environment.)
+    fn refuse(self) {
+        if let Some((flag, _)) = self.flags().next() {
+            let message = format!("--{flag} does nothing with this command");
+            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+    }
+}
+
+impl Server {
+    fn flags(self) -> Vec<(&'static str, String)> {
+        let all = [
+            ("listen", self.listen),
+            ("database", self.database),
+            ("templates", self.templates),
+            ("redis", self.redis),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    /// `purser --listen … serve` is `purser serve --listen …`.
+    fn or(self, before: Server) -> Server {
+        Server {
+            listen: self.listen.or(before.listen),
+            database: self.database.or(before.database),
+            templates: self.templates.or(before.templates),
+            redis: self.redis.or(before.redis),
+        }
+    }
+
+    /// An option of the server before another command would do nothing, so it is refused.
+    fn refuse(self) {
+        if let Some((flag, _)) = self.flags().first() {
+            let message = format!("--{flag} stands before the command and is an option of `serve`");
+            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+    }
+}
+
+/// Starts logging to standard error.
+fn start_log(level: &str) -> anyhow::Result<()> {
+    // The web server's own lines at this level only repeat ours.
+    let level = if level == "info" { "info,salvo_core=warn" } else { level };
+    let targets: Targets = level.parse().with_context(|| format!("log: {level}"))?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    tracing_subscriber::registry().with(lines.with_filter(targets)).try_init().context("logging was started before")
+}
+
+/// A runtime for a command that does one thing at a time.
+fn small_runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// What a command without a store works on: the content as it lies in the folders. Errors in it are printed to
+/// standard error; without usable content there is nothing to do.
+fn load_content(config: &Config) -> anyhow::Result<Arc<Snapshot>> {
+    let loaded = crate::content::load(&crate::app::folders(config), None);
+    let errors = || loaded.findings.iter().filter(|finding| finding.is_error());
+    for finding in errors() {
+        eprintln!("{finding}\n");
+    }
+    let snapshot = loaded.snapshot.clone().context("there is no content to answer from")?;
+    if errors().next().is_some() {
+        eprintln!("going on without what is in error; `purser check` shows everything\n");
+    }
+    Ok(snapshot)
+}
+
+/// A turn of its own, outside of any conversation.
+fn turn(text: &str, choice: Option<String>, languages: &[Option<&str>]) -> Turn {
+    Turn {
+        conversation: ConversationId::new(),
+        question: EventId::new(),
+        text: text.to_owned(),
+        choice,
+        languages: languages.iter().flatten().map(|language| (*language).to_owned()).collect(),
+        visitor: Arc::default(),
+        now: Clock::System.now(),
+    }
+}
+
+/// "faq: reply delivery-options (12 µs), …".
+fn trace(steps: &[Step]) -> String {
+    let step = |step: &Step| format!("{}: {} ({} µs)", step.responder, step.said, step.micros);
+    steps.iter().map(step).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verify_cli() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_the_server_may_stand_before_or_after_serve() {
+        let flags = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            match cli.command {
+                None => cli.server.flags(),
+                Some(Command::Serve(own)) => own.or(cli.server).flags(),
+                Some(_) => panic!("another command"),
+            }
+        };
+        assert_eq!(flags("purser"), []);
+        for line in ["purser --listen a:1", "purser serve --listen a:1", "purser --listen a:1 serve"] {
+            assert_eq!(flags(line), [("listen", "a:1".to_owned())]);
+        }
+        assert_eq!(flags("purser --listen a:1 serve --listen b:1"), [("listen", "b:1".to_owned())]);
+    }
+
+    #[test]
+    fn every_option_of_a_setting_is_a_key() {
+        for flag in ["listen", "database", "templates", "faq", "plugins", "log"] {
+            assert!(config::KEYS.contains(&flag), "{flag}");
+        }
+    }
+}

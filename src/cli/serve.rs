@@ -1,0 +1,118 @@
+//! `purser serve`: the server, until a signal.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::config::Config;
+
+/// Runs the server until it is told to stop.
+pub fn run(config: Config) -> anyhow::Result<ExitCode> {
+    raise_file_limit();
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(serve(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    // First of all, so that a second server on this port says so before it touches the store.
+    let listener = bind(&config.listen).await?;
+    let app = App::build(config).await?;
+    announce(&app, &listener)?;
+    app.run(listener, stop).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The lines of the start, on standard output: whoever starts purser waits for them.
+fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "purser {} is listening on http://{}", env!("CARGO_PKG_VERSION"), listener.local_addr()?)?;
+    for line in app.describe() {
+        writeln!(out, "  {line}")?;
+    }
+    let findings = app.content().findings();
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let counts = [(errors, "error"), (findings.len() - errors, "warning")];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> =
+        counts.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" })).collect();
+    if !counts.is_empty() {
+        writeln!(out, "  findings {}; `purser check` shows them", counts.join(", "))?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        let way_out = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there; stop it, or take another port with --listen HOST:PORT",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need more rights; take another one with --listen HOST:PORT",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address; 0.0.0.0 stands for all it has",
+            _ => return anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
+        };
+        anyhow::anyhow!("cannot listen on {listen}: {way_out}")
+    })
+}
+
+/// Ready at the first signal to stop. A second one ends the process at once. Listens from now on.
+#[cfg(unix)]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+        }
+    };
+    Ok(async move {
+        next().await;
+        tracing::info!("stopping when the work under way is done; a second signal stops at once");
+        tokio::spawn(async move {
+            let signal = next().await;
+            tracing::warn!("stopped at once");
+            std::process::exit(128 + signal);
+        });
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        // Without the signal there is only the hard way to stop.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(130);
+            }
+        });
+    })
+}
+
+/// Each customer is an open file, and many systems allow only 1,024 of them unless asked for more.
+#[cfg(unix)]
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let now = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: now.maximum, maximum: now.maximum };
+    if now.current != now.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, wanted)
+    {
+        tracing::warn!(error = %error, "the limit of open files stays at {:?}", now.current);
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_file_limit() {}

@@ -1,0 +1,212 @@
+//! Reads the folders and puts together the newest set of files that works.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::tree::{Tree, revision};
+use super::{Folders, Snapshot};
+use crate::clock::Clock;
+use crate::finding::Finding;
+use crate::responders::faq::{Built, Document, FaqSet, Site};
+
+/// What became of the folders.
+pub struct Loaded {
+    /// The newest set that works; nothing if there is none.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Everything that is wrong or doubtful, by severity, then file and line.
+    pub findings: Vec<Finding>,
+    /// Files that are not in force as they are on disk.
+    pub held: Vec<String>,
+}
+
+/// Loads the content. `good` is the set that was in force last: a file that is broken on disk keeps its version in
+/// it, and a change that breaks the set as a whole stays out. Only reads the folders.
+pub fn load(folders: &Folders, good: Option<&BTreeMap<String, Vec<u8>>>) -> Loaded {
+    load_tree(folders, Tree::read(folders), good)
+}
+
+/// [`load`] of what was read already.
+pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<String, Vec<u8>>>) -> Loaded {
+    let nothing = BTreeMap::new();
+    let good = good.unwrap_or(&nothing);
+    let mut findings = std::mem::take(&mut tree.findings);
+    for plugin in &tree.plugins {
+        let shown = folders.shown(&format!("plugins/{plugin}"));
+        findings.push(Finding::warning(shown, "this version does not run plugins; it is kept and has no effect"));
+    }
+    if tree.gone {
+        // Whatever happened to the folder, it was not an edit.
+        tree.files.retain(|key, _| key.starts_with("plugins/"));
+        tree.files.extend(good.iter().filter(|(key, _)| key.starts_with("faq/")).map(|(key, bytes)| (key.clone(), bytes.clone())));
+    }
+    let mut workshop = Workshop::new(folders, &tree);
+    let mut held: BTreeSet<String> = BTreeSet::new();
+
+    // What does not parse keeps its last good version.
+    let mut wanted = tree.files.clone();
+    for key in tree.unreadable.iter().chain(tree.files.keys()).filter(|key| is_faq(key)) {
+        let broken = match tree.files.get(key) {
+            Some(bytes) => workshop.document(key, bytes).err(),
+            None => Some(Vec::new()),
+        };
+        let Some(broken) = broken else { continue };
+        findings.extend(broken);
+        held.insert(key.clone());
+        match good.get(key) {
+            Some(before) => wanted.insert(key.clone(), before.clone()),
+            None => wanted.remove(key),
+        };
+    }
+
+    let settled = settle(&mut workshop, good, wanted, &tree.changed);
+    held.extend(settled.held);
+    findings.extend(settled.findings);
+    findings.sort_by(|a, b| (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column)));
+    findings.dedup();
+    let usable = settled.faq.entries() > 0;
+    if !usable && !findings.iter().any(Finding::is_error) {
+        let shown = folders.faq.display().to_string();
+        findings.push(Finding::error(shown, "there are no entries in the folder").hint("`purser init` writes some to start with"));
+    }
+    let snapshot = usable.then(|| {
+        let revision = revision(&settled.files).into();
+        Arc::new(Snapshot { revision, faq: Arc::new(settled.faq), files: settled.files })
+    });
+    Loaded { snapshot, findings, held: held.iter().map(|key| folders.shown(key)).collect() }
+}
+
+fn is_faq(key: &str) -> bool {
+    key.starts_with("faq/")
+}
+
+/// A set that is consistent, or as good as the one before.
+struct Settled {
+    files: BTreeMap<String, Vec<u8>>,
+    faq: FaqSet,
+    findings: Vec<Finding>,
+    held: Vec<String>,
+}
+
+/// Finds the largest part of the changes that works: all of them; else without those that errors speak of, the newest
+/// first; then the others once more, the oldest first, until none of them fits any more.
+fn settle(
+    workshop: &mut Workshop,
+    good: &BTreeMap<String, Vec<u8>>,
+    wanted: BTreeMap<String, Vec<u8>>,
+    changed: &BTreeMap<String, SystemTime>,
+) -> Settled {
+    let (faq, findings) = workshop.build(&wanted);
+    if !findings.iter().any(Finding::is_error) {
+        return Settled { files: wanted, faq, findings, held: Vec::new() };
+    }
+    // What the good set is not free of itself (a newer purser may check more) holds back nobody's change.
+    let known: BTreeSet<(String, String)> = workshop.build(good).1.iter().filter(|f| f.is_error()).map(identity).collect();
+    let is_new = |finding: &Finding| finding.is_error() && !known.contains(&identity(finding));
+    if !findings.iter().any(is_new) {
+        return Settled { files: wanted, faq, findings, held: Vec::new() };
+    }
+
+    let mut changes: Vec<&String> = good.keys().chain(wanted.keys()).filter(|key| is_faq(key)).collect();
+    changes.retain(|key| good.get(*key) != wanted.get(*key));
+    changes.sort();
+    changes.dedup();
+    // A file that is gone says nothing of when; that counts as just now.
+    changes.sort_by_key(|key| (!changed.contains_key(*key), changed.get(*key)));
+
+    let with = |held: &BTreeSet<&String>| {
+        let mut files = wanted.clone();
+        for &key in held {
+            match good.get(key) {
+                Some(before) => files.insert(key.clone(), before.clone()),
+                None => files.remove(key),
+            };
+        }
+        files
+    };
+    let mut held: BTreeSet<&String> = BTreeSet::new();
+    let mut now = (faq, findings);
+    while now.1.iter().any(is_new) && held.len() < changes.len() {
+        let named: BTreeSet<&str> = now.1.iter().filter(|f| is_new(f)).flat_map(files_of).collect();
+        let mut open = changes.iter().rev().filter(|key| !held.contains(**key));
+        let blamed = open.clone().find(|key| named.contains(workshop.folders.shown(key).as_str()));
+        let Some(next) = blamed.or_else(|| open.next()) else { break };
+        held.insert(next);
+        now = workshop.build(&with(&held));
+    }
+    let mut errors = Vec::new();
+    loop {
+        errors.clear();
+        let mut progress = false;
+        for &key in &changes {
+            if !held.remove(key) {
+                continue;
+            }
+            let (faq, findings) = workshop.build(&with(&held));
+            if findings.iter().any(is_new) {
+                errors.extend(findings.into_iter().filter(is_new));
+                held.insert(key);
+            } else {
+                now = (faq, findings);
+                progress = true;
+            }
+        }
+        if !progress {
+            break;
+        }
+    }
+    let files = with(&held);
+    let (faq, mut findings) = now;
+    findings.extend(errors);
+    Settled { files, faq, findings, held: held.into_iter().cloned().collect() }
+}
+
+/// What makes an error the same one although lines moved.
+fn identity(finding: &Finding) -> (String, String) {
+    (finding.file.clone(), finding.message.clone())
+}
+
+fn files_of(finding: &Finding) -> impl Iterator<Item = &str> {
+    [finding.file.as_str()].into_iter().chain(finding.also.as_ref().map(|also| also.file.as_str()))
+}
+
+/// Reads each file once and builds sets of them.
+struct Workshop<'a> {
+    folders: &'a Folders,
+    site: Site,
+    documents: HashMap<(String, Vec<u8>), Result<Document, Vec<Finding>>>,
+    built: Built,
+}
+
+impl<'a> Workshop<'a> {
+    fn new(folders: &'a Folders, tree: &Tree) -> Workshop<'a> {
+        let site = Site {
+            language: folders.site_language.clone(),
+            handlers: folders.handlers.clone(),
+            idle: tree.plugins.clone(),
+            now: Clock::System.now(),
+        };
+        Workshop { folders, site, documents: HashMap::new(), built: Built::default() }
+    }
+
+    fn document(&mut self, key: &str, bytes: &[u8]) -> Result<Document, Vec<Finding>> {
+        let of = (key.to_owned(), bytes.to_vec());
+        let shown = || self.folders.shown(key);
+        self.documents.entry(of).or_insert_with(|| Document::read(&shown(), bytes)).clone()
+    }
+
+    /// A set of these files. A file that this purser cannot read any more is an error and left out.
+    fn build(&mut self, files: &BTreeMap<String, Vec<u8>>) -> (FaqSet, Vec<Finding>) {
+        let mut broken = Vec::new();
+        let mut documents = Vec::new();
+        for (key, bytes) in files.iter().filter(|(key, _)| is_faq(key)) {
+            match self.document(key, bytes) {
+                Ok(document) => documents.push(document),
+                Err(findings) => broken.extend(findings),
+            }
+        }
+        let (set, findings) = FaqSet::build(&documents, &self.site, &mut self.built);
+        broken.extend(findings);
+        (set, broken)
+    }
+}

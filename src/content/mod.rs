@@ -1,0 +1,225 @@
+//! The content in force: the files of the FAQ (and, later, plugins), read, checked, kept and swapped while everything
+//! runs.
+//!
+//! Start and reload are one path: [`load`](load()) reads the folders and puts together the newest set that works.
+//! A file that cannot be read as YAML keeps its last good version; a change that breaks the set as a whole is held
+//! back, the other changes go live. [`Content`] keeps every set that goes live in the store, so a restart over broken
+//! files starts from the last good set, and swaps it in at once for all new questions. [`watch`](Content::watch)
+//! notices changes however they are made.
+
+mod load;
+mod tree;
+mod watch;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use load::load_tree;
+pub use load::{Loaded, load};
+pub use tree::{on_disk, put_back};
+
+use crate::clock::Clock;
+use crate::conversation::Millis;
+use crate::finding::Finding;
+use crate::responders::faq::FaqSet;
+use crate::store::{ContentSet, Store, StoreError};
+use tree::{Trace, Tree};
+
+/// Where the content is, and what it may refer to.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    /// The folder with the FAQ.
+    pub faq: PathBuf,
+    /// The folder with the plugins.
+    pub plugins: PathBuf,
+    /// The site's own language.
+    pub site_language: String,
+    /// The responders that a `then:` may name.
+    pub handlers: Vec<String>,
+}
+
+/// A set of content, ready to answer. It never changes; new content is a new snapshot.
+pub struct Snapshot {
+    /// 12 hex digits of the SHA-256 over the paths and bytes of its files.
+    pub revision: Arc<str>,
+    /// The FAQ of all languages.
+    pub faq: Arc<FaqSet>,
+    /// Its files: path (`faq/en/parcels.yaml`, `plugins/cost/main.rhai`) to bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Why there is no content to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// There is no folder, and no set from an earlier run.
+    #[error(
+        "there is no folder {} with questions and answers; `purser init` writes a set to start with, \
+         `--faq DIR` names another folder", .0.display()
+    )]
+    NoFolder(PathBuf),
+    /// Nothing in the folder can be used, and there is no set from an earlier run.
+    #[error("nothing in {} can be used:\n{}", folder.display(), findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("\n"))]
+    Unusable {
+        /// The folder with the FAQ.
+        folder: PathBuf,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+    },
+    /// The sets of earlier runs cannot be read.
+    #[error("the content of earlier runs cannot be read from the store")]
+    Store(#[from] StoreError),
+}
+
+/// What is in force. It follows the folders while [`watch`](Content::watch) runs.
+pub struct Content {
+    folders: Folders,
+    store: Option<Store>,
+    on_swap: Box<dyn Fn(Arc<Snapshot>) + Send + Sync>,
+    in_force: ArcSwap<Snapshot>,
+    findings: ArcSwap<Vec<Finding>>,
+    /// What the folders looked like when they were read last. Locked while they are read, so reloads take turns.
+    seen: tokio::sync::Mutex<Seen>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Seen {
+    /// From outside: names, sizes, times.
+    trace: Trace,
+    /// From inside: [`Tree::fingerprint`].
+    fingerprint: String,
+}
+
+impl Content {
+    /// Loads the folders, on top of the set that was in force last if the store has one; calls `on_swap` with the
+    /// result, and again for every later change.
+    pub async fn start(
+        folders: Folders,
+        store: Option<Store>,
+        on_swap: impl Fn(Arc<Snapshot>) + Send + Sync + 'static,
+    ) -> Result<Arc<Content>, ContentError> {
+        let good = match &store {
+            Some(store) => store.latest_content().await?,
+            None => None,
+        };
+        let missing = good.is_none() && !folders.faq.is_dir();
+        if missing {
+            return Err(ContentError::NoFolder(folders.faq));
+        }
+        let files = good.as_ref().map(|set| set.files.clone());
+        let (loaded, seen) = read(&folders, files, None).await;
+        let Some(loaded) = loaded else { return Err(ContentError::NoFolder(folders.faq)) };
+        log(&[], &loaded.findings);
+        let Some(snapshot) = loaded.snapshot else {
+            return Err(ContentError::Unusable { folder: folders.faq, findings: loaded.findings });
+        };
+        let content = Arc::new(Content {
+            folders,
+            store,
+            on_swap: Box::new(on_swap),
+            in_force: ArcSwap::new(snapshot.clone()),
+            findings: ArcSwap::from_pointee(loaded.findings),
+            seen: tokio::sync::Mutex::new(seen),
+        });
+        (content.on_swap)(snapshot.clone());
+        if good.is_none_or(|good| good.revision != *snapshot.revision) {
+            content.keep(&snapshot).await;
+        }
+        Ok(content)
+    }
+
+    /// The set in force.
+    pub fn in_force(&self) -> Arc<Snapshot> {
+        self.in_force.load_full()
+    }
+
+    /// What is wrong, or doubtful, with the files as they are now.
+    pub fn findings(&self) -> Arc<Vec<Finding>> {
+        self.findings.load_full()
+    }
+
+    /// Reads the folders again and swaps in what works. Messages are answered meanwhile.
+    pub async fn reload(&self) {
+        self.reload_unless(|_| None).await;
+    }
+
+    /// [`Content::reload`], if the bytes are others than the last time.
+    async fn reload_changed(&self) {
+        self.reload_unless(|seen| Some(seen.fingerprint.clone())).await;
+    }
+
+    async fn reload_unless(&self, known: impl Fn(&Seen) -> Option<String>) {
+        let mut seen = self.seen.lock().await;
+        let before = self.in_force();
+        let (loaded, now) = read(&self.folders, Some(before.files.clone()), known(&seen)).await;
+        *seen = now;
+        let Some(loaded) = loaded else { return };
+        log(&self.findings(), &loaded.findings);
+        self.findings.store(Arc::new(loaded.findings));
+        let Some(snapshot) = loaded.snapshot.filter(|snapshot| snapshot.revision != before.revision) else { return };
+        self.in_force.store(snapshot.clone());
+        (self.on_swap)(snapshot.clone());
+        tracing::info!(
+            revision = %snapshot.revision, entries = snapshot.faq.entries(), phrases = snapshot.faq.phrases(),
+            "content {} is live", snapshot.revision
+        );
+        self.keep(&snapshot).await;
+    }
+
+    /// Stores a set that went live. A store that is away keeps nobody from editing.
+    async fn keep(&self, snapshot: &Snapshot) {
+        let Some(store) = &self.store else { return };
+        let set = ContentSet { revision: snapshot.revision.to_string(), at: now(), files: snapshot.files.clone() };
+        if let Err(error) = store.keep_content(&set).await {
+            let error = anyhow::Error::from(error);
+            tracing::warn!(
+                revision = %snapshot.revision, error = %format!("{error:#}"),
+                "content {} is live and could not be kept; a restart goes back to the set before", snapshot.revision
+            );
+        }
+    }
+}
+
+/// Reads the folders and loads them, unless they are as `known` already.
+async fn read(
+    folders: &Folders,
+    good: Option<BTreeMap<String, Vec<u8>>>,
+    known: Option<String>,
+) -> (Option<Loaded>, Seen) {
+    let of = folders.clone();
+    let task = tokio::task::spawn_blocking(move || {
+        // The look comes before the reading: what changes in between is seen as a change the next time.
+        let trace = Trace::of(&of);
+        let tree = Tree::read(&of);
+        let fingerprint = tree.fingerprint();
+        let loaded = (known.as_ref() != Some(&fingerprint)).then(|| load_tree(&of, tree, good.as_ref()));
+        (loaded, Seen { trace, fingerprint })
+    });
+    task.await.unwrap_or_else(|error| {
+        let message = format!("the content could not be loaded: {error}");
+        let findings = vec![Finding::error(folders.faq.display().to_string(), message)];
+        (Some(Loaded { snapshot: None, findings, held: Vec::new() }), Seen::default())
+    })
+}
+
+/// Logs what is new among the findings, and that they are gone.
+fn log(before: &[Finding], now: &[Finding]) {
+    let known: HashSet<String> = before.iter().map(Finding::line).collect();
+    for finding in now.iter().filter(|finding| !known.contains(&finding.line())) {
+        if finding.is_error() {
+            tracing::error!("{}", finding.line());
+        } else {
+            tracing::warn!("{}", finding.line());
+        }
+    }
+    let errors = |findings: &[Finding]| findings.iter().any(Finding::is_error);
+    if errors(before) && !errors(now) {
+        tracing::info!("the content has no errors any more");
+    }
+}
+
+fn now() -> Millis {
+    Clock::System.now()
+}

@@ -1,0 +1,467 @@
+//! The desk: the thin asynchronous shell around the pure decisions. Read the state, decide, ask the pipeline,
+//! append; when the log turns out to have moved on, read again and decide again.
+//!
+//! Every door (WebSocket, terminal, later HTTP) calls [`Desk::say`]. A message is acknowledged after its commit. An
+//! answer that is there at once is committed with its question; a slow one leaves the question pending, and if this
+//! node dies meanwhile, whoever finds the question after its limit finishes it ([`Desk::wake`]).
+//!
+//! Questions of one conversation are answered one at a time and in order; messages that come meanwhile are stored
+//! and acknowledged at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::poll;
+use tokio::sync;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::conversation::{
+    ClientId, Conversation, ConversationId, Event, EventId, Millis, Said, Seq, VisitorId,
+};
+use crate::responders::pipeline::{Answered, Pipeline};
+use crate::responders::{BoxFuture, Turn};
+use crate::store::{AppendError, Store, StoreError};
+
+/// A question that is found unanswered after this long gets an apology instead of a late answer.
+const TOO_LATE: Millis = 5 * 60 * 1000;
+/// How often due conversations are looked for.
+const WAKE_EVERY: Duration = Duration::from_secs(1);
+/// How many due conversations are taken at once.
+const WAKE_BATCH: u32 = 64;
+/// A log that moves on this often between reading and appending is given up on for now.
+const MAX_CONFLICTS: usize = 16;
+/// How many acknowledgements a seat remembers, so that a client's repeats do not reach the store.
+const REMEMBERED_ACKS: usize = 8;
+/// Seats of different conversations seldom meet at the same lock.
+const SHARDS: usize = 64;
+
+/// Where messages come in and answers go out.
+pub struct Desk {
+    store: Store,
+    pipeline: ArcSwap<Pipeline>,
+    seats: Arc<Seats>,
+    clock: Clock,
+    /// The site's own language.
+    language: String,
+    /// How long a pending question may take.
+    limit: Millis,
+    /// The answers under way.
+    answering: TaskTracker,
+}
+
+/// A stored message, as its client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Where it is stored: another conversation than the seat's if the visitor has another open one.
+    pub conversation: ConversationId,
+    /// The client's id of it.
+    pub client_id: ClientId,
+    /// Its number.
+    pub seq: Seq,
+    /// When it was stored.
+    pub at: Millis,
+}
+
+/// Why the desk could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The conversation belongs to somebody else.
+    #[error("this conversation belongs to another visitor")]
+    NotYours,
+    /// The store is away; nothing is known to be stored.
+    #[error("the store cannot be reached")]
+    Unavailable(#[source] StoreError),
+    /// The log moved on too often meanwhile; nothing is stored.
+    #[error("the conversation is too busy")]
+    Busy,
+}
+
+/// What this node knows of a conversation while somebody is in it.
+pub struct Seat {
+    id: ConversationId,
+    visitor: VisitorId,
+    seats: Arc<Seats>,
+    state: sync::Mutex<Seated>,
+}
+
+#[derive(Default)]
+struct Seated {
+    /// The state that the log's end was last seen in; thrown away on a conflict.
+    head: Option<Conversation>,
+    /// Whether an answer of this conversation is under way on this node.
+    answering: bool,
+    acks: VecDeque<Ack>,
+}
+
+/// How far the answer to a question that is not stored yet has come.
+enum Progress {
+    NotAsked,
+    Ready(Answered),
+    Waiting(BoxFuture<'static, Answered>),
+}
+
+impl Desk {
+    /// A desk over this store. Its first pipeline is `pipeline`; `limit` bounds how long a question may be pending.
+    pub fn new(store: Store, pipeline: Pipeline, clock: Clock, language: String, limit: Duration) -> Desk {
+        Desk {
+            store,
+            pipeline: ArcSwap::from_pointee(pipeline),
+            seats: Arc::default(),
+            clock,
+            language,
+            limit: Millis::try_from(limit.as_millis()).unwrap_or(Millis::MAX),
+            answering: TaskTracker::new(),
+        }
+    }
+
+    /// The pipeline in force.
+    pub fn pipeline(&self) -> Arc<Pipeline> {
+        self.pipeline.load_full()
+    }
+
+    /// Puts another pipeline in force; turns under way keep theirs.
+    pub fn set_pipeline(&self, pipeline: Pipeline) {
+        self.pipeline.store(Arc::new(pipeline));
+    }
+
+    /// The site's own language.
+    pub fn language(&self) -> &str {
+        &self.language
+    }
+
+    /// A seat in a conversation, which may be one that nothing is stored of yet.
+    pub async fn seat(&self, id: ConversationId, visitor: VisitorId) -> Result<Arc<Seat>, DeskError> {
+        let seat = match self.seats.taken(id) {
+            Some(seat) => seat,
+            None => match self.store.conversation(id).await.map_err(DeskError::Unavailable)? {
+                Some(head) => self.seats.take(id, head.visitor, Some(head)),
+                None => self.seats.take(id, visitor, None),
+            },
+        };
+        if seat.visitor == visitor { Ok(seat) } else { Err(DeskError::NotYours) }
+    }
+
+    /// A seat in the visitor's open conversation, if there is one.
+    pub async fn open_seat(&self, visitor: VisitorId) -> Result<Option<Arc<Seat>>, DeskError> {
+        let head = self.store.open_conversation(visitor).await.map_err(DeskError::Unavailable)?;
+        Ok(head.map(|head| self.seats.take(head.id, visitor, Some(head))))
+    }
+
+    /// The visitor of this seat says something. Returns when it is durable. Said again with the same client id, it
+    /// is stored once and the same acknowledgement comes back.
+    pub async fn say(self: &Arc<Self>, seat: &Arc<Seat>, said: Said) -> Result<Ack, DeskError> {
+        let mut seated = seat.state.lock().await;
+        if let Some(ack) = seated.acks.iter().find(|ack| ack.client_id == said.client_id) {
+            return Ok(ack.clone());
+        }
+        let mut progress = Progress::NotAsked;
+        for _ in 0..MAX_CONFLICTS {
+            let head = self.head(seat, &mut seated).await?;
+            let now = self.clock.now();
+            let mut decision = head.say(said.clone(), now, self.limit);
+            let seq = decision.next.last_seq;
+            let next_in_turn = !head.has_pending() && !seated.answering;
+            if next_in_turn && matches!(progress, Progress::NotAsked) {
+                progress = self.begin(&decision.next, &said).await;
+            }
+            if next_in_turn
+                && let Progress::Ready(answered) = &progress
+                && let Some(answer) =
+                    decision.next.answer(said.id, seq, answered.message.clone(), now, self.limit)
+            {
+                decision = decision.then(answer);
+            }
+            let ack = Ack { conversation: seat.id, client_id: said.client_id.clone(), seq, at: decision.next.last_at };
+            let next = decision.next.clone();
+            match self.store.append(decision).await {
+                Ok(()) => {
+                    seated.remember(ack.clone());
+                    if let Progress::Waiting(answer) = progress
+                        && next_in_turn
+                    {
+                        seated.answering = true;
+                        self.answering.spawn(self.clone().finish(seat.clone(), said.id, seq, answer));
+                    }
+                    seated.head = Some(next);
+                    return Ok(ack);
+                }
+                Err(AppendError::Conflict) => seated.head = None,
+                Err(AppendError::Repeated { seq, at }) => {
+                    seated.head = None;
+                    let ack = Ack { seq, at, ..ack };
+                    seated.remember(ack.clone());
+                    return Ok(ack);
+                }
+                Err(AppendError::Elsewhere(other)) => {
+                    drop(seated);
+                    let other = self.seat(other, seat.visitor).await?;
+                    // Boxed, since a future cannot hold itself.
+                    return Box::pin(self.say(&other, said)).await;
+                }
+                Err(AppendError::Unavailable(error)) => {
+                    seated.head = None;
+                    return Err(DeskError::Unavailable(error));
+                }
+            }
+        }
+        Err(DeskError::Busy)
+    }
+
+    /// Looks for conversations that are due and does what they wait for, until it is stopped.
+    pub async fn wake(self: Arc<Self>, stop: CancellationToken) {
+        let mut away = false;
+        while stop.run_until_cancelled(tokio::time::sleep(WAKE_EVERY)).await.is_some() {
+            match self.wake_due().await {
+                Ok(()) => away = false,
+                Err(error) if !away => {
+                    away = true;
+                    tracing::error!(error = %error, "cannot look for due conversations, trying again every second");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Begins to do what every conversation that is due now waits for.
+    pub async fn wake_due(self: &Arc<Self>) -> Result<(), StoreError> {
+        for head in self.store.due(self.clock.now(), WAKE_BATCH).await? {
+            let seat = self.seats.take(head.id, head.visitor, None);
+            let mut seated = seat.state.lock().await;
+            seated.head = Some(head);
+            if !seated.answering {
+                self.take_up(&seat, &mut seated).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every answer under way is stored.
+    pub async fn finish_answers(&self) {
+        self.answering.close();
+        self.answering.wait().await;
+    }
+
+    /// Asks the pipeline once. Most answers are there at once.
+    async fn begin(&self, head: &Conversation, said: &Said) -> Progress {
+        let turn = self.turn(head, said.id, said.text.as_str(), said.choice.clone(), said.language.as_deref());
+        let mut answer = self.answer(turn);
+        match poll!(&mut answer) {
+            Poll::Ready(answered) => Progress::Ready(answered),
+            Poll::Pending => Progress::Waiting(answer),
+        }
+    }
+
+    /// Waits for the answer to a stored question, stores it, and goes on with the questions that came meanwhile.
+    async fn finish(
+        self: Arc<Self>,
+        seat: Arc<Seat>,
+        mut question: EventId,
+        mut seq: Seq,
+        mut answer: BoxFuture<'static, Answered>,
+    ) {
+        loop {
+            let answered = answer.await;
+            let mut seated = seat.state.lock().await;
+            let stored = self.store_answer(&seat, &mut seated, question, seq, answered).await;
+            let next = match stored {
+                Ok(()) => self.next_turn(&seat, &mut seated).await,
+                Err(error) => Err(error),
+            };
+            match next {
+                Ok(Some((event, turn))) => {
+                    (question, seq) = (event.id, event.seq);
+                    answer = self.answer(turn);
+                }
+                Ok(None) => {
+                    seated.answering = false;
+                    return;
+                }
+                Err(error) => {
+                    // The question stays pending, and whoever finds it after its limit finishes it.
+                    seated.head = None;
+                    seated.answering = false;
+                    tracing::error!(conversation = %seat.id, error = %error, "an answer could not be stored yet");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Appends the answer to a stored question, over whatever the visitor said since.
+    async fn store_answer(
+        &self,
+        seat: &Seat,
+        seated: &mut Seated,
+        question: EventId,
+        seq: Seq,
+        answered: Answered,
+    ) -> Result<(), DeskError> {
+        for _ in 0..MAX_CONFLICTS {
+            let head = self.head(seat, seated).await?;
+            let decided = head.answer(question, seq, answered.message.clone(), self.clock.now(), self.limit);
+            let Some(decision) = decided else {
+                tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
+                return Ok(());
+            };
+            let next = decision.next.clone();
+            match self.store.append(decision).await {
+                Ok(()) => {
+                    seated.head = Some(next);
+                    return Ok(());
+                }
+                // Somebody else's events, perhaps the very answer: the next look decides.
+                Err(AppendError::Conflict | AppendError::Repeated { .. } | AppendError::Elsewhere(_)) => {
+                    seated.head = None;
+                }
+                Err(AppendError::Unavailable(error)) => return Err(DeskError::Unavailable(error)),
+            }
+        }
+        Err(DeskError::Busy)
+    }
+
+    /// Goes on with the first pending question of a conversation that nobody on this node is answering.
+    async fn take_up(self: &Arc<Self>, seat: &Arc<Seat>, seated: &mut Seated) -> Result<(), StoreError> {
+        let Some(head) = &seated.head else { return Ok(()) };
+        let Some(event) = self.store.next_question(head.id, head.answered_seq).await? else { return Ok(()) };
+        let turn = self.turn_of(head, &event);
+        let answer = if self.clock.now() - event.at > TOO_LATE {
+            let apology = self.pipeline().apologise(&turn);
+            Box::pin(std::future::ready(apology))
+        } else {
+            self.answer(turn)
+        };
+        seated.answering = true;
+        self.answering.spawn(self.clone().finish(seat.clone(), event.id, event.seq, answer));
+        Ok(())
+    }
+
+    /// The next pending question of this conversation.
+    async fn next_turn(
+        &self,
+        seat: &Seat,
+        seated: &mut Seated,
+    ) -> Result<Option<(Arc<Event>, Turn)>, DeskError> {
+        let head = self.head(seat, seated).await?;
+        if !head.has_pending() {
+            return Ok(None);
+        }
+        let event = self.store.next_question(seat.id, head.answered_seq).await.map_err(DeskError::Unavailable)?;
+        Ok(event.map(|event| {
+            let turn = self.turn_of(&head, &event);
+            (event, turn)
+        }))
+    }
+
+    fn turn_of(&self, head: &Conversation, event: &Event) -> Turn {
+        self.turn(head, event.id, &event.body, event.meta.choice.clone(), event.meta.language.as_deref())
+    }
+
+    fn turn(
+        &self,
+        head: &Conversation,
+        question: EventId,
+        text: &str,
+        choice: Option<String>,
+        page_language: Option<&str>,
+    ) -> Turn {
+        let wanted = [head.language.as_deref(), page_language, Some(&self.language)];
+        Turn {
+            conversation: head.id,
+            question,
+            text: text.to_owned(),
+            choice,
+            languages: wanted.into_iter().flatten().map(str::to_owned).collect(),
+            visitor: Arc::default(),
+            now: self.clock.now(),
+        }
+    }
+
+    fn answer(&self, turn: Turn) -> BoxFuture<'static, Answered> {
+        let pipeline = self.pipeline();
+        Box::pin(async move { pipeline.answer(&turn).await })
+    }
+
+    async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Conversation, DeskError> {
+        if let Some(head) = &seated.head {
+            return Ok(head.clone());
+        }
+        let stored = self.store.conversation(seat.id).await.map_err(DeskError::Unavailable)?;
+        let head = stored.unwrap_or_else(|| Conversation::new(seat.id, seat.visitor));
+        if head.visitor != seat.visitor {
+            return Err(DeskError::NotYours);
+        }
+        seated.head = Some(head.clone());
+        Ok(head)
+    }
+}
+
+impl Seat {
+    /// The conversation.
+    pub fn conversation(&self) -> ConversationId {
+        self.id
+    }
+
+    /// Whose conversation it is.
+    pub fn visitor(&self) -> VisitorId {
+        self.visitor
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut shard = self.seats.shard(self.id);
+        // Another seat of this conversation may have been taken since the last user of this one left.
+        if shard.get(&self.id).is_some_and(|seat| seat.strong_count() == 0) {
+            shard.remove(&self.id);
+        }
+    }
+}
+
+impl Seated {
+    fn remember(&mut self, ack: Ack) {
+        if self.acks.len() == REMEMBERED_ACKS {
+            self.acks.pop_front();
+        }
+        self.acks.push_back(ack);
+    }
+}
+
+/// The seats that are taken on this node. Nothing is kept of conversations that nobody is in.
+struct Seats {
+    shards: Vec<Mutex<HashMap<ConversationId, Weak<Seat>>>>,
+}
+
+impl Default for Seats {
+    fn default() -> Seats {
+        Seats { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Seats {
+    fn taken(&self, id: ConversationId) -> Option<Arc<Seat>> {
+        self.shard(id).get(&id).and_then(Weak::upgrade)
+    }
+
+    /// The seat that is taken in this conversation, or a new one that starts with this state.
+    fn take(self: &Arc<Self>, id: ConversationId, visitor: VisitorId, head: Option<Conversation>) -> Arc<Seat> {
+        let mut shard = self.shard(id);
+        if let Some(seat) = shard.get(&id).and_then(Weak::upgrade) {
+            return seat;
+        }
+        let state = sync::Mutex::new(Seated { head, ..Seated::default() });
+        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), state });
+        shard.insert(id, Arc::downgrade(&seat));
+        seat
+    }
+
+    fn shard(&self, id: ConversationId) -> MutexGuard<'_, HashMap<ConversationId, Weak<Seat>>> {
+        // The last bytes of every kind of UUID are random.
+        let index = usize::from(id.0.as_bytes()[15]) % SHARDS;
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,48 @@
+//! purser: a chat desk for a shipping company's website.
+//!
+//! One binary takes the messages of customers over WebSockets, answers what it can at once from FAQ files that staff
+//! edit while it runs, and keeps every message in SQLite or MariaDB.
+//!
+//! # The way of one message
+//!
+//! [`web`] takes a frame from a socket and hands the text to the [`desk`]. The desk reads the state of the
+//! conversation, lets [`conversation`] decide what the message does to it, asks the
+//! [`pipeline`](responders::pipeline) for the answer, and gives question and answer to the [`store`] in one append.
+//! The store's writer commits them together with whatever else has come meanwhile, hands them to the [`fanout`] in
+//! the order of the commits, and only then tells the desk, which acknowledges. The sockets that follow the
+//! conversation get the events from the fan-out.
+//!
+//! # The map
+//!
+//! - [`conversation`]: ids, events, and the pure decisions. It imports nothing of the crate.
+//! - [`desk`]: the asynchronous shell around the decisions; the one place where messages come in.
+//! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, the request for a person.
+//! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
+//! - [`store`]: the log on two engines, and the one writer.
+//! - [`fanout`]: committed events to those who follow.
+//! - [`web`]: routes, sockets, the wire protocol. Only it knows salvo.
+//! - [`recording`]: conversations as files, run through the same decisions.
+//! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`yaml`] are what their names say.
+//!
+//! # Invariants
+//!
+//! - Nothing is acknowledged, and no answer is shown, before it is committed.
+//! - An append names the seq that the log must still end at. Order, deduplication and one answer a question follow.
+//! - A responder gets data and returns a value; it holds no store and no socket.
+//! - Content is swapped whole. What does not load never replaces what works.
+//! - `web` alone uses salvo, `store` alone sqlx. Nothing points back up: a test holds the arrows.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod content;
+pub mod conversation;
+pub mod desk;
+pub mod fanout;
+pub mod finding;
+pub mod recording;
+pub mod responders;
+pub mod store;
+pub mod web;
+pub mod yaml;

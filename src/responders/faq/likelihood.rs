@@ -1,0 +1,259 @@
+//! How likely each class (an entry, or "not ours") is, given what a message says.
+//!
+//! A multinomial naive Bayes over concepts and their neighbours, then sharpened: the counts alone take every word as
+//! a witness of its own ("delivery" and "date" count twice for what is one thing), so a few passes over the same
+//! wordings move weight from words that several classes share to those that tell them apart (softmax regression,
+//! started at the counts). Nothing in it is random, so the same content always gives the same numbers.
+
+use std::collections::HashMap;
+
+use super::words::{Concept, Reading};
+
+/// A number given to everything that can speak for a class: a concept, or two concepts together.
+type Feature = u32;
+
+/// What two concepts are to each other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Pair {
+    /// Neighbours in either order, ignored words between them left out: "cancel my order", "order cancelled".
+    Neighbours(Concept, Concept),
+    /// Directly one after the other, ignored words too: "do I", "where is".
+    Sequence(Concept, Concept),
+}
+
+#[derive(Clone, Debug)]
+pub struct LTuning {
+    pub ignored: f32,
+    pub neighbours: f32,
+    pub sequence: f32,
+    pub smoothing: f32,
+    pub scale: f32,
+    pub passes: usize,
+    pub step: f32,
+    pub longest: usize,
+}
+
+impl Default for LTuning {
+    fn default() -> Self {
+        LTuning { ignored: 0.3, neighbours: 0.7, sequence: 0.4, smoothing: 0.1, scale: 2.0, passes: 5, step: 1.0, longest: 16 }
+    }
+}
+
+/// A class this far below (as a logarithm) has no likelihood to speak of: its exponential is not worth computing.
+const NEGLIGIBLE: f32 = -9.0;
+
+/// Which classes each feature speaks for, and how strongly.
+pub struct Likelihood {
+    classes: usize,
+    pairs: HashMap<Pair, Feature>,
+    /// Feature → where its weights start; one more at the end.
+    starts: Vec<u32>,
+    weights: Vec<Weight>,
+    t: LTuning,
+}
+
+#[derive(Clone, Copy)]
+struct Weight {
+    class: u32,
+    weight: f32,
+}
+
+/// The classes that a message speaks for: sparse sums, kept and used again.
+#[derive(Default)]
+pub struct Tally {
+    features: Vec<(Feature, f32)>,
+    /// Class → its sum, if it is among the touched.
+    sums: Vec<f32>,
+    is_touched: Vec<bool>,
+    pub touched: Vec<u32>,
+    /// Logarithm of the sum over all classes of e^sum.
+    log_total: f32,
+}
+
+impl Tally {
+    /// Posterior of a class.
+    pub fn likelihood(&self, class: u32) -> f32 {
+        (self.sums[class as usize] - self.log_total).exp()
+    }
+
+    pub fn sum(&self, class: u32) -> f32 {
+        self.sums[class as usize]
+    }
+
+    fn add(&mut self, weights: &[Weight], value: f32) {
+        for &Weight { class, weight } in weights {
+            let at = class as usize;
+            if !self.is_touched[at] {
+                self.is_touched[at] = true;
+                self.sums[at] = 0.0;
+                self.touched.push(class);
+            }
+            self.sums[at] += weight * value;
+        }
+    }
+
+    fn clear(&mut self, classes: usize) {
+        for &class in &self.touched {
+            self.is_touched[class as usize] = false;
+        }
+        self.touched.clear();
+        if self.sums.len() < classes {
+            self.sums.resize(classes, 0.0);
+            self.is_touched.resize(classes, false);
+        }
+    }
+
+    /// The classes that nothing speaks for have the sum 0.
+    fn finish(&mut self, classes: usize) {
+        let most = self.touched.iter().map(|&class| self.sums[class as usize]).fold(0.0, f32::max);
+        let total: f32 = self.touched.iter().map(|&class| self.sums[class as usize] - most).filter(|&below| below > NEGLIGIBLE).map(f32::exp).sum();
+        let rest = (classes - self.touched.len()) as f32 * (-most).exp();
+        self.log_total = most + (total + rest).ln();
+    }
+}
+
+/// The wordings to learn from, as features.
+#[derive(Default)]
+pub struct Examples {
+    pairs: HashMap<Pair, Feature>,
+    rows: Vec<Example>,
+    tally: Tally,
+}
+
+struct Example {
+    class: u32,
+    features: Vec<(Feature, f32)>,
+}
+
+impl Examples {
+    /// Adds a wording of a class. `concepts` is how many there are.
+    pub fn add(&mut self, reading: &Reading, class: u32, concepts: usize, t: &LTuning) {
+        let Examples { pairs, rows, tally } = self;
+        each_feature(reading, tally, t, |pair| {
+            let next = (concepts + pairs.len()) as Feature;
+            Some(*pairs.entry(pair).or_insert(next))
+        });
+        rows.push(Example { class, features: tally.features.clone() });
+    }
+}
+
+impl Likelihood {
+    pub fn learn(examples: Examples, concepts: usize, classes: usize, t: LTuning) -> Likelihood {
+        let Examples { pairs, rows, mut tally } = examples;
+        let (starts, weights) = count(&rows, concepts + pairs.len(), classes, &t);
+        let mut likelihood = Likelihood { classes, pairs, starts, weights, t };
+        let order = one_of_each_in_turn(&rows, classes);
+        for pass in 0..likelihood.t.passes {
+            let step = likelihood.t.step / (1.0 + 0.1 * pass as f32);
+            for &row in &order {
+                likelihood.sharpen(&rows[row], step, &mut tally);
+            }
+        }
+        likelihood
+    }
+
+    /// Tallies what a message says.
+    pub fn tally(&self, reading: &Reading, tally: &mut Tally) {
+        tally.clear(self.classes);
+        each_feature(reading, tally, &self.t, |pair| self.pairs.get(&pair).copied());
+        let features = std::mem::take(&mut tally.features);
+        for &(feature, value) in &features {
+            tally.add(self.weights_of(feature), value);
+        }
+        tally.features = features;
+        tally.finish(self.classes);
+    }
+
+    fn weights_of(&self, feature: Feature) -> &[Weight] {
+        &self.weights[self.range(feature)]
+    }
+
+    fn range(&self, feature: Feature) -> std::ops::Range<usize> {
+        self.starts[feature as usize] as usize..self.starts[feature as usize + 1] as usize
+    }
+
+    /// One step towards giving this example to its class.
+    fn sharpen(&mut self, example: &Example, step: f32, tally: &mut Tally) {
+        tally.clear(self.classes);
+        for &(feature, value) in &example.features {
+            tally.add(self.weights_of(feature), value);
+        }
+        tally.finish(self.classes);
+        for &touched in &tally.touched {
+            let wanted = if touched == example.class { 1.0 } else { 0.0 };
+            let below = tally.sums[touched as usize] - tally.log_total;
+            tally.sums[touched as usize] = wanted - if below > NEGLIGIBLE { below.exp() } else { 0.0 };
+        }
+        for &(feature, value) in &example.features {
+            let range = self.range(feature);
+            for weight in &mut self.weights[range] {
+                weight.weight += step * value * tally.sums[weight.class as usize];
+            }
+        }
+    }
+}
+
+/// The order to learn in: the first wording of every class, then the second of every class…
+fn one_of_each_in_turn(rows: &[Example], classes: usize) -> Vec<usize> {
+    let mut taken = vec![0_u32; classes];
+    let mut order: Vec<(u32, usize)> = rows
+        .iter()
+        .enumerate()
+        .map(|(row, example)| {
+            let turn = &mut taken[example.class as usize];
+            *turn += 1;
+            (*turn, row)
+        })
+        .collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The naive Bayes weights: how much more likely a feature is in a class than anywhere.
+fn count(rows: &[Example], features: usize, classes: usize, t: &LTuning) -> (Vec<u32>, Vec<Weight>) {
+    let mut by_feature: Vec<Vec<Weight>> = vec![Vec::new(); features];
+    let mut by_class = vec![0.0; classes];
+    for Example { class, features } in rows {
+        for &(feature, value) in features {
+            by_class[*class as usize] += value;
+            let weights = &mut by_feature[feature as usize];
+            match weights.iter_mut().rfind(|weight| weight.class == *class) {
+                Some(weight) => weight.weight += value,
+                None => weights.push(Weight { class: *class, weight: value }),
+            }
+        }
+    }
+    let all: f32 = by_class.iter().sum();
+    let mut starts = vec![0];
+    let mut flat = Vec::new();
+    for mut weights in by_feature {
+        let anywhere: f32 = weights.iter().map(|weight| weight.weight).sum();
+        let expected = (anywhere + t.smoothing * classes as f32) / (all + t.smoothing * (features * classes) as f32);
+        for weight in &mut weights {
+            let inside = (weight.weight + t.smoothing) / (by_class[weight.class as usize] + t.smoothing * features as f32);
+            weight.weight = t.scale * (inside / expected).ln();
+        }
+        weights.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.class.cmp(&b.class)));
+        weights.truncate(t.longest);
+        flat.extend(weights);
+        starts.push(flat.len() as u32);
+    }
+    (starts, flat)
+}
+
+/// What a message says, as features of unit length: a long message is not surer than a short one.
+fn each_feature(reading: &Reading, tally: &mut Tally, t: &LTuning, mut index: impl FnMut(Pair) -> Option<Feature>) {
+    let features = &mut tally.features;
+    features.clear();
+    features.extend(reading.concepts.iter().map(|&concept| (concept, 1.0)));
+    features.extend(reading.ignored.iter().map(|&concept| (concept, t.ignored)));
+    for pair in reading.concepts.windows(2) {
+        let (a, b) = (pair[0].min(pair[1]), pair[0].max(pair[1]));
+        features.extend(index(Pair::Neighbours(a, b)).map(|feature| (feature, t.neighbours)));
+    }
+    for pair in reading.spoken.windows(2) {
+        features.extend(index(Pair::Sequence(pair[0], pair[1])).map(|feature| (feature, t.sequence)));
+    }
+    let length = features.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
+    features.iter_mut().for_each(|(_, value)| *value /= length);
+}

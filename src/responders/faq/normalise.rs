@@ -1,0 +1,180 @@
+//! Text → normal form: lower-case words with one space between, written the same way whoever typed them.
+//!
+//! Content and messages go through this one function, so that "Wo ist’s?", "wo ists" and "WO  IST'S!!" meet.
+//! The normal form of a normal form is itself.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// A letter this often in a row is a drawl: "sooooo" is "so". No language has it in earnest.
+const DRAWL: usize = 3;
+
+/// What follows an apostrophe and still belongs to the word: where's, don't, we'll, you're.
+/// Anything longer is a word of its own: l'adresse, o'clock.
+const LONGEST_CLITIC: usize = 2;
+
+/// The normal form of a text: empty, or words separated by single spaces.
+///
+/// Compatibility forms are unfolded (NFKC), letters lowered, accents taken off Latin and Greek letters (elsewhere a
+/// mark makes another letter: й is not и), ß becomes ss, and all that is neither letter, digit nor mark separates
+/// words. A script that puts no spaces between words gives a word a character; what belongs together there is found
+/// later, as a word of several words is.
+pub fn normalise(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    normalise_into(text, &mut out);
+    out
+}
+
+/// As [`normalise`], into a buffer that is emptied first.
+pub fn normalise_into(text: &str, out: &mut String) {
+    out.clear();
+    let mut words = Words { out, word: 0, clitic: None, last: ' ', run: 0 };
+    if text.is_ascii() {
+        text.bytes().for_each(|byte| words.push(byte.to_ascii_lowercase() as char));
+    } else {
+        let mut base = ' ';
+        let lowered = text.chars().filter(|&c| !is_invisible(c)).map(plain_apostrophe).nfkd().flat_map(char::to_lowercase);
+        let folded = lowered.nfkd().map(plain_apostrophe).filter(move |&c| {
+            let mark = is_combining_mark(c);
+            if !mark {
+                base = c;
+            }
+            !(mark && takes_accents_off(base))
+        });
+        folded.nfc().for_each(|c| match c {
+            'ß' => ['s', 's'].into_iter().for_each(|c| words.push(c)),
+            'ς' => words.push('σ'),
+            'ł' => words.push('l'),
+            'ø' => words.push('o'),
+            'æ' => ['a', 'e'].into_iter().for_each(|c| words.push(c)),
+            'œ' => ['o', 'e'].into_iter().for_each(|c| words.push(c)),
+            _ => words.push(c),
+        });
+    }
+    words.end();
+}
+
+/// Whether a script is written without spaces between its words: Chinese, Japanese, Thai, Lao, Burmese, Khmer.
+pub fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' |
+        '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' |
+        '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
+}
+
+/// The text under construction: closes words, drops apostrophes, shortens runs of a letter.
+struct Words<'a> {
+    out: &'a mut String,
+    /// Where the word under construction starts.
+    word: usize,
+    /// Where its last apostrophe was.
+    clitic: Option<usize>,
+    /// The last character and how often it came in a row.
+    last: char,
+    run: usize,
+}
+
+impl Words<'_> {
+    fn push(&mut self, c: char) {
+        if c == '\'' {
+            self.settle_clitic();
+            self.clitic = (self.out.len() > self.word).then_some(self.out.len());
+        } else if is_unspaced(c) {
+            self.end();
+            self.out.push(c);
+            self.end();
+        } else if c.is_alphanumeric() || (is_combining_mark(c) && self.out.len() > self.word) {
+            self.run = if self.last == c { self.run + 1 } else { 1 };
+            self.last = c;
+            match self.run {
+                DRAWL if c.is_ascii_alphabetic() => {
+                    self.out.truncate(self.out.len() + 2 - DRAWL);
+                    self.clitic = self.clitic.map(|at| at.min(self.out.len()));
+                }
+                run if run > DRAWL && c.is_ascii_alphabetic() => {}
+                _ => self.out.push(c),
+            }
+        } else {
+            self.end();
+        }
+    }
+
+    /// An apostrophe joins a short ending to its word and parts what is longer.
+    fn settle_clitic(&mut self) {
+        if let Some(at) = self.clitic.take()
+            && self.out[at..].chars().count() > LONGEST_CLITIC
+        {
+            self.out.insert(at, ' ');
+            self.word = at + 1;
+        }
+    }
+
+    fn end(&mut self) {
+        self.settle_clitic();
+        if self.out.len() > self.word {
+            self.out.push(' ');
+        }
+        self.word = self.out.len();
+        self.last = ' ';
+    }
+}
+
+impl Drop for Words<'_> {
+    /// The last word has no space after it.
+    fn drop(&mut self) {
+        self.out.truncate(self.out.trim_end().len());
+    }
+}
+
+fn takes_accents_off(base: char) -> bool {
+    base.is_ascii_alphanumeric() || base == '\'' || matches!(base, '\u{0080}'..='\u{024F}' | '\u{0370}'..='\u{03FF}')
+}
+
+fn plain_apostrophe(c: char) -> char {
+    if matches!(c, '’' | '‘' | 'ʼ' | '`' | '´' | '′') { '\'' } else { c }
+}
+
+/// Soft hyphens, joiners, direction marks, variation selectors: seen by nobody, typed by programs.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' |
+        '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_what_people_type_in_one_way() {
+        for (text, expected) in [
+            ("", ""),
+            ("  \t\n ", ""),
+            ("Where IS my Parcel?!", "where is my parcel"),
+            ("where's, where’s & where´s", "wheres wheres wheres"),
+            ("it's five o'clock, l'adresse", "its five o clock l adresse"),
+            ("'quoted' and rock 'n' roll", "quoted and rock n roll"),
+            ("Straße STRASSE Öffnung café naïve", "strasse strasse offnung cafe naive"),
+            ("e\u{301}te\u{301} Åre Łódź Øre", "ete are lodz ore"),
+            ("ﬁnd the ＰＡＲＣＥＬ №5 ½", "find the parcel no5 1 2"),
+            ("drop-off/pick_up", "drop off pick up"),
+            ("sooooo laaaate, free heyyy", "so late free hey"),
+            ("ΟΔΟΣ οδός", "οδοσ οδοσ"),
+            ("мой Йод", "мой йод"),
+            ("我的包裹", "我 的 包 裹"),
+            ("ガ配達", "ガ 配 達"),
+            ("한국어 배송", "한국어 배송"),
+            ("par\u{AD}cel 1️⃣ 👍🏽", "parcel 1"),
+            ("İstanbul", "istanbul"),
+        ] {
+            assert_eq!(normalise(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_normal_form_of_a_normal_form_is_itself() {
+        for c in '\0'..=char::MAX {
+            let text = format!("{c}a{c}b a'{c}{c}{c}{c} {c}\u{301}x{c}\u{327}\u{308}");
+            let once = normalise(&text);
+            assert_eq!(normalise(&once), once, "U+{:04X} in {text:?}", c as u32);
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! The FAQ of a site in all its languages: built from documents, never changed afterwards.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use super::answer::Text;
+use super::checks;
+use super::document::{Date, Document, Entry};
+use super::matcher::{EntryWordings, Matcher, Mode, Outcome, Wordings};
+use super::node::Placed;
+use crate::conversation::{Button, Millis};
+use crate::finding::{Finding, Place};
+use crate::responders::lines::{Lines, Texts, tags};
+
+const DAY: Millis = 24 * 60 * 60 * 1000;
+
+/// What the FAQ has to know of the site around it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The site's own language.
+    pub language: String,
+    /// The responders that a `then:` may name.
+    pub handlers: Vec<String>,
+    /// Plugins that are there and not run.
+    pub idle: BTreeSet<String>,
+    /// The time at which it is checked.
+    pub now: Millis,
+}
+
+/// Everything of all languages, ready to answer.
+pub struct FaqSet {
+    pub(super) languages: Vec<Arc<Language>>,
+    pub(super) site_language: String,
+    pub(super) handlers: Vec<String>,
+    lines: Arc<Lines>,
+}
+
+/// All entries of one language.
+pub(super) struct Language {
+    /// As it is written in the files.
+    pub tag: String,
+    /// In the order of files and lines.
+    pub entries: Vec<Known>,
+    /// Ids, and ids of before.
+    pub by_id: HashMap<String, usize>,
+    words: Vec<(String, Vec<String>)>,
+    ignore: Vec<String>,
+    not_ours: Vec<String>,
+    /// Ascending; the first begins before all time.
+    eras: Vec<Era>,
+}
+
+/// An entry, ready to be said.
+pub(super) struct Known {
+    pub id: String,
+    pub title: String,
+    pub phrases: Vec<String>,
+    pub mode: Mode,
+    pub priority: i32,
+    pub text: Text,
+    pub buttons: Vec<Button>,
+    pub then: Option<String>,
+    /// From the first millisecond to the first one after.
+    pub from: Millis,
+    pub until: Millis,
+    pub place: Place,
+    /// Where its phrases stand.
+    pub phrases_at: Place,
+}
+
+/// A time in which the same entries answer.
+struct Era {
+    from: Millis,
+    ready: OnceLock<Ready>,
+}
+
+/// The entries of an era and what finds them.
+pub(super) struct Ready {
+    pub matcher: Matcher,
+    /// The matcher's entry → the language's.
+    pub entries: Vec<usize>,
+}
+
+/// An entry's origin: which document, which of its entries.
+pub(super) type Origin = (usize, usize);
+
+/// Languages that were built already, for sets that differ in a few files only.
+#[derive(Default)]
+pub struct Built(HashMap<Ingredients, Arc<Outcomes>>);
+
+/// What a language is made of: its documents (by identity) and the facts that hold for all languages.
+type Ingredients = (Vec<usize>, BTreeMap<String, String>);
+
+/// A built language and what was found on the way.
+struct Outcomes {
+    language: Arc<Language>,
+    facts: BTreeMap<String, String>,
+    lines: Texts,
+    findings: Vec<Finding>,
+    /// A file of it, to say something about the language as a whole.
+    file: String,
+}
+
+impl FaqSet {
+    /// Builds the set and checks it. Where something is wrong there are errors among the findings, and the set does
+    /// without it; whether such a set goes live is the caller's decision. `built` keeps the documents' languages for
+    /// the next set.
+    pub fn build(documents: &[Document], site: &Site, built: &mut Built) -> (FaqSet, Vec<Finding>) {
+        let mut findings: Vec<Finding> = documents.iter().flat_map(|document| document.doubts()).cloned().collect();
+        let shared = facts(documents.iter().filter(|document| document.body().language.is_none()), &mut findings);
+        let mut languages = Vec::new();
+        for (tag, documents) in by_language(documents, &mut findings) {
+            let ingredients = (documents.iter().map(|document| document.identity()).collect(), shared.clone());
+            let outcomes = built.0.entry(ingredients);
+            languages.push(outcomes.or_insert_with(|| Arc::new(Outcomes::of(tag, &documents, &shared, site))).clone());
+        }
+        findings.extend(languages.iter().flat_map(|outcomes| outcomes.findings.iter().cloned()));
+        let lines = Arc::new(lines(&languages, &shared, site));
+        let places: Vec<String> = languages.iter().map(|outcomes| outcomes.file.clone()).collect();
+        // A language with nothing to answer only gives lines and facts.
+        let languages = languages.iter().map(|outcomes| outcomes.language.clone());
+        let (languages, places) = languages.zip(places).filter(|(language, _)| !language.entries.is_empty()).unzip();
+        let set = FaqSet { languages, site_language: site.language.clone(), handlers: site.handlers.clone(), lines };
+        checks::languages(&set, &places, &mut findings);
+        findings.sort_by(|a, b| (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column)));
+        (set, findings)
+    }
+
+    /// The lines that purser itself says.
+    pub fn lines(&self) -> Arc<Lines> {
+        self.lines.clone()
+    }
+
+    /// The languages that have entries, as they are written in the files.
+    pub fn languages(&self) -> Vec<&str> {
+        self.languages.iter().map(|language| language.tag.as_str()).collect()
+    }
+
+    /// How many entries there are, each language counted.
+    pub fn entries(&self) -> usize {
+        self.languages.iter().map(|language| language.entries.len()).sum()
+    }
+
+    /// How many wordings there are.
+    pub fn phrases(&self) -> usize {
+        self.languages.iter().flat_map(|language| &language.entries).map(|entry| entry.phrases.len()).sum()
+    }
+
+    /// Gets ready what is needed to answer at this time. Entries that begin or end with a date change what is looked
+    /// through; without this, the first question of such a day would wait for it.
+    pub fn prepare(&self, at: Millis) {
+        self.languages.iter().for_each(|language| {
+            language.at(at);
+        });
+    }
+
+    /// The loaded language for a tag: "de-AT" is content with "de", and "de" with "de-AT".
+    pub(super) fn language(&self, tag: &str) -> Option<usize> {
+        let find = |test: &dyn Fn(&str) -> bool| self.languages.iter().position(|language| test(&language.tag));
+        let exact = tags(tag).find_map(|tag| find(&|loaded| loaded.eq_ignore_ascii_case(&tag)));
+        exact.or_else(|| {
+            let primary = tags(tag).last()?;
+            find(&|loaded| tags(loaded).last().as_deref() == Some(primary.as_str()))
+        })
+    }
+}
+
+impl Outcomes {
+    fn of(tag: String, documents: &[&Document], shared: &BTreeMap<String, String>, site: &Site) -> Outcomes {
+        let mut findings = Vec::new();
+        let own = facts(documents.iter().copied(), &mut findings);
+        let facts = shared.clone().into_iter().chain(own).collect();
+        let lines = checks::lines(documents, &facts, &mut findings);
+        let (mut language, origins) = Language::build(tag, documents, &facts, site, &mut findings);
+        language.lead_buttons(site.now);
+        checks::language(documents, &language, &origins, site, &mut findings);
+        let file = documents.first().map_or_else(String::new, |document| document.file().to_owned());
+        Outcomes { language: Arc::new(language), facts, lines, findings, file }
+    }
+}
+
+impl Language {
+    fn build(
+        tag: String,
+        documents: &[&Document],
+        facts: &BTreeMap<String, String>,
+        site: &Site,
+        findings: &mut Vec<Finding>,
+    ) -> (Language, Vec<Origin>) {
+        let mut words: BTreeMap<&String, Vec<String>> = BTreeMap::new();
+        let (mut ignore, mut not_ours) = (Vec::new(), Vec::new());
+        let (mut entries, mut origins) = (Vec::new(), Vec::new());
+        for (index, document) in documents.iter().enumerate() {
+            let body = document.body();
+            for (number, entry) in body.entries.iter().enumerate() {
+                if let Some(known) = checks::entry(document, entry, facts, site, findings) {
+                    entries.push(known);
+                    origins.push((index, number));
+                }
+            }
+            body.words.iter().for_each(|(name, same)| words.entry(name).or_default().extend(same.iter().cloned()));
+            ignore.extend(body.ignore.iter().cloned());
+            not_ours.extend(body.not_ours.iter().cloned());
+        }
+        let by_id = checks::ids(&tag, documents, &origins, findings);
+        let mut turns: Vec<Millis> = entries.iter().flat_map(|entry: &Known| [entry.from, entry.until]).collect();
+        turns.push(Millis::MIN);
+        turns.retain(|&turn| turn != Millis::MAX);
+        turns.sort_unstable();
+        turns.dedup();
+        let eras = turns.into_iter().map(|from| Era { from, ready: OnceLock::new() }).collect();
+        let words = words.into_iter().map(|(name, same)| (name.clone(), same)).collect();
+        (Language { tag, entries, by_id, words, ignore, not_ours, eras }, origins)
+    }
+
+    /// A button whose text an entry answers leads straight to that entry.
+    fn lead_buttons(&mut self, now: Millis) {
+        let numbered = self.entries.iter().enumerate().rev();
+        let titles: HashMap<String, usize> = numbered.map(|(index, entry)| (entry.title.to_lowercase(), index)).collect();
+        let ready = self.at(now);
+        let leads = |button: &Button| {
+            let titled = titles.get(&button.text.to_lowercase()).copied();
+            let found = titled.or_else(|| match ready.matcher.find(&button.text).outcome {
+                Outcome::Sure(candidate) => Some(ready.entries[candidate.entry]),
+                _ => None,
+            });
+            found.map(|found| self.entries[found].id.clone())
+        };
+        let led: Vec<Vec<Option<String>>> =
+            self.entries.iter().map(|entry| entry.buttons.iter().map(leads).collect()).collect();
+        for (entry, led) in self.entries.iter_mut().zip(led) {
+            entry.buttons.iter_mut().zip(led).for_each(|(button, choice)| button.choice = choice);
+        }
+    }
+
+    /// What finds the entries that answer at this time.
+    pub fn at(&self, now: Millis) -> &Ready {
+        let index = self.eras.partition_point(|era| era.from <= now).saturating_sub(1);
+        let era = &self.eras[index];
+        era.ready.get_or_init(|| {
+            let active = |entry: &Known| entry.from <= era.from && era.from < entry.until;
+            let entries: Vec<usize> =
+                self.entries.iter().enumerate().filter(|(_, entry)| active(entry)).map(|(index, _)| index).collect();
+            let wordings = entries.iter().map(|&index| {
+                let entry = &self.entries[index];
+                EntryWordings { phrases: entry.phrases.clone(), mode: entry.mode, priority: entry.priority }
+            });
+            let wordings = Wordings {
+                language: self.tag.clone(),
+                entries: wordings.collect(),
+                words: self.words.clone(),
+                ignore: self.ignore.clone(),
+                not_ours: self.not_ours.clone(),
+            };
+            Ready { matcher: Matcher::build(&wordings), entries }
+        })
+    }
+
+    /// What must not be answered.
+    pub fn not_ours(&self) -> &[String] {
+        &self.not_ours
+    }
+}
+
+impl Known {
+    /// An entry that is right by itself.
+    pub fn new(document: &Document, entry: &Placed<Entry>, text: Text) -> Known {
+        let Placed { value: entry, at } = entry;
+        let first = entry.phrases.first().map_or("", |phrase| phrase.value.trim());
+        let title = entry.title.as_ref().map_or_else(|| with_capital(first), |title| title.value.trim().to_owned());
+        let button = |button: &Placed<String>| Button { text: button.value.trim().to_owned(), choice: None };
+        let phrases_at = entry.phrases.last().map_or(*at, |phrase| phrase.at);
+        Known {
+            id: entry.id.value.clone(),
+            title,
+            phrases: entry.phrases.iter().map(|phrase| phrase.value.clone()).collect(),
+            mode: entry.r#match.into(),
+            priority: entry.priority,
+            text,
+            buttons: entry.buttons.iter().map(button).collect(),
+            then: entry.then.as_ref().map(|then| then.value.clone()),
+            from: entry.from.as_ref().map_or(Millis::MIN, |from| from.value.begins()),
+            until: entry.until.as_ref().map_or(Millis::MAX, |until| until.value.begins().saturating_add(DAY)),
+            place: document.place(*at),
+            phrases_at: document.place(phrases_at),
+        }
+    }
+}
+
+impl Date {
+    /// The first millisecond of the day, in UTC.
+    fn begins(self) -> Millis {
+        self.0.saturating_mul(DAY)
+    }
+}
+
+fn with_capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The documents that name a language, by that language; what is none is a finding.
+fn by_language<'a>(documents: &'a [Document], findings: &mut Vec<Finding>) -> Vec<(String, Vec<&'a Document>)> {
+    let mut languages: BTreeMap<String, (String, Vec<&Document>)> = BTreeMap::new();
+    for document in documents {
+        let Some(language) = &document.body().language else {
+            checks::facts_only(document, findings);
+            continue;
+        };
+        if checks::is_language(&language.value) {
+            let of = languages.entry(language.value.to_ascii_lowercase());
+            of.or_insert_with(|| (language.value.clone(), Vec::new())).1.push(document);
+        } else {
+            let message = format!("`{}` is not the code of a language", language.value);
+            findings.push(document.error(language.at, message).hint("write a code such as en, de or pt-BR"));
+        }
+    }
+    languages.into_values().collect()
+}
+
+/// The facts of some documents; one that is given twice is a finding.
+fn facts<'a>(documents: impl Iterator<Item = &'a Document>, findings: &mut Vec<Finding>) -> BTreeMap<String, String> {
+    let mut facts = BTreeMap::new();
+    let mut places: HashMap<&str, Place> = HashMap::new();
+    for document in documents {
+        for (name, fact) in &document.body().facts {
+            if let Some(first) = places.get(name.value.as_str()) {
+                let finding = document.error(name.at, format!("the fact `{}` is given twice", name.value));
+                findings.push(finding.also(first.clone()).hint("keep one of the two"));
+                continue;
+            }
+            places.insert(&name.value, document.place(name.at));
+            facts.insert(name.value.clone(), fact.value.trim_end().to_owned());
+        }
+    }
+    facts
+}
+
+/// The built-in lines with the facts of the site, and those of the files in place of them.
+fn lines(languages: &[Arc<Outcomes>], shared: &BTreeMap<String, String>, site: &Site) -> Lines {
+    let mut all: BTreeMap<String, Texts> = BTreeMap::new();
+    for (tag, mut texts) in Lines::built_in() {
+        let own = languages.iter().find(|outcomes| outcomes.language.tag.eq_ignore_ascii_case(tag));
+        let facts = own.map_or(shared, |own| &own.facts);
+        for text in texts.values_mut() {
+            // A test fills each of them; those that are filled with a visitor's name have no place here.
+            if let Ok(Text::Fixed(filled)) = Text::new(text, facts) {
+                *text = filled;
+            }
+        }
+        all.insert(tag.to_owned(), texts);
+    }
+    for outcomes in languages {
+        all.entry(outcomes.language.tag.to_ascii_lowercase()).or_default().extend(outcomes.lines.clone());
+    }
+    Lines::new(all, &site.language)
+}

@@ -1,0 +1,306 @@
+//! A word as written → the stem that the content knows: by its spelling, its stem, one typing error, or its parts.
+
+use std::collections::HashMap;
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+/// Shorter words have too many neighbours that are words themselves: "card" and "care", "lost" and "cost".
+const SHORTEST_CORRECTED: usize = 5;
+/// In a shorter word another letter makes another word more often than it is a slip: "truck" and "track".
+const SHORTEST_REPLACED: usize = 7;
+/// Longer ones are pasted keys and addresses.
+const LONGEST_CORRECTED: usize = 30;
+/// Shorter parts are found in every second word: "ei", "ort", "aus".
+const SHORTEST_PART: usize = 4;
+/// What German and its relatives put between the parts of a compound.
+const LINKS: [&str; 6] = ["", "s", "n", "es", "en", "er"];
+
+/// How a language forms its words.
+pub struct Grammar {
+    stemmer: Option<Stemmer>,
+    /// "Paketverfolgung": words are written together.
+    compounds: bool,
+    /// "ue" is another spelling of "ü", which the normal form writes "u".
+    digraphs: bool,
+}
+
+impl Grammar {
+    /// The grammar of a language tag such as `en` or `de-AT`; a language without a stemmer keeps its words as they are.
+    pub fn of(language: &str) -> Grammar {
+        let primary = language.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+        let algorithm = match primary.as_str() {
+            "ar" => Some(Algorithm::Arabic),
+            "da" => Some(Algorithm::Danish),
+            "de" => Some(Algorithm::German),
+            "el" => Some(Algorithm::Greek),
+            "en" => Some(Algorithm::English),
+            "es" => Some(Algorithm::Spanish),
+            "fi" => Some(Algorithm::Finnish),
+            "fr" => Some(Algorithm::French),
+            "hu" => Some(Algorithm::Hungarian),
+            "it" => Some(Algorithm::Italian),
+            "nb" | "nn" | "no" => Some(Algorithm::Norwegian),
+            "nl" => Some(Algorithm::Dutch),
+            "pt" => Some(Algorithm::Portuguese),
+            "ro" => Some(Algorithm::Romanian),
+            "ru" => Some(Algorithm::Russian),
+            "sv" => Some(Algorithm::Swedish),
+            "ta" => Some(Algorithm::Tamil),
+            "tr" => Some(Algorithm::Turkish),
+            _ => None,
+        };
+        Grammar {
+            stemmer: algorithm.map(Stemmer::create),
+            compounds: matches!(primary.as_str(), "da" | "de" | "fi" | "nb" | "nl" | "nn" | "no" | "sv"),
+            digraphs: primary == "de",
+        }
+    }
+
+    /// The stem of a word in normal form.
+    pub fn stem(&self, word: &str) -> String {
+        let word = if self.digraphs { without_digraphs(word) } else { word.into() };
+        match &self.stemmer {
+            Some(stemmer) => stemmer.stem(&word).into_owned(),
+            None => word.into_owned(),
+        }
+    }
+}
+
+/// "rueckgabe" as "ruckgabe", the normal form of "rückgabe". Not after a vowel or q: "neue" and "quelle" stay.
+fn without_digraphs(word: &str) -> std::borrow::Cow<'_, str> {
+    if !["ae", "oe", "ue"].iter().any(|digraph| word.contains(digraph)) {
+        return word.into();
+    }
+    let mut plain = String::with_capacity(word.len());
+    let mut before = ' ';
+    let mut chars = word.chars().peekable();
+    while let Some(c) = chars.next() {
+        plain.push(c);
+        if matches!(c, 'a' | 'o' | 'u') && !matches!(before, 'a' | 'e' | 'i' | 'o' | 'u' | 'q') && chars.peek() == Some(&'e') {
+            chars.next();
+        }
+        before = c;
+    }
+    plain.into()
+}
+
+/// What became of a word.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Origin {
+    /// The content has it in this or another inflection.
+    Known,
+    /// A slip of the finger away from this spelling of the content.
+    Corrected(u32),
+    /// One part of a compound.
+    Part,
+}
+
+/// Every spelling that the content uses, and its stem.
+pub struct Spellings {
+    grammar: Grammar,
+    /// Spelling, stem and how often it is used, in order of first use.
+    spellings: Vec<Spelling>,
+    by_spelling: HashMap<Box<str>, u32>,
+    by_stem: HashMap<Box<str>, u32>,
+    /// Hash of a spelling, and of it without one letter → spellings. Two words one slip apart share such a form.
+    by_shortened: HashMap<u64, Vec<u32>>,
+}
+
+struct Spelling {
+    word: Box<str>,
+    stem: Box<str>,
+    uses: u32,
+}
+
+impl Spellings {
+    pub fn new(language: &str) -> Spellings {
+        Spellings {
+            grammar: Grammar::of(language),
+            spellings: Vec::new(),
+            by_spelling: HashMap::new(),
+            by_stem: HashMap::new(),
+            by_shortened: HashMap::new(),
+        }
+    }
+
+    /// Learns a word of the content; gives its stem.
+    pub fn learn(&mut self, word: &str) -> &str {
+        let index = match self.by_spelling.get(word) {
+            Some(&index) => index,
+            None => {
+                let index = self.spellings.len() as u32;
+                let stem = self.grammar.stem(word);
+                self.by_stem.entry(stem.as_str().into()).or_insert(index);
+                self.by_spelling.insert(word.into(), index);
+                if is_correctable(word) {
+                    each_shortened(word, |hash| self.by_shortened.entry(hash).or_default().push(index));
+                }
+                self.spellings.push(Spelling { word: word.into(), stem: stem.into(), uses: 0 });
+                index
+            }
+        };
+        let spelling = &mut self.spellings[index as usize];
+        spelling.uses += 1;
+        &spelling.stem
+    }
+
+    pub fn word(&self, spelling: u32) -> &str {
+        &self.spellings[spelling as usize].word
+    }
+
+    /// Gives the stem or stems that a word stands for; nothing if nobody knows it.
+    pub fn resolve(&self, word: &str, mut found: impl FnMut(&str, Origin)) {
+        if let Some(index) = self.known(word) {
+            return found(&self.spellings[index as usize].stem, Origin::Known);
+        }
+        if let Some(index) = self.corrected(word) {
+            return found(&self.spellings[index as usize].stem, Origin::Corrected(index));
+        }
+        if self.grammar.compounds
+            && let Some(parts) = self.parts(word)
+        {
+            parts.into_iter().for_each(|index| found(&self.spellings[index as usize].stem, Origin::Part));
+        }
+    }
+
+    /// By its spelling, or by its stem.
+    fn known(&self, word: &str) -> Option<u32> {
+        self.by_spelling.get(word).or_else(|| self.by_stem.get(self.grammar.stem(word).as_str())).copied()
+    }
+
+    /// The most used spelling one slip away; of equal ones the first in the content.
+    fn corrected(&self, word: &str) -> Option<u32> {
+        if !is_correctable(word) {
+            return None;
+        }
+        let mut best: Option<u32> = None;
+        each_shortened(word, |hash| {
+            for &index in self.by_shortened.get(&hash).into_iter().flatten() {
+                let spelling = &self.spellings[index as usize];
+                let better = best.is_none_or(|best| {
+                    let uses = self.spellings[best as usize].uses;
+                    spelling.uses > uses || (spelling.uses == uses && index < best)
+                });
+                if better && is_one_slip(word, &spelling.word) {
+                    best = Some(index);
+                }
+            }
+        });
+        best
+    }
+
+    /// The fewest known words that a compound is made of; of equally many the one with the longest first part.
+    fn parts(&self, word: &str) -> Option<Vec<u32>> {
+        if !word.is_ascii() || word.len() < 2 * SHORTEST_PART || word.len() > LONGEST_CORRECTED {
+            return None;
+        }
+        for at in (SHORTEST_PART..=word.len() - SHORTEST_PART).rev() {
+            let (head, tail) = word.split_at(at);
+            let Some(first) = self.part(head) else { continue };
+            if let Some(second) = self.known(tail) {
+                return Some(vec![first, second]);
+            }
+            if let Some(mut rest) = self.parts(tail) {
+                rest.insert(0, first);
+                return Some(rest);
+            }
+        }
+        None
+    }
+
+    /// A known word, perhaps with what links it to the next.
+    fn part(&self, word: &str) -> Option<u32> {
+        LINKS.iter().filter_map(|link| word.strip_suffix(link)).filter(|word| word.len() >= SHORTEST_PART).find_map(|word| self.known(word))
+    }
+}
+
+fn is_correctable(word: &str) -> bool {
+    let letters = word.chars().count();
+    (SHORTEST_CORRECTED..=LONGEST_CORRECTED).contains(&letters) && word.chars().all(char::is_alphabetic)
+}
+
+/// Hashes of the word itself and of it without one letter. The first letter stays: it is seldom mistyped, and without
+/// it "ghost" would be a "host".
+fn each_shortened(word: &str, mut each: impl FnMut(u64)) {
+    each(hash(word.bytes()));
+    for (at, c) in word.char_indices().skip(1) {
+        each(hash(word[..at].bytes().chain(word[at + c.len_utf8()..].bytes())));
+    }
+}
+
+/// FNV-1a: short words, no adversary (a false friend is sorted out by [`is_one_slip`]).
+fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Whether one letter too many, too few, another one (in a word long enough), or two neighbours swapped make one word
+/// of the other: Damerau-Levenshtein distance 1.
+fn is_one_slip(a: &str, b: &str) -> bool {
+    let same_start: usize = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+    let (a, b): (&str, &str) = (&a[same_start..], &b[same_start..]);
+    let (mut a_rest, mut b_rest) = (a.chars(), b.chars());
+    let (first_a, first_b) = (a_rest.next(), b_rest.next());
+    let (a1, b1) = (a_rest.as_str(), b_rest.as_str());
+    if first_a.is_none() || first_b.is_none() {
+        return a1.is_empty() && b1.is_empty();
+    }
+    let swapped = a_rest.next() == first_b && b_rest.next() == first_a && a_rest.as_str() == b_rest.as_str();
+    let replaced = a1 == b1 && same_start + a.len() >= SHORTEST_REPLACED;
+    a1 == b || a == b1 || replaced || swapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slip() {
+        for (a, b, expected) in [
+            ("parcel", "parcle", true),
+            ("parcel", "parcl", true),
+            ("parcel", "parcell", true),
+            ("delivery", "delovery", true),
+            ("track", "truck", false),
+            ("parcel", "parcel", true),
+            ("paket", "pakte", true),
+            ("parcel", "pracle", false),
+            ("parcel", "par", false),
+            ("", "", true),
+            ("", "a", true),
+            ("a", "", true),
+            ("ab", "", false),
+        ] {
+            assert_eq!(is_one_slip(a, b), expected, "{a} {b}");
+            assert_eq!(is_one_slip(b, a), expected, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn words_become_stems_that_the_content_knows() {
+        let resolve = |language: &str, content: &str, word: &str| {
+            let mut spellings = Spellings::new(language);
+            content.split(' ').for_each(|word| {
+                spellings.learn(word);
+            });
+            let mut stems = Vec::new();
+            spellings.resolve(word, |stem, _| stems.push(stem.to_owned()));
+            stems.join(" ")
+        };
+        for (language, content, word, expected) in [
+            ("en", "parcels", "parcel", "parcel"),
+            ("en", "cancellation", "cancelaltion", "cancel"),
+            ("en", "delivery", "devlivery", "deliveri"),
+            ("en", "host", "ghost", ""),
+            ("en", "cost", "lost", ""),
+            ("en", "parcel", "weather", ""),
+            ("de", "paket verfolgung", "paketverfolgung", "paket verfolg"),
+            ("de", "lieferung adresse", "lieferungsadresse", "liefer adress"),
+            ("de", "ruckgabe", "rueckgabe", "ruckgab"),
+            ("de", "neue quelle", "neue", "neu"),
+            ("xx", "parcels", "parcel", "parcels"),
+            ("zh-TW", "包", "包", "包"),
+        ] {
+            assert_eq!(resolve(language, content, word), expected, "{language}: {word}");
+        }
+    }
+}

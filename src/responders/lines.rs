@@ -1,0 +1,160 @@
+//! The lines that purser itself says: "I did not find that", "one moment", "that was too long".
+//!
+//! Every language that ships has them in the binary (`templates/lines/<language>.yaml`); content staff overwrite
+//! single ones with a `lines:` block in any FAQ file of that language.
+
+use std::collections::{BTreeMap, HashMap};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A line's name. The word for it in YAML is in kebab case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Line {
+    /// Nobody had an answer.
+    NothingFound,
+    /// Above the suggestions.
+    DidYouMean,
+    /// The button that asks for a person.
+    PersonButton,
+    /// How to reach a person while none can join the chat.
+    Person,
+    /// A question could not be answered in time.
+    Apology,
+    /// A message without text.
+    Empty,
+    /// A message that is too long.
+    TooLong,
+    /// A frame that is not what the protocol says.
+    Unreadable,
+    /// The store is away: the message is not lost, but not stored either.
+    NotStored,
+}
+
+impl Line {
+    /// All of them.
+    pub const ALL: [Line; 9] = [
+        Line::NothingFound,
+        Line::DidYouMean,
+        Line::PersonButton,
+        Line::Person,
+        Line::Apology,
+        Line::Empty,
+        Line::TooLong,
+        Line::Unreadable,
+        Line::NotStored,
+    ];
+
+    /// The word for it in YAML.
+    pub fn word(self) -> String {
+        let name = format!("{self:?}");
+        let mut word = String::with_capacity(name.len() + 2);
+        for (at, c) in name.char_indices() {
+            if c.is_ascii_uppercase() && at > 0 {
+                word.push('-');
+            }
+            word.push(c.to_ascii_lowercase());
+        }
+        word
+    }
+}
+
+/// The lines of a language, as templates that may use `facts`.
+pub type Texts = BTreeMap<Line, String>;
+
+/// The language that has every line.
+const COMPLETE: &str = "en";
+
+const BUILT_IN: [(&str, &str); 2] = [
+    ("en", include_str!("../../templates/lines/en.yaml")),
+    ("de", include_str!("../../templates/lines/de.yaml")),
+];
+
+/// All lines in all languages, ready to be said.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    /// By language tag in small letters.
+    texts: HashMap<String, Texts>,
+    site_language: String,
+}
+
+impl Lines {
+    /// The lines in the binary, by language.
+    pub fn built_in() -> impl Iterator<Item = (&'static str, Texts)> {
+        BUILT_IN.iter().map(|&(language, yaml)| {
+            // A test reads them; what the binary holds does not change afterwards.
+            (language, crate::yaml::read(language, yaml).unwrap_or_default())
+        })
+    }
+
+    /// These lines, by language; a line that a language has not is said in the site's own, then in English.
+    pub fn new(texts: impl IntoIterator<Item = (String, Texts)>, site_language: &str) -> Lines {
+        let texts = texts.into_iter().map(|(language, texts)| (language.to_ascii_lowercase(), texts)).collect();
+        Lines { texts, site_language: site_language.to_ascii_lowercase() }
+    }
+
+    /// A line, and the language it is in: the first of `languages` that has it ("de-AT" is content with "de"), else
+    /// the site's own, else English.
+    pub fn say<'a>(&'a self, line: Line, languages: &[String]) -> (&'a str, &'a str) {
+        let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
+        wanted.flat_map(tags).find_map(|tag| self.of(line, &tag)).unwrap_or(("…", COMPLETE))
+    }
+
+    fn of(&self, line: Line, tag: &str) -> Option<(&str, &str)> {
+        let (language, texts) = self.texts.get_key_value(tag)?;
+        Some((texts.get(&line)?, language))
+    }
+}
+
+/// A language tag in small letters, then without its last parts: "de-at", "de".
+pub fn tags(language: &str) -> impl Iterator<Item = String> {
+    let tag = language.to_ascii_lowercase().replace('_', "-");
+    let ends: Vec<usize> = tag.match_indices('-').map(|(at, _)| at).collect();
+    [tag.len()].into_iter().chain(ends.into_iter().rev()).map(move |end| tag[..end].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn english_has_every_line_and_german_too() {
+        let built_in: BTreeMap<_, _> = Lines::built_in().collect();
+        for language in ["en", "de"] {
+            let texts = &built_in[language];
+            assert!(texts.keys().eq(&Line::ALL), "{language}: {:?}", texts.keys());
+            assert!(texts.values().all(|text| !text.trim().is_empty()));
+        }
+    }
+
+    #[test]
+    fn says_it_in_the_language_that_is_wanted_most() {
+        let texts = |words: &[(Line, &str)]| words.iter().map(|&(line, text)| (line, text.to_owned())).collect::<Texts>();
+        let all = [
+            ("en".to_owned(), texts(&[(Line::Empty, "empty"), (Line::Apology, "sorry")])),
+            ("de".to_owned(), texts(&[(Line::Empty, "leer")])),
+            ("pt-BR".to_owned(), texts(&[(Line::Empty, "vazio")])),
+        ];
+        let lines = Lines::new(all, "de");
+        let say = |line, languages: &[&str]| {
+            let languages: Vec<String> = languages.iter().map(|&language| language.to_owned()).collect();
+            let (text, language) = lines.say(line, &languages);
+            format!("{language}: {text}")
+        };
+        assert_eq!(say(Line::Empty, &["en", "de"]), "en: empty");
+        assert_eq!(say(Line::Empty, &["fr", "en-GB"]), "en: empty");
+        assert_eq!(say(Line::Empty, &["de_AT"]), "de: leer");
+        assert_eq!(say(Line::Empty, &["PT-br"]), "pt-br: vazio");
+        assert_eq!(say(Line::Empty, &["pt"]), "de: leer");
+        assert_eq!(say(Line::Empty, &[]), "de: leer");
+        assert_eq!(say(Line::Apology, &["de"]), "en: sorry");
+        assert_eq!(say(Line::TooLong, &["de"]), "en: …");
+    }
+
+    #[test]
+    fn a_tag_loses_its_last_parts() {
+        assert_eq!(tags("zh-Hant-TW").collect::<Vec<_>>(), ["zh-hant-tw", "zh-hant", "zh"]);
+        assert_eq!(tags("de").collect::<Vec<_>>(), ["de"]);
+    }
+}

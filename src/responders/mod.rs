@@ -1,0 +1,93 @@
+//! Responders: the ways of answering a customer, and the pipeline that asks them in order.
+//!
+//! A responder is given a [`Turn`] and returns an [`Answer`]: data in, a value out. It holds no store and no socket,
+//! and siblings do not know each other; what one of them needs of another is handed in by `app.rs`.
+
+pub mod faq;
+pub mod lines;
+pub mod person;
+pub mod pipeline;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::conversation::{Button, ConversationId, EventId, Millis};
+
+/// A future that can be kept behind `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One way of answering a customer.
+pub trait Responder: Send + Sync {
+    /// Its name: what `then:` in an entry, `pipeline:` in the configuration and the provenance of a message say.
+    fn name(&self) -> &str;
+
+    /// Answers this turn, or passes it on. An error counts as a pass and is logged by the pipeline.
+    fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>>;
+
+    /// Why it answers or passes, as lines for `--why`. Never asked for while a customer waits.
+    fn explain(&self, _turn: &Turn) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// One visitor message, with what a responder may know about it.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// The conversation it belongs to, for logs.
+    pub conversation: ConversationId,
+    /// The message's event.
+    pub question: EventId,
+    /// What was said.
+    pub text: String,
+    /// The entry whose button was pressed.
+    pub choice: Option<String>,
+    /// The languages to answer in, most wanted first: chosen, spoken so far, of the page, the site's own.
+    pub languages: Vec<String>,
+    /// What is known of the visitor: `name`, `email`, ….
+    pub visitor: Arc<BTreeMap<String, String>>,
+    /// The time of the message.
+    pub now: Millis,
+}
+
+/// What a responder makes of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Not mine; ask the next.
+    Pass,
+    /// Perhaps one of these: the weakest answer, used only when everybody later passes.
+    Suggest(Suggestions),
+    /// This is the answer.
+    Reply(Reply),
+    /// A person is wanted; the reply tells the customer what happens.
+    HandOver(Reply),
+}
+
+/// An answer that the customer sees.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reply {
+    /// Markdown.
+    pub text: String,
+    /// What the customer may press next.
+    pub buttons: Vec<Button>,
+    /// The FAQ entry it comes from.
+    pub entry: Option<String>,
+    /// The language it is in, where the responder knows.
+    pub language: Option<String>,
+    /// A responder that gets the turn first; this reply is used only if that one passes, fails or is off.
+    pub then: Option<String>,
+    /// How sure the responder is, 0 to 1, where it can say.
+    pub score: Option<f32>,
+}
+
+/// "Did you mean …?"
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Suggestions {
+    /// One to three, the likeliest first. Each carries the entry as its `choice`.
+    pub buttons: Vec<Button>,
+    /// The language they are in.
+    pub language: Option<String>,
+    /// How sure the responder is of the first, 0 to 1.
+    pub score: Option<f32>,
+}

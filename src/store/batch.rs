@@ -1,0 +1,207 @@
+//! The SQL of a batch: heads and events of many conversations in a few multi-row statements.
+//!
+//! Statements have fixed sizes, so that all of them stay prepared on the writer's connection; rows are cut into
+//! these sizes. Heads come first and sorted: whoever else writes the same conversations takes the locks in the same
+//! order, and one who lost learns it before it has written anything.
+
+use std::sync::LazyLock;
+
+use super::pool::{Link, on};
+use super::writer::Append;
+use crate::conversation::{Event, Status};
+
+/// One statement in all its sizes.
+struct Statement {
+    /// (rows, text), the largest first.
+    sizes: Vec<(usize, String)>,
+}
+
+/// Fine steps: most batches of up to 64 rows are one statement or two.
+const SIZES: [usize; 16] = [64, 48, 40, 32, 24, 20, 16, 12, 10, 8, 6, 5, 4, 3, 2, 1];
+
+impl Statement {
+    /// `start`, then `columns` places for each row, then `end`.
+    fn new(start: &str, columns: usize, end: &str) -> Statement {
+        let row = format!("({})", vec!["?"; columns].join(","));
+        let text = |rows: usize| format!("{start}{}{end}", vec![row.as_str(); rows].join(","));
+        Statement { sizes: SIZES.into_iter().map(|rows| (rows, text(rows))).collect() }
+    }
+
+    /// Cuts rows into pieces, each with the statement of its size.
+    fn cut<'r, T>(&'static self, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+        std::iter::from_fn(move || {
+            let (size, text) = self.sizes.iter().find(|(size, _)| *size <= rows.len())?;
+            let (piece, rest) = rows.split_at(*size);
+            rows = rest;
+            Some((text.as_str(), piece))
+        })
+    }
+}
+
+static INSERT_EVENTS: LazyLock<Statement> = LazyLock::new(|| {
+    let start = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, \
+                 revision, micros, meta) VALUES ";
+    Statement::new(start, 13, "")
+});
+
+/// Not an upsert: on a taken `open_visitor` that would change the head of the visitor's other conversation.
+static INSERT_HEADS: LazyLock<Statement> = LazyLock::new(|| {
+    let start = "INSERT INTO conversations (id, visitor, open_visitor, status, created_at, last_seq, last_at, \
+                 asked_seq, answered_seq, language, wake_at) VALUES ";
+    Statement::new(start, 11, "")
+});
+
+static MOVE_HEADS_LITE: LazyLock<Statement> = LazyLock::new(|| {
+    let start = "WITH v(id, expected, visitor, open_visitor, status, last_seq, last_at, asked_seq, answered_seq, \
+                 language, wake_at) AS (VALUES ";
+    let end = ") UPDATE conversations SET visitor = v.visitor, open_visitor = v.open_visitor, status = v.status, \
+               last_seq = v.last_seq, last_at = v.last_at, asked_seq = v.asked_seq, answered_seq = v.answered_seq, \
+               language = v.language, wake_at = v.wake_at \
+               FROM v WHERE conversations.id = v.id AND conversations.last_seq = v.expected";
+    Statement::new(start, 11, end)
+});
+
+/// MariaDB would make a temporary table for such a list, which costs more than the rest of a small batch. An upsert
+/// does not. Its place for `created_at`, which never changes, carries the expected seq. A head that is not there, or
+/// not where it is expected, is noticed: the first counts as one row where a change counts as two, the second is an
+/// error, because `last_seq` must not be NULL.
+static MOVE_HEADS_MARIA: LazyLock<Statement> = LazyLock::new(|| {
+    let start = "INSERT INTO conversations (id, created_at, visitor, open_visitor, status, last_seq, last_at, \
+                 asked_seq, answered_seq, language, wake_at) VALUES ";
+    let end = " ON DUPLICATE KEY UPDATE \
+               last_seq = IF(id = VALUES(id) AND last_seq = VALUES(created_at), VALUES(last_seq), NULL), \
+               visitor = VALUES(visitor), open_visitor = VALUES(open_visitor), status = VALUES(status), \
+               last_at = VALUES(last_at), asked_seq = VALUES(asked_seq), answered_seq = VALUES(answered_seq), \
+               language = VALUES(language), wake_at = VALUES(wake_at)";
+    Statement::new(start, 11, end)
+});
+
+/// Writes the appends, which are sorted by conversation, within the transaction that is open on `link`. False if a
+/// conversation does not end where its append expects it: nothing may be committed then.
+pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, sqlx::Error> {
+    let (new, known): (Vec<&Append>, Vec<&Append>) =
+        appends.iter().partition(|append| append.decision.expected_seq == 0);
+    if !move_heads(link, &known).await? {
+        return Ok(false);
+    }
+    insert_heads(link, &new).await?;
+    insert_events(link, appends).await?;
+    Ok(true)
+}
+
+async fn move_heads(link: &mut Link, appends: &[&Append]) -> Result<bool, sqlx::Error> {
+    let (statement, count) = match link {
+        Link::Lite(_) => (&*MOVE_HEADS_LITE, 1),
+        Link::Maria(_) => (&*MOVE_HEADS_MARIA, 2),
+    };
+    for (text, piece) in statement.cut(appends) {
+        let moved = on!(Link, link, connection => {
+            let mut query = sqlx::query(text);
+            for append in piece {
+                let head = &append.decision.next;
+                query = query
+                    .bind(head.id.0)
+                    .bind(i64::from(append.decision.expected_seq))
+                    .bind(&head.visitor.0[..])
+                    .bind(append.open_visitor())
+                    .bind(head.status.as_str())
+                    .bind(i64::from(head.last_seq))
+                    .bind(head.last_at)
+                    .bind(i64::from(head.asked_seq))
+                    .bind(i64::from(head.answered_seq))
+                    .bind(head.language.as_deref())
+                    .bind(head.wake_at);
+            }
+            query.execute(&mut **connection).await?.rows_affected()
+        });
+        if moved != count * piece.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn insert_heads(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
+    for (text, piece) in INSERT_HEADS.cut(appends) {
+        on!(Link, link, connection => {
+            let mut query = sqlx::query(text);
+            for append in piece {
+                let head = &append.decision.next;
+                query = query
+                    .bind(head.id.0)
+                    .bind(&head.visitor.0[..])
+                    .bind(append.open_visitor())
+                    .bind(head.status.as_str())
+                    .bind(head.created_at)
+                    .bind(i64::from(head.last_seq))
+                    .bind(head.last_at)
+                    .bind(i64::from(head.asked_seq))
+                    .bind(i64::from(head.answered_seq))
+                    .bind(head.language.as_deref())
+                    .bind(head.wake_at);
+            }
+            query.execute(&mut **connection).await?;
+        });
+    }
+    Ok(())
+}
+
+async fn insert_events(link: &mut Link, appends: &[Append]) -> Result<(), sqlx::Error> {
+    let mut rows: Vec<(&Append, &Event, Option<&str>)> = Vec::with_capacity(2 * appends.len());
+    for append in appends {
+        for (event, meta) in append.decision.events.iter().zip(&append.metas) {
+            rows.push((append, event, meta.as_deref()));
+        }
+    }
+    for (text, piece) in INSERT_EVENTS.cut(&rows) {
+        on!(Link, link, connection => {
+            let mut query = sqlx::query(text);
+            for (append, event, meta) in piece {
+                let provenance = event.provenance.as_ref();
+                query = query
+                    .bind(append.decision.next.id.0)
+                    .bind(i64::from(event.seq))
+                    .bind(event.id.0)
+                    .bind(event.at)
+                    .bind(event.kind.as_str())
+                    .bind(event.author.as_str())
+                    .bind(event.body.as_str())
+                    .bind(event.client_id.as_deref())
+                    .bind(provenance.map(|provenance| provenance.responder.as_str()))
+                    .bind(provenance.and_then(|provenance| provenance.entry.as_deref()))
+                    .bind(provenance.map(|provenance| provenance.revision.as_str()))
+                    .bind(provenance.map(|provenance| i64::from(provenance.micros)))
+                    .bind(*meta);
+            }
+            query.execute(&mut **connection).await?;
+        });
+    }
+    Ok(())
+}
+
+impl Append {
+    /// The visitor, as long as the conversation is not closed.
+    pub(super) fn open_visitor(&self) -> Option<&[u8]> {
+        let head = &self.decision.next;
+        (head.status != Status::Closed).then_some(&head.visitor.0[..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_cut_into_the_fixed_sizes_in_order() {
+        let rows: Vec<usize> = (0..201).collect();
+        for length in 0..=rows.len() {
+            let mut seen = Vec::new();
+            for (text, piece) in INSERT_EVENTS.cut(&rows[..length]) {
+                assert!(SIZES.contains(&piece.len()));
+                assert_eq!(text.matches("(?,").count(), piece.len());
+                seen.extend_from_slice(piece);
+            }
+            assert_eq!(seen, rows[..length]);
+        }
+    }
+}

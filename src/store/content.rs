@@ -1,0 +1,138 @@
+//! The content sets that went live.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use super::error::StoreError;
+use super::pool::{Engine, Link, on};
+use crate::conversation::Millis;
+
+/// The files of a content set, as they were when it went live.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ContentSet {
+    /// 12 hex digits of the SHA-256 over sorted paths and bytes.
+    pub revision: String,
+    /// When it went live last.
+    pub at: Millis,
+    /// Path (with `/`) to bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+/// A line of the list of content sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContentLine {
+    /// Its revision.
+    pub revision: String,
+    /// When it went live last.
+    pub at: Millis,
+    /// How many files it has.
+    pub files: u32,
+}
+
+impl fmt::Debug for ContentSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentSet({}, {} files, at {})", self.revision, self.files.len(), self.at)
+    }
+}
+
+/// Writes a set within the transaction that is open on `link`.
+pub(super) async fn keep(link: &mut Link, set: &ContentSet) -> Result<(), sqlx::Error> {
+    let number: i64 = on!(Link, link, connection => {
+        let query = sqlx::query("SELECT COALESCE(MAX(number), 0) + 1 FROM content");
+        query.fetch_one(&mut **connection).await?.try_get(0)?
+    });
+    let known = on!(Link, link, connection => {
+        let query = sqlx::query("UPDATE content SET number = ?, at = ? WHERE revision = ?");
+        query.bind(number).bind(set.at).bind(&set.revision).execute(&mut **connection).await?.rows_affected()
+    });
+    if known > 0 {
+        return Ok(());
+    }
+    for (path, bytes) in &set.files {
+        let hash = Sha256::digest(bytes);
+        keep_blob(link, &hash, bytes).await?;
+        on!(Link, link, connection => {
+            let query = sqlx::query("INSERT INTO content_files (revision, path, hash) VALUES (?, ?, ?)");
+            query.bind(&set.revision).bind(path).bind(&hash[..]).execute(&mut **connection).await?;
+        });
+    }
+    on!(Link, link, connection => {
+        let query = sqlx::query("INSERT INTO content (revision, number, at) VALUES (?, ?, ?)");
+        query.bind(&set.revision).bind(number).bind(set.at).execute(&mut **connection).await?;
+    });
+    Ok(())
+}
+
+async fn keep_blob(link: &mut Link, hash: &[u8], bytes: &[u8]) -> Result<(), sqlx::Error> {
+    on!(Link, link, connection => {
+        let query = sqlx::query("SELECT 1 FROM content_blobs WHERE hash = ?").bind(hash);
+        if query.fetch_optional(&mut **connection).await?.is_none() {
+            let query = sqlx::query("INSERT INTO content_blobs (hash, bytes) VALUES (?, ?)");
+            query.bind(hash).bind(bytes).execute(&mut **connection).await?;
+        }
+    });
+    Ok(())
+}
+
+pub(super) async fn lines(engine: &Engine, limit: u32) -> Result<Vec<ContentLine>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(
+            "SELECT revision, at, (SELECT COUNT(*) FROM content_files f WHERE f.revision = c.revision) \
+             FROM content c ORDER BY number DESC LIMIT ?",
+        );
+        let mut lines = Vec::new();
+        for row in query.bind(i64::from(limit)).fetch_all(&side.readers).await? {
+            let files: i64 = row.try_get(2)?;
+            let files = u32::try_from(files).unwrap_or(u32::MAX);
+            lines.push(ContentLine { revision: row.try_get(0)?, at: row.try_get(1)?, files });
+        }
+        Ok(lines)
+    })
+}
+
+pub(super) async fn set(engine: &Engine, revision: &str) -> Result<Option<ContentSet>, StoreError> {
+    // Also keeps % and _ out of LIKE, which minds the case on MariaDB and not on SQLite.
+    if revision.is_empty() || !revision.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(None);
+    }
+    let revision = revision.to_ascii_lowercase();
+    let found: Vec<(String, Millis)> = on!(Engine, engine, side => {
+        let query = sqlx::query("SELECT revision, at FROM content WHERE revision LIKE ? ORDER BY revision LIMIT 2");
+        let rows = query.bind(format!("{revision}%")).fetch_all(&side.readers).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?
+    });
+    match found.as_slice() {
+        [] => Ok(None),
+        // Sorted, so a full match comes first.
+        [(full, at), rest @ ..] if rest.is_empty() || *full == revision => files(engine, full, *at).await.map(Some),
+        _ => Err(StoreError::Ambiguous(revision)),
+    }
+}
+
+pub(super) async fn latest(engine: &Engine) -> Result<Option<ContentSet>, StoreError> {
+    let newest = on!(Engine, engine, side => {
+        let query = sqlx::query("SELECT revision, at FROM content ORDER BY number DESC LIMIT 1");
+        let row = query.fetch_optional(&side.readers).await?;
+        row.map(|row| Ok::<(String, Millis), sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?
+    });
+    match newest {
+        None => Ok(None),
+        Some((revision, at)) => files(engine, &revision, at).await.map(Some),
+    }
+}
+
+async fn files(engine: &Engine, revision: &str, at: Millis) -> Result<ContentSet, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(
+            "SELECT f.path, b.bytes FROM content_files f JOIN content_blobs b ON b.hash = f.hash WHERE f.revision = ?",
+        );
+        let mut files = BTreeMap::new();
+        for row in query.bind(revision).fetch_all(&side.readers).await? {
+            files.insert(row.try_get(0)?, row.try_get(1)?);
+        }
+        Ok(ContentSet { revision: revision.to_owned(), at, files })
+    })
+}

@@ -1,0 +1,205 @@
+//! Reading conversations and their logs.
+
+use std::sync::Arc;
+
+use sqlx::{ColumnIndex, Decode, Row, Type};
+use uuid::Uuid;
+
+use super::error::StoreError;
+use super::pool::{Engine, on};
+use crate::conversation::{
+    Author, Conversation, ConversationId, Event, EventId, Kind, Meta, Millis, Provenance, Seq, Status, VisitorId,
+};
+
+macro_rules! events {
+    ($rest:literal) => {
+        concat!(
+            "SELECT conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, revision, micros, meta ",
+            "FROM events WHERE ",
+            $rest
+        )
+    };
+}
+
+macro_rules! conversations {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, visitor, status, created_at, last_seq, last_at, asked_seq, answered_seq, language, wake_at ",
+            "FROM conversations WHERE ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn conversation(engine: &Engine, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+    on!(Engine, engine, side => {
+        let row = sqlx::query(conversations!("id = ?")).bind(id.0).fetch_optional(&side.readers).await?;
+        row.as_ref().map(to_conversation).transpose()
+    })
+}
+
+pub(super) async fn open_conversation(
+    engine: &Engine,
+    visitor: VisitorId,
+) -> Result<Option<Conversation>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(conversations!("open_visitor = ?")).bind(&visitor.0[..]);
+        let row = query.fetch_optional(&side.readers).await?;
+        row.as_ref().map(to_conversation).transpose()
+    })
+}
+
+pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<Conversation>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(conversations!("wake_at <= ? ORDER BY wake_at, id LIMIT ?"));
+        let rows = query.bind(now).bind(i64::from(limit)).fetch_all(&side.readers).await?;
+        let mut due = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match to_conversation(row) {
+                Ok(conversation) => due.push(conversation),
+                // A newer node's business; the others must not wait for it.
+                Err(StoreError::Unreadable(what)) => tracing::warn!(%what, "a conversation that is due cannot be read"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(due)
+    })
+}
+
+pub(super) async fn after(
+    engine: &Engine,
+    id: ConversationId,
+    after: Seq,
+    limit: u32,
+) -> Result<Vec<Arc<Event>>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(events!("conversation_id = ? AND seq > ? ORDER BY seq LIMIT ?"));
+        let query = query.bind(id.0).bind(i64::from(after)).bind(i64::from(limit));
+        known(query.fetch_all(&side.readers).await?.iter().map(to_event))
+    })
+}
+
+pub(super) async fn before(
+    engine: &Engine,
+    id: ConversationId,
+    before: Seq,
+    limit: u32,
+) -> Result<Vec<Arc<Event>>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(events!("conversation_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"));
+        let query = query.bind(id.0).bind(i64::from(before)).bind(i64::from(limit));
+        known(query.fetch_all(&side.readers).await?.iter().rev().map(to_event))
+    })
+}
+
+pub(super) async fn by_client_id(
+    engine: &Engine,
+    id: ConversationId,
+    client_id: &str,
+) -> Result<Option<Arc<Event>>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(events!("conversation_id = ? AND client_id = ?")).bind(id.0).bind(client_id);
+        let row = query.fetch_optional(&side.readers).await?;
+        row.as_ref().and_then(|row| to_event(row).transpose()).transpose()
+    })
+}
+
+pub(super) async fn next_question(
+    engine: &Engine,
+    id: ConversationId,
+    after: Seq,
+) -> Result<Option<Arc<Event>>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(events!(
+            "conversation_id = ? AND seq > ? AND kind = 'message' AND author = 'visitor' ORDER BY seq LIMIT 1"
+        ));
+        let row = query.bind(id.0).bind(i64::from(after)).fetch_optional(&side.readers).await?;
+        row.as_ref().and_then(|row| to_event(row).transpose()).transpose()
+    })
+}
+
+/// The events that this version knows; the others are skipped.
+fn known(rows: impl Iterator<Item = Result<Option<Arc<Event>>, StoreError>>) -> Result<Vec<Arc<Event>>, StoreError> {
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// `None` for a kind or an author of a newer version.
+fn to_event<'r, R>(row: &'r R) -> Result<Option<Arc<Event>>, StoreError>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    Uuid: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let (Some(kind), Some(author)) = (Kind::from_word(row.try_get(4)?), Author::from_word(row.try_get(5)?)) else {
+        return Ok(None);
+    };
+    let unreadable = |what: &str| {
+        let place = (row.try_get::<Uuid, _>(0), row.try_get::<i64, _>(1));
+        match place {
+            (Ok(conversation), Ok(seq)) => {
+                StoreError::Unreadable(format!("{what} of event {seq} of conversation {conversation}"))
+            }
+            _ => StoreError::Unreadable(what.to_owned()),
+        }
+    };
+    let provenance = match row.try_get::<Option<String>, _>(8)? {
+        None => None,
+        Some(responder) => Some(Provenance {
+            responder,
+            entry: row.try_get(9)?,
+            revision: row.try_get::<Option<String>, _>(10)?.unwrap_or_default(),
+            micros: u32::try_from(row.try_get::<Option<i64>, _>(11)?.unwrap_or(0))
+                .map_err(|_| unreadable("the time taken"))?,
+        }),
+    };
+    let meta = match row.try_get::<Option<&str>, _>(12)? {
+        None => Meta::default(),
+        Some(json) => serde_json::from_str(json).map_err(|_| unreadable("the small print"))?,
+    };
+    Ok(Some(Arc::new(Event {
+        id: EventId(row.try_get(2)?),
+        seq: Seq::try_from(row.try_get::<i64, _>(1)?).map_err(|_| unreadable("the number"))?,
+        at: row.try_get(3)?,
+        kind,
+        author,
+        body: row.try_get(6)?,
+        client_id: row.try_get(7)?,
+        provenance,
+        meta,
+    })))
+}
+
+fn to_conversation<'r, R>(row: &'r R) -> Result<Conversation, StoreError>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    Uuid: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+    &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let id = ConversationId(row.try_get(0)?);
+    let unreadable = |what: &str| StoreError::Unreadable(format!("{what} of conversation {id}"));
+    let seq = |column: usize| {
+        let seq: i64 = row.try_get(column)?;
+        Seq::try_from(seq).map_err(|_| unreadable("a number"))
+    };
+    let visitor: &[u8] = row.try_get(1)?;
+    let status: &str = row.try_get(2)?;
+    Ok(Conversation {
+        id,
+        visitor: VisitorId(visitor.try_into().map_err(|_| unreadable("the visitor"))?),
+        status: Status::from_word(status).ok_or_else(|| unreadable("the status"))?,
+        created_at: row.try_get(3)?,
+        last_seq: seq(4)?,
+        last_at: row.try_get(5)?,
+        asked_seq: seq(6)?,
+        answered_seq: seq(7)?,
+        language: row.try_get(8)?,
+        wake_at: row.try_get(9)?,
+    })
+}

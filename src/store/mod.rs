@@ -1,0 +1,227 @@
+//! The store: conversations and their logs, and the content sets that went live.
+//!
+//! Its methods are needs, not tables. Two engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer;
+//! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
+//! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
+//! such a batch, `judge.rs` finds out what became of a batch that met somebody else's rows. Reads (`events.rs`,
+//! `content.rs`) go straight to a pool.
+//!
+//! Invariants:
+//! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
+//!   seq that it expects, and the primary key over (conversation, seq) stands behind it;
+//! - a client id stands once in a conversation (a unique key), so a message and an answer are stored once;
+//! - a visitor has one open conversation at most (a unique key);
+//! - whoever is told of a commit is told after it is durable, and in the order of the commits;
+//! - no error and no log line holds text of a message or a password.
+
+mod batch;
+mod content;
+mod error;
+mod events;
+mod judge;
+mod pool;
+mod url;
+mod writer;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::conversation::{Conversation, ConversationId, Decision, Event, Millis, Seq, VisitorId};
+
+pub use content::{ContentLine, ContentSet};
+pub use error::{AppendError, OpenError, StoreError};
+pub use url::{DatabaseUrl, UrlError};
+
+use pool::Engine;
+use writer::{Append, Order, Writer};
+
+/// What was committed, for whoever follows the conversation.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Its new events, in order.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// How long the store is waited for, and how much may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// After this long without a commit an append gives up, and a read without its rows. A short absence of the
+    /// database, such as a restart, is waited out in this time.
+    pub patience: Duration,
+    /// This many appends wait for the writer; further ones wait for a place.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { patience: Duration::from_secs(10), queue: 4096 }
+    }
+}
+
+/// The store. Cheap to clone; all clones are the same one.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<Engine>,
+    queue: mpsc::Sender<Order>,
+    /// Set when the writer's thread has ended.
+    ended: CancellationToken,
+    limits: Limits,
+}
+
+impl Store {
+    /// Opens the database, brings its tables up to date and starts the writer.
+    ///
+    /// `on_commit` is called for each append, in the order of the commits, on the writer's thread, after the commit
+    /// is durable and before the append's caller is told. It must be quick: all writing waits for it.
+    pub async fn open(
+        url: &DatabaseUrl,
+        on_commit: impl Fn(Committed) + Send + Sync + 'static,
+    ) -> Result<Store, OpenError> {
+        Store::open_with(url, Limits::default(), on_commit).await
+    }
+
+    /// [`Store::open`] with other limits.
+    pub async fn open_with(
+        url: &DatabaseUrl,
+        limits: Limits,
+        on_commit: impl Fn(Committed) + Send + Sync + 'static,
+    ) -> Result<Store, OpenError> {
+        let engine = Arc::new(Engine::open(url, limits.patience).await?);
+        let (queue, orders) = mpsc::channel(limits.queue.max(1));
+        let ended = CancellationToken::new();
+        Writer::new(Arc::clone(&engine), orders, limits, Box::new(on_commit))
+            .start(ended.clone())
+            .map_err(OpenError::Thread)?;
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits })))
+    }
+
+    /// Which database this is, for the lines of the start: "SQLite file purser.db" or
+    /// "MariaDB 10.11.14 at 127.0.0.1:3306/shop". No secrets.
+    pub fn describe(&self) -> String {
+        self.0.engine.describe()
+    }
+
+    /// Appends to a conversation's log and waits until that is durable.
+    pub async fn append(&self, decision: Decision) -> Result<(), AppendError> {
+        let deadline = Instant::now() + self.0.limits.patience;
+        let (append, outcome) = Append::new(decision, deadline)?;
+        let queued = async {
+            self.0.queue.send(Order::Append(append)).await.map_err(|_| StoreError::Closed)?;
+            outcome.await.map_err(|_| StoreError::Closed)
+        };
+        // The writer drops what it has not begun at the deadline, and its own attempts end then too. The second more
+        // is for its answer, which knows better than this clock what happened.
+        match tokio::time::timeout_at(deadline + Duration::from_secs(1), queued).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(closed)) => Err(closed.into()),
+            Err(_) => Err(StoreError::TimedOut(self.0.limits.patience).into()),
+        }
+    }
+
+    /// Where a conversation stands.
+    pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        self.read(events::conversation(&self.0.engine, id)).await
+    }
+
+    /// The visitor's conversation that is not closed.
+    pub async fn open_conversation(&self, visitor: VisitorId) -> Result<Option<Conversation>, StoreError> {
+        self.read(events::open_conversation(&self.0.engine, visitor)).await
+    }
+
+    /// The first `limit` events after `after`, ascending.
+    pub async fn events_after(
+        &self,
+        id: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.read(events::after(&self.0.engine, id, after, limit)).await
+    }
+
+    /// The last `limit` events before `before`, ascending.
+    pub async fn events_before(
+        &self,
+        id: ConversationId,
+        before: Seq,
+        limit: u32,
+    ) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.read(events::before(&self.0.engine, id, before, limit)).await
+    }
+
+    /// The event with this client id.
+    pub async fn event_by_client_id(
+        &self,
+        id: ConversationId,
+        client_id: &str,
+    ) -> Result<Option<Arc<Event>>, StoreError> {
+        self.read(events::by_client_id(&self.0.engine, id, client_id)).await
+    }
+
+    /// The visitor's first message after `after`.
+    pub async fn next_question(&self, id: ConversationId, after: Seq) -> Result<Option<Arc<Event>>, StoreError> {
+        self.read(events::next_question(&self.0.engine, id, after)).await
+    }
+
+    /// At most `limit` conversations whose `wake_at` is `now` or before, the earliest first.
+    pub async fn due(&self, now: Millis, limit: u32) -> Result<Vec<Conversation>, StoreError> {
+        self.read(events::due(&self.0.engine, now, limit)).await
+    }
+
+    /// Keeps a content set that went live. It becomes the latest; a revision that is kept already gets only its new
+    /// time.
+    pub async fn keep_content(&self, set: &ContentSet) -> Result<(), StoreError> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let kept = async {
+            let order = Order::Content { set: set.clone(), reply };
+            self.0.queue.send(order).await.map_err(|_| StoreError::Closed)?;
+            outcome.await.map_err(|_| StoreError::Closed)?
+        };
+        // A set may be many megabytes, and it has its turn after the batches before it.
+        self.limited(self.0.limits.patience * 3, kept).await
+    }
+
+    /// The content sets, the latest first.
+    pub async fn content_sets(&self, limit: u32) -> Result<Vec<ContentLine>, StoreError> {
+        self.read(content::lines(&self.0.engine, limit)).await
+    }
+
+    /// The content set of a revision, or of the only revision that starts with `revision`.
+    pub async fn content_set(&self, revision: &str) -> Result<Option<ContentSet>, StoreError> {
+        self.read(content::set(&self.0.engine, revision)).await
+    }
+
+    /// The set that went live last.
+    pub async fn latest_content(&self) -> Result<Option<ContentSet>, StoreError> {
+        self.read(content::latest(&self.0.engine)).await
+    }
+
+    /// Commits what is queued, ends the writer and gives up the database. Later calls give [`StoreError::Closed`].
+    pub async fn close(&self) {
+        // No receiver: the writer has ended already.
+        let _ = self.0.queue.send(Order::Close).await;
+        self.0.ended.cancelled().await;
+        self.0.engine.close().await;
+    }
+
+    async fn read<T>(&self, rows: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.limited(self.0.limits.patience, rows).await
+    }
+
+    /// A connection whose other end has vanished never answers.
+    async fn limited<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        tokio::time::timeout(limit, answer).await.unwrap_or(Err(StoreError::TimedOut(limit)))
+    }
+}

@@ -1,0 +1,464 @@
+//! The writer: one thread, one connection, all writes of the process.
+//!
+//! It takes what has gathered while the previous commit was under way and commits that as one transaction; there is
+//! no timer. A batch is written in the hope that nobody was faster. Only if a key is taken is it judged which appends
+//! lost (`judge.rs`); the others are written again. After a deadlock or a lost connection the whole batch is tried
+//! anew, then its halves, then each append by itself.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::batch;
+use super::content::{self, ContentSet};
+use super::error::{AppendError, Fault, StoreError};
+use super::judge::{self, Verdict};
+use super::pool::{Engine, Link};
+use super::{Committed, Limits};
+use crate::conversation::{ConversationId, Decision, VisitorId};
+
+/// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
+/// refused (`max_allowed_packet` is 16 MiB).
+const FULL: usize = 128;
+const FULL_BYTES: usize = 4 << 20;
+/// So many appends may wait for their conversation's previous one before nothing more is taken from the queue.
+const HELD: usize = 1024;
+/// One append by itself is tried so often.
+const TRIES: u32 = 4;
+/// Pauses between attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the writer is asked to do.
+pub(super) enum Order {
+    Append(Append),
+    Content { set: ContentSet, reply: oneshot::Sender<Result<(), StoreError>> },
+    /// Do what was ordered before and end.
+    Close,
+}
+
+/// An append on its way.
+pub(super) struct Append {
+    pub(super) decision: Decision,
+    /// The small print of each event as JSON.
+    pub(super) metas: Vec<Option<String>>,
+    bytes: usize,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+type Outcome = oneshot::Receiver<Result<(), AppendError>>;
+
+impl Append {
+    /// Checks what the two engines would judge differently, or only in the middle of a batch.
+    pub(super) fn new(decision: Decision, deadline: Instant) -> Result<(Append, Outcome), StoreError> {
+        let mut seq = decision.expected_seq;
+        let mut bytes = 0;
+        let mut metas = Vec::with_capacity(decision.events.len());
+        for event in &decision.events {
+            seq += 1;
+            if event.seq != seq {
+                return Err(StoreError::Misfit("its events are not numbered one after the other"));
+            }
+            let meta = if event.meta.is_empty() {
+                None
+            } else {
+                Some(serde_json::to_string(&event.meta).map_err(|_| StoreError::Misfit("its small print"))?)
+            };
+            let provenance = event.provenance.as_ref();
+            if !fits(event.client_id.as_deref(), 64)
+                || !fits(provenance.map(|provenance| provenance.responder.as_str()), 255)
+                || !fits(provenance.and_then(|provenance| provenance.entry.as_deref()), 255)
+                || !fits(provenance.map(|provenance| provenance.revision.as_str()), 64)
+            {
+                return Err(StoreError::Misfit("a name in it is too long"));
+            }
+            bytes += event.body.len() + meta.as_ref().map_or(0, String::len) + 256;
+            metas.push(meta);
+        }
+        if decision.events.is_empty() || decision.next.last_seq != seq {
+            return Err(StoreError::Misfit("its state does not end at its last event"));
+        }
+        if !fits(decision.next.language.as_deref(), 64) {
+            return Err(StoreError::Misfit("its language is too long"));
+        }
+        if bytes > FULL_BYTES {
+            return Err(StoreError::Misfit("it is too large"));
+        }
+        let (reply, outcome) = oneshot::channel();
+        Ok((Append { decision, metas, bytes, deadline, reply }, outcome))
+    }
+
+    fn refuse(self, error: AppendError) {
+        // Whoever asked may have gone.
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// Whether a text has at most so many characters.
+fn fits(text: Option<&str>, limit: usize) -> bool {
+    text.is_none_or(|text| text.len() <= limit || text.chars().count() <= limit)
+}
+
+/// Appends that are committed together: at most one a conversation and one a visitor, so that none of them can be in
+/// the way of another.
+#[derive(Default)]
+struct Batch {
+    appends: Vec<Append>,
+    bytes: usize,
+    conversations: HashSet<ConversationId>,
+    visitors: HashSet<VisitorId>,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.appends.len() >= FULL || self.bytes >= FULL_BYTES
+    }
+
+    /// Takes the append, or gives it back if it must wait for the next batch.
+    fn offer(&mut self, append: Append) -> Option<Append> {
+        let head = &append.decision.next;
+        if self.is_full() || self.conversations.contains(&head.id) || self.visitors.contains(&head.visitor) {
+            return Some(append);
+        }
+        self.conversations.insert(head.id);
+        self.visitors.insert(head.visitor);
+        self.bytes += append.bytes;
+        self.appends.push(append);
+        None
+    }
+}
+
+/// Appends that are tried together, and how often they were.
+struct Group {
+    appends: Vec<Append>,
+    tries: u32,
+}
+
+/// See the head of this file.
+pub(super) struct Writer {
+    engine: Arc<Engine>,
+    orders: mpsc::Receiver<Order>,
+    limits: Limits,
+    on_commit: Box<dyn Fn(Committed) + Send + Sync>,
+    link: Option<Link>,
+    /// Appends that wait for the previous one of their conversation.
+    held: VecDeque<Append>,
+    /// An order that ended the gathering of a batch and comes after it.
+    aside: Option<Order>,
+    pause: Duration,
+    /// The store is known to be away. For the log, which says so once.
+    away: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        orders: mpsc::Receiver<Order>,
+        limits: Limits,
+        on_commit: Box<dyn Fn(Committed) + Send + Sync>,
+    ) -> Writer {
+        Writer {
+            engine,
+            orders,
+            limits,
+            on_commit,
+            link: None,
+            held: VecDeque::new(),
+            aside: None,
+            pause: FIRST_PAUSE,
+            away: false,
+        }
+    }
+
+    /// Runs until the queue is closed or nobody can order any more. On a thread of its own: scripts and matching on
+    /// the async workers would delay every commit.
+    pub(super) fn start(self, ended: CancellationToken) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            // Also after a panic.
+            let _ended = ended.drop_guard();
+            runtime.block_on(self.run());
+        })?;
+        Ok(())
+    }
+
+    async fn run(mut self) {
+        // The first append need not wait for a connection. A failure shows, and is told, with that append.
+        let _ = self.connect().await;
+        loop {
+            let batch = self.gather().await;
+            let idle = batch.is_empty();
+            self.commit(batch).await;
+            match self.aside.take() {
+                Some(Order::Content { set, reply }) => {
+                    let _ = reply.send(self.keep(&set).await);
+                }
+                // What was sent before comes out of the queue still, then it ends.
+                Some(Order::Close) => self.orders.close(),
+                Some(Order::Append(_)) => unreachable!("an append is never put aside"),
+                None if idle => break,
+                None => {}
+            }
+        }
+        match self.link.take() {
+            Some(Link::Lite(connection)) => drop(sqlx::Connection::close(*connection).await),
+            Some(Link::Maria(connection)) => drop(sqlx::Connection::close(*connection).await),
+            None => {}
+        }
+    }
+
+    /// Waits for something to do, and takes what has gathered. Empty with nothing put aside: there is no more.
+    async fn gather(&mut self) -> Vec<Append> {
+        let mut batch = Batch::default();
+        let waiting = std::mem::take(&mut self.held);
+        self.held.extend(waiting.into_iter().filter_map(|append| batch.offer(append)));
+        let mut order = if batch.appends.is_empty() { self.orders.recv().await } else { self.orders.try_recv().ok() };
+        while let Some(next) = order {
+            match next {
+                Order::Append(append) => self.held.extend(batch.offer(append)),
+                other => {
+                    self.aside = Some(other);
+                    break;
+                }
+            }
+            if batch.is_full() || self.held.len() >= HELD {
+                break;
+            }
+            order = self.orders.try_recv().ok();
+        }
+        batch.appends
+    }
+
+    async fn commit(&mut self, mut appends: Vec<Append>) {
+        appends.sort_unstable_by_key(|append| append.decision.next.id);
+        let mut groups = vec![Group { appends, tries: 0 }];
+        while let Some(mut group) = groups.pop() {
+            group.appends = self.without_expired(group.appends);
+            if group.appends.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.connect().await {
+                self.went_away(&error);
+                groups.push(group);
+                self.rest().await;
+                continue;
+            }
+            let judged = match self.write(&group.appends).await {
+                Ok(true) => {
+                    for append in group.appends {
+                        self.stored(append);
+                    }
+                    continue;
+                }
+                Ok(false) | Err(Fault::Taken) => self.judge(&group.appends).await,
+                Err(fault) => Err(fault),
+            };
+            match judged {
+                Ok(verdicts) => {
+                    let all = group.appends.len();
+                    group.appends = self.tell(group.appends, verdicts);
+                    if group.appends.len() < all {
+                        groups.push(group);
+                    } else {
+                        // Whoever was in the way has gone meanwhile, or nobody knows what it is.
+                        again(group, &StoreError::Refused("a key is taken".to_owned()), &mut groups);
+                    }
+                }
+                Err(fault) => self.failed(group, fault, &mut groups),
+            }
+        }
+    }
+
+    /// Writes and commits, or does neither if a conversation does not end where its append expects it.
+    async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
+        self.transaction(async |link| {
+            let written = batch::write(link, appends).await?;
+            if written { link.commit().await? } else { link.rollback().await? }
+            Ok(written)
+        })
+        .await
+    }
+
+    async fn judge(&mut self, appends: &[Append]) -> Result<Vec<Verdict>, Fault> {
+        self.transaction(async |link| {
+            let verdicts = judge::judge(link, appends).await?;
+            link.rollback().await?;
+            Ok(verdicts)
+        })
+        .await
+    }
+
+    async fn keep(&mut self, set: &ContentSet) -> Result<(), StoreError> {
+        let deadline = Instant::now() + self.limits.patience;
+        let mut tries = 0;
+        loop {
+            let fault = match self.connect().await {
+                Ok(()) => {
+                    tries += 1;
+                    let kept = self.transaction(async |link| {
+                        content::keep(link, set).await?;
+                        link.commit().await
+                    });
+                    match kept.await {
+                        Ok(()) => return Ok(()),
+                        Err(fault) => fault,
+                    }
+                }
+                Err(error) => {
+                    self.rest().await;
+                    Fault::Lost(error)
+                }
+            };
+            // A key that is taken: another node has kept the same set at the same time.
+            let hopeless = matches!(fault, Fault::Down(_) | Fault::Refused(_));
+            if hopeless || tries == TRIES || Instant::now() > deadline {
+                return Err(fault.into_error());
+            }
+        }
+    }
+
+    /// Does `work`, which ends with a commit or a roll-back, in a transaction. The connection is kept only if it is
+    /// known to be in order.
+    async fn transaction<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Fault> {
+        let Some(mut link) = self.link.take() else {
+            return Err(Fault::Lost(StoreError::Unreachable("not connected".to_owned())));
+        };
+        let limit = self.limits.patience;
+        let done = timeout(limit, async {
+            link.begin().await?;
+            work(&mut link).await
+        });
+        let fault = match done.await {
+            Ok(Ok(done)) => {
+                self.link = Some(link);
+                self.came_back();
+                return Ok(done);
+            }
+            Ok(Err(error)) => Fault::of(&error),
+            Err(_) => Fault::Lost(StoreError::TimedOut(limit)),
+        };
+        if matches!(fault, Fault::Taken | Fault::Again(_) | Fault::Refused(_))
+            && let Ok(Ok(())) = timeout(limit, link.rollback()).await
+        {
+            self.link = Some(link);
+        }
+        Err(fault)
+    }
+
+    async fn connect(&mut self) -> Result<(), StoreError> {
+        if self.link.is_none() {
+            let limit = self.limits.patience;
+            let link = timeout(limit, self.engine.link()).await.map_err(|_| StoreError::TimedOut(limit))?;
+            self.link = Some(link?);
+            self.pause = FIRST_PAUSE;
+        }
+        Ok(())
+    }
+
+    /// Before the next attempt to connect.
+    async fn rest(&mut self) {
+        sleep(self.pause).await;
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+    }
+
+    fn failed(&mut self, group: Group, fault: Fault, groups: &mut Vec<Group>) {
+        match fault {
+            Fault::Taken => again(group, &fault.into_error(), groups),
+            Fault::Again(error) => again(group, &error, groups),
+            Fault::Lost(error) => {
+                self.went_away(&error);
+                again(group, &error, groups);
+            }
+            Fault::Down(error) => {
+                self.went_away(&error);
+                refuse(group, &error);
+            }
+            Fault::Refused(error) => match group.appends.as_slice() {
+                [append] => {
+                    let conversation = append.decision.next.id;
+                    tracing::error!(%conversation, %error, "an append was refused");
+                    refuse(group, &error);
+                }
+                _ => again(Group { tries: 1, ..group }, &error, groups),
+            },
+        }
+    }
+
+    /// Tells the losers and those that were stored already; gives back the others.
+    fn tell(&self, appends: Vec<Append>, verdicts: Vec<Verdict>) -> Vec<Append> {
+        let mut rest = Vec::new();
+        for (append, verdict) in appends.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Write => rest.push(append),
+                Verdict::Stored => self.stored(append),
+                Verdict::Lost(error) => append.refuse(error),
+            }
+        }
+        rest
+    }
+
+    fn stored(&self, append: Append) {
+        let Append { decision, reply, .. } = append;
+        let conversation = decision.next.id;
+        let committed = Committed { conversation, events: decision.events };
+        // A panic there must not end all writing.
+        if catch_unwind(AssertUnwindSafe(|| (self.on_commit)(committed))).is_err() {
+            tracing::error!(%conversation, "whoever follows the commits panicked");
+        }
+        // Whoever asked may have gone; it is stored all the same.
+        let _ = reply.send(Ok(()));
+    }
+
+    fn without_expired(&self, appends: Vec<Append>) -> Vec<Append> {
+        let now = Instant::now();
+        let (expired, appends) = appends.into_iter().partition::<Vec<_>, _>(|append| append.deadline < now);
+        for append in expired {
+            append.refuse(StoreError::TimedOut(self.limits.patience).into());
+        }
+        appends
+    }
+
+    fn went_away(&mut self, error: &StoreError) {
+        if !self.away {
+            self.away = true;
+            tracing::error!(%error, "the store is away; messages wait");
+        }
+    }
+
+    fn came_back(&mut self) {
+        if self.away {
+            self.away = false;
+            tracing::info!("the store is back");
+        }
+    }
+}
+
+/// Once more as it is, then in halves, then each append by itself.
+fn again(mut group: Group, error: &StoreError, groups: &mut Vec<Group>) {
+    group.tries += 1;
+    if group.tries > 1 && group.appends.len() > 1 {
+        let later = group.appends.split_off(group.appends.len() / 2);
+        groups.push(Group { appends: later, tries: 1 });
+        groups.push(Group { appends: group.appends, tries: 1 });
+    } else if group.tries < TRIES {
+        groups.push(group);
+    } else {
+        refuse(group, error);
+    }
+}
+
+fn refuse(group: Group, error: &StoreError) {
+    for append in group.appends {
+        append.refuse(error.clone().into());
+    }
+}

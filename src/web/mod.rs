@@ -1,0 +1,136 @@
+//! The web: one table of routes, the WebSocket in two dialects, pages and a small API. Only this module knows salvo.
+
+mod api;
+mod markdown;
+mod origin;
+mod pages;
+mod plain;
+pub mod protocol;
+mod socket;
+mod typed;
+mod upgrade;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use salvo::affix_state;
+use salvo::catch_panic::CatchPanic;
+use salvo::conn::tcp::TcpAcceptor;
+use salvo::prelude::*;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Secret;
+use crate::content::Content;
+use crate::desk::Desk;
+use crate::fanout::Fanout;
+use crate::store::Store;
+pub use origin::Origins;
+use protocol::CloseCode;
+
+/// Clients that were cut off for being slow come back within this time.
+const BACK_SOON: u32 = 1_000;
+
+/// What the web needs of the rest, and what its sockets share.
+pub struct Door {
+    /// Where messages go.
+    pub desk: Arc<Desk>,
+    /// For reading history.
+    pub store: Store,
+    /// For following conversations.
+    pub fanout: Arc<Fanout>,
+    /// For telling what is loaded.
+    pub content: Arc<Content>,
+    /// Which sites may open a chat.
+    pub origins: Origins,
+    /// Who may read what is not for everybody.
+    pub admin_token: Option<Secret>,
+    /// A folder whose templates replace those in the binary.
+    pub templates: Option<PathBuf>,
+    /// How many sockets may be open at once.
+    pub max_sockets: usize,
+    /// How many are open.
+    pub open_sockets: AtomicUsize,
+    /// Over how long clients spread their return after a stop.
+    pub back_within: Duration,
+    /// Set when the server stops.
+    pub stop: CancellationToken,
+    /// The sockets that are still open.
+    pub sockets: TaskTracker,
+}
+
+impl Door {
+    /// When a client comes back after this close, in milliseconds; `None` where that would not help.
+    pub fn back_in(&self, code: CloseCode) -> Option<u32> {
+        match code {
+            CloseCode::Stopping => {
+                // Spread evenly, or all of them come back in the same moment.
+                let span = u32::try_from(self.back_within.as_millis()).unwrap_or(u32::MAX).max(1);
+                Some(random_u32() % span)
+            }
+            CloseCode::FellBehind | CloseCode::Silent => Some(BACK_SOON),
+            CloseCode::Protocol | CloseCode::Binary | CloseCode::NotUtf8 | CloseCode::TooBig => None,
+        }
+    }
+}
+
+/// The sites that may open a chat besides the own one, each as `scheme://host[:port]`.
+pub fn origins(sites: &[String]) -> Origins {
+    Origins::new(sites)
+}
+
+/// A listener on this address. Connections that it accepts do not wait for full packets.
+pub fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit this. Salvo does not set it, and a frame that follows another one closely would
+    // wait for the client's delayed acknowledgement, some 40 ms.
+    socket.set_nodelay(true)?;
+    socket.bind(address)?;
+    socket.listen(1_024)
+}
+
+/// Serves until `stop` of the door is set; then no new connection is taken, every socket is told to come back, and
+/// this returns when the last is closed or after `at_most`.
+pub async fn serve(listener: TcpListener, door: Arc<Door>, at_most: Duration) -> std::io::Result<()> {
+    let server = Server::new(TcpAcceptor::try_from(listener)?);
+    let handle = server.handle();
+    let stop = door.stop.clone();
+    let sockets = door.sockets.clone();
+    let stopping = tokio::spawn(async move {
+        stop.cancelled().await;
+        handle.stop_graceful(at_most);
+        sockets.close();
+        // Salvo does not count sockets as connections: it would return while they are open.
+        if tokio::time::timeout(at_most, sockets.wait()).await.is_err() {
+            tracing::warn!("some sockets did not close in {at_most:?}");
+        }
+    });
+    server.try_serve(routes(door)).await?;
+    stopping.await.map_err(std::io::Error::other)
+}
+
+/// Every address that purser answers on.
+fn routes(door: Arc<Door>) -> Router {
+    Router::new()
+        .hoop(CatchPanic::new())
+        .hoop(affix_state::inject(door))
+        .hoop(pages::security_headers)
+        .get(pages::front)
+        .push(Router::with_path("ws/chat").get(upgrade::chat))
+        .push(Router::with_path("static/{name}").get(pages::asset))
+        .push(Router::with_path("api/protocol.json").get(api::protocol))
+        .push(Router::with_path("api/content").get(api::content))
+}
+
+/// The door that `routes` put into every request.
+fn door(depot: &Depot) -> Result<Arc<Door>, StatusError> {
+    depot.get_typed::<Arc<Door>>().cloned().map_err(|_| StatusError::internal_server_error())
+}
+
+fn random_u32() -> u32 {
+    getrandom::u32().unwrap_or(0)
+}

@@ -1,0 +1,284 @@
+//! The wire JSON of both dialects, and every error and close code. Nothing else in the crate knows it.
+//!
+//! `GET /api/protocol.json` serves the JSON Schema of the typed dialect, made from the types below.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::markdown::html;
+use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Kind, Millis, Seq};
+use crate::desk::Ack;
+
+/// The name of the typed dialect in `Sec-WebSocket-Protocol`.
+pub const TYPED: &str = "purser.v1";
+/// The longest frame, in bytes.
+pub const MAX_FRAME: usize = 32 * 1024;
+/// How many events a page of history holds.
+pub const PAGE: u32 = 50;
+
+/// A frame of the typed dialect from a client.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Comes first: who the visitor is and what the client has seen. Answered by `welcome` and what was missed.
+    Hello(Hello),
+    /// A message. Answered by `ack` once it is durable; said again with the same client id, the same `ack` comes.
+    Say(Say),
+    /// Asks for the page of history before a seq. Answered by `history`.
+    Older {
+        /// The lowest seq that the client has.
+        before: Seq,
+    },
+    /// Answered by `pong`.
+    Ping,
+}
+
+/// Who the visitor is.
+#[derive(Deserialize, JsonSchema)]
+pub struct Hello {
+    /// The visitor's token: 256 random bits made by the client, as 43 to 128 characters of base64url or hex.
+    pub token: String,
+    /// The conversation to go on with, or an id that the client made for its first one.
+    #[serde(default)]
+    pub conversation: Option<ConversationId>,
+    /// The last seq that the client has of that conversation; 0 or nothing for none.
+    #[serde(default)]
+    pub seq: Seq,
+    /// The language of the page, as BCP 47.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+// The token is the visitor's whole secret.
+impl std::fmt::Debug for Hello {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Hello { token: _, conversation, seq, language } = self;
+        f.debug_struct("Hello")
+            .field("conversation", conversation)
+            .field("seq", seq)
+            .field("language", language)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A message of the customer.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Say {
+    /// The client's id of the message: 1 to 64 printable ASCII characters, not starting with `re:`.
+    pub client_id: ClientId,
+    /// What was typed, or what stands on the button that was pressed: at most 4,000 code points.
+    pub text: String,
+    /// The `choice` of the button that was pressed.
+    #[serde(default)]
+    pub choice: Option<String>,
+}
+
+/// A frame of the typed dialect to a client.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame<'a> {
+    /// Answers `hello`; comes again when the socket changes over to another conversation of the visitor.
+    Welcome {
+        /// The conversation that this socket is in; not always the one that was asked for.
+        conversation: ConversationId,
+        /// Its last seq; 0 if nothing was said yet.
+        seq: Seq,
+        /// The longest text, in code points.
+        max_text: usize,
+    },
+    /// Events that are older than those the client has, or the last ones for a client that has none; ascending.
+    History {
+        /// The events.
+        events: Vec<EventFrame<'a>>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+    /// Something happened. Each socket of the conversation gets it once, in order of seq.
+    Event(EventFrame<'a>),
+    /// The message with this client id is durable.
+    Ack {
+        /// The conversation that it is stored in.
+        conversation: ConversationId,
+        /// The client's id of it.
+        client_id: &'a str,
+        /// Its number.
+        seq: Seq,
+        /// When it was stored, in UTC milliseconds.
+        at: Millis,
+    },
+    /// Something could not be done. The connection stays.
+    Error {
+        /// What it was.
+        code: ErrorCode,
+        /// The message that it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a str>,
+        /// A sentence for the customer, in the customer's language.
+        text: &'a str,
+        /// When to try again, in milliseconds; nothing where the same frame would fail again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u32>,
+    },
+    /// The connection is about to be closed.
+    Bye {
+        /// The close code that follows.
+        code: u16,
+        /// When to come back, in milliseconds; nothing where coming back would not help.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        back_in: Option<u32>,
+    },
+    /// Answers `ping`.
+    Pong,
+}
+
+/// An event as a client sees it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EventFrame<'a> {
+    /// Its number in the conversation, from 1. A client may find gaps: some events are not for customers.
+    pub seq: Seq,
+    /// Names it.
+    pub id: EventId,
+    /// When it happened, in UTC milliseconds.
+    pub at: Millis,
+    /// What happened.
+    pub kind: Kind,
+    /// Who did it.
+    pub author: Author,
+    /// What was said: plain text of a visitor, Markdown of everybody else.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub text: &'a str,
+    /// The same as sanitised HTML; nothing for a visitor's text, which is text and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub html: Option<std::sync::Arc<str>>,
+    /// The id that the visitor's client gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<&'a str>,
+    /// What may be pressed next.
+    #[serde(skip_serializing_if = "<[Button]>::is_empty")]
+    pub buttons: &'a [Button],
+    /// On an answer: the seq of its question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Seq>,
+    /// On an answer: its language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<&'a str>,
+}
+
+impl<'a> EventFrame<'a> {
+    /// The event as a client sees it.
+    pub fn of(event: &'a Event) -> EventFrame<'a> {
+        let visitor = event.author == Author::Visitor;
+        EventFrame {
+            seq: event.seq,
+            id: event.id,
+            at: event.at,
+            kind: event.kind,
+            author: event.author,
+            text: &event.body,
+            html: (!visitor && !event.body.is_empty()).then(|| html(&event.body)),
+            client_id: event.client_id.as_deref().filter(|_| visitor),
+            buttons: &event.meta.buttons,
+            question: event.meta.question,
+            language: event.meta.language.as_deref().filter(|_| !visitor),
+        }
+    }
+}
+
+impl ServerFrame<'_> {
+    /// The acknowledgement of a stored message.
+    pub fn ack(ack: &Ack) -> ServerFrame<'_> {
+        let Ack { conversation, client_id, seq, at } = ack;
+        ServerFrame::Ack { conversation: *conversation, client_id: client_id.as_str(), seq: *seq, at: *at }
+    }
+
+    /// The frame as JSON.
+    pub fn json(&self) -> String {
+        // Only maps with keys that are no strings could fail here, and there are none.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Why something could not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame is not JSON, or not of a known shape. Sending it again does not help.
+    Unreadable,
+    /// Something was said before `hello`. Say hello, then send it again.
+    HelloFirst,
+    /// The token is not one. A client makes a new one.
+    BadToken,
+    /// The conversation is another visitor's. A client makes a new id.
+    NotYours,
+    /// The text is empty. Sending it again does not help.
+    Empty,
+    /// The text is too long. Sending it again does not help.
+    TooLong,
+    /// The message is not stored: the client keeps it and sends it again after `retry_after`.
+    NotStored,
+}
+
+/// Why a connection is closed, by the codes of RFC 6455.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The frame breaks the WebSocket protocol. A client may come back.
+    Protocol,
+    /// Binary frames are not part of either dialect. A client may come back.
+    Binary,
+    /// The text is not UTF-8. A client may come back.
+    NotUtf8,
+    /// The frame is longer than [`MAX_FRAME`]. A client may come back.
+    TooBig,
+    /// The server stops. A client comes back after the time that `bye` tells.
+    Stopping,
+    /// The client read too slowly. It comes back with the last seq that it saw.
+    FellBehind,
+    /// Nothing was heard of the client, not even a pong.
+    Silent,
+}
+
+impl CloseCode {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            CloseCode::Silent => 1001,
+            CloseCode::Protocol => 1002,
+            CloseCode::Binary => 1003,
+            CloseCode::NotUtf8 => 1007,
+            CloseCode::TooBig => 1009,
+            CloseCode::Stopping => 1012,
+            CloseCode::FellBehind => 1013,
+        }
+    }
+
+    /// The reason beside the number, for people who read traces.
+    pub fn reason(self) -> &'static str {
+        match self {
+            CloseCode::Silent => "nothing was heard for too long",
+            CloseCode::Protocol => "this breaks the WebSocket protocol",
+            CloseCode::Binary => "only text frames are understood",
+            CloseCode::NotUtf8 => "text frames must be UTF-8",
+            CloseCode::TooBig => "a frame holds 32 KiB at most",
+            CloseCode::Stopping => "the server restarts, please come back",
+            CloseCode::FellBehind => "too slow, please come back with the last seq",
+        }
+    }
+}
+
+/// A frame of the plain dialect, in and out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PlainFrame<'a> {
+    /// In: text. Out: sanitised HTML.
+    #[serde(borrow)]
+    pub message: std::borrow::Cow<'a, str>,
+}
+
+/// The typed dialect as JSON Schema: the frames of the client and of the server.
+pub fn schema() -> serde_json::Value {
+    serde_json::json!({
+        "protocol": TYPED,
+        "client": schemars::schema_for!(ClientFrame),
+        "server": schemars::schema_for!(ServerFrame),
+    })
+}

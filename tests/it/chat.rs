@@ -1,0 +1,375 @@
+//! What a customer sees: answers, once, in order, complete, and nobody else's.
+
+use std::sync::atomic::Ordering;
+
+use purser::clock::Clock;
+use purser::conversation::{Author, ConversationId};
+use serde_json::{Value, json};
+
+use crate::harness::{Plain, Setup, Slow, TestPurser, Visitor, within, TestDatabase};
+use crate::on_both_engines;
+
+on_both_engines! {
+    the_plain_dialect_answers;
+    the_typed_dialect_answers;
+    a_bot_message_says_where_it_comes_from;
+    every_tab_of_a_browser_hears_the_replies;
+    a_message_said_twice_is_stored_once;
+    a_message_said_by_many_tabs_at_once_is_stored_once;
+    tabs_that_begin_at_once_meet_in_one_conversation;
+    whoever_was_away_gets_the_rest;
+    older_pages_come_on_demand;
+    all_tabs_see_one_order;
+    a_slow_answer_holds_up_no_message;
+    questions_are_answered_in_their_order;
+    a_question_of_a_dead_node_is_answered_by_the_next;
+    a_very_late_question_gets_an_apology;
+    nobody_reads_another_visitors_conversation;
+    the_answer_comes_in_the_customers_language;
+    a_suggestion_is_answered_by_its_button;
+    when_nothing_fits_a_person_is_offered;
+}
+
+async fn the_plain_dialect_answers(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let mut customer = purser.plain(None).await;
+    customer.say("do you deliver on saturdays?").await;
+    assert_eq!(customer.hear().await, "<p>Yes, <strong>on Saturdays</strong> too.</p>");
+    customer.say("how much does it cost?").await;
+    assert_eq!(customer.hear().await, "<p>From £3.49.</p>");
+    purser.stop().await;
+}
+
+async fn the_typed_dialect_answers(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.typed().await;
+    let welcome = customer.hello(&visitor, 0).await;
+    assert_eq!(welcome["conversation"], json!(visitor.conversation));
+    assert_eq!(welcome["seq"], 0);
+
+    let (ack, answer) = customer.ask("m1", "how much does it cost?").await;
+    assert_eq!(ack["seq"], 1);
+    assert_eq!(ack["conversation"], json!(visitor.conversation));
+    assert_eq!(answer["seq"], 2);
+    assert_eq!(answer["text"], "From £3.49.");
+    assert_eq!(answer["html"], "<p>From £3.49.</p>");
+    assert_eq!(answer["buttons"], json!([{ "text": "do you deliver on saturdays" }]));
+    let own = customer.hear_where("the own event", |frame| frame["client_id"] == "m1").await;
+    assert_eq!((&own["type"], &own["author"], &own["text"]), (&json!("event"), &json!("visitor"), &json!("how much does it cost?")));
+    assert_eq!(own.get("html"), None, "a visitor's text is text");
+
+    customer.send(json!({ "type": "ping" })).await;
+    customer.hear("pong").await;
+    purser.stop().await;
+}
+
+async fn a_bot_message_says_where_it_comes_from(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    customer.ask("m1", "saturday delivery").await;
+    let revision = purser.desk.pipeline().revision().to_string();
+    let events = purser.store.events_after(ConversationId(visitor.conversation), 0, 10).await.expect("events");
+    let provenance = events[1].provenance.as_ref().expect("a provenance");
+    assert_eq!(provenance.responder, "faq");
+    assert_eq!(provenance.entry.as_deref(), Some("saturday"));
+    assert_eq!(provenance.revision, revision);
+    assert_eq!(events[0].provenance, None);
+    purser.stop().await;
+}
+
+async fn every_tab_of_a_browser_hears_the_replies(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let mut first = purser.plain(None).await;
+    let cookie = first.cookie.clone().expect("a session");
+    let mut second = purser.plain(Some(&cookie)).await;
+    assert_eq!(second.cookie, None, "the session is kept");
+    let mut stranger = purser.plain(None).await;
+
+    first.say("saturday delivery").await;
+    let heard: [String; 2] = [first.hear().await, second.hear().await];
+    assert_eq!(heard[0], heard[1]);
+    // The stranger hears only what is said to it.
+    stranger.say("how much does it cost").await;
+    assert_eq!(stranger.hear().await, "<p>From £3.49.</p>");
+    purser.stop().await;
+}
+
+async fn a_message_said_twice_is_stored_once(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    let (first, _) = customer.ask("m1", "saturday delivery").await;
+    customer.say("m1", "saturday delivery").await;
+    assert_eq!(customer.hear("ack").await, first);
+
+    // A new connection, as after a reconnect, on which the node may have forgotten its acknowledgements.
+    drop(customer);
+    let mut again = purser.visit(&visitor, 0).await;
+    again.say("m1", "saturday delivery").await;
+    assert_eq!(again.hear("ack").await, first);
+    let (ack, _) = again.ask("m2", "how much does it cost").await;
+    assert_eq!(ack["seq"], 3, "nothing was stored in between");
+    purser.stop().await;
+}
+
+async fn a_message_said_by_many_tabs_at_once_is_stored_once(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut tabs = Vec::new();
+    for _ in 0..8 {
+        tabs.push(purser.visit(&visitor, 0).await);
+    }
+    for tab in &mut tabs {
+        tab.say("the-first-of-all", "saturday delivery").await;
+    }
+    for tab in &mut tabs {
+        let ack = tab.hear("ack").await;
+        assert_eq!((&ack["client_id"], &ack["seq"]), (&json!("the-first-of-all"), &json!(1)));
+    }
+    let events = purser.store.events_after(ConversationId(visitor.conversation), 0, 10).await.expect("events");
+    let authors: Vec<_> = events.iter().map(|event| event.author).collect();
+    assert_eq!(authors, [Author::Visitor, Author::Bot]);
+    purser.stop().await;
+}
+
+async fn tabs_that_begin_at_once_meet_in_one_conversation(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let one = Visitor::new();
+    let two = Visitor { token: one.token.clone(), ..Visitor::new() };
+    let mut first = purser.visit(&one, 0).await;
+    let mut second = purser.visit(&two, 0).await;
+    first.ask("m1", "saturday delivery").await;
+    second.say("m2", "how much does it cost").await;
+    let ack = second.hear("ack").await;
+    assert_eq!(ack["conversation"], json!(one.conversation), "the visitor has one open conversation");
+    assert_eq!(ack["seq"], 3);
+    let welcome = second.hear("welcome").await;
+    assert_eq!(welcome["conversation"], json!(one.conversation));
+    let seen = second.events_to(4).await;
+    let seqs: Vec<_> = seen.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert_eq!(seqs, [1, 2, 3, 4]);
+    purser.stop().await;
+}
+
+async fn whoever_was_away_gets_the_rest(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut here = purser.visit(&visitor, 0).await;
+    let mut away = purser.visit(&visitor, 0).await;
+    here.ask("m0", "saturday delivery").await;
+    let before = away.events_to(2).await;
+    assert_eq!(before.len(), 2);
+    drop(away);
+    for i in 1..=5 {
+        here.ask(&format!("m{i}"), "how much does it cost").await;
+    }
+    let mut back = purser.visit(&visitor, 2).await;
+    let missed = back.events_to(12).await;
+    let seqs: Vec<_> = missed.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert_eq!(seqs, (3..=12).collect::<Vec<_>>());
+    purser.stop().await;
+}
+
+async fn older_pages_come_on_demand(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut here = purser.visit(&visitor, 0).await;
+    for i in 0..60 {
+        here.ask(&format!("m{i}"), "how much does it cost").await;
+    }
+    let mut later = purser.visit(&visitor, 0).await;
+    let mut page = later.hear("history").await;
+    let mut seqs: Vec<u64> = Vec::new();
+    loop {
+        let events = page["events"].as_array().expect("events").clone();
+        let first = events[0]["seq"].as_u64().expect("a seq");
+        seqs.splice(0..0, events.iter().filter_map(|event| event["seq"].as_u64()));
+        if page["more"] == false {
+            break;
+        }
+        later.send(json!({ "type": "older", "before": first })).await;
+        page = later.hear("history").await;
+    }
+    assert_eq!(seqs, (1..=120).collect::<Vec<_>>());
+    purser.stop().await;
+}
+
+async fn all_tabs_see_one_order(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut tabs = Vec::new();
+    for _ in 0..3 {
+        tabs.push(purser.visit(&visitor, 0).await);
+    }
+    let says = 20;
+    for i in 0..says {
+        for (t, tab) in tabs.iter_mut().enumerate() {
+            tab.say(&format!("t{t}-{i}"), "saturday delivery").await;
+        }
+    }
+    let last = 3 * says * 2;
+    let mut orders = Vec::new();
+    for tab in &mut tabs {
+        let order: Vec<Value> = tab.events_to(last).await.iter().map(|event| event["id"].clone()).collect();
+        assert_eq!(u64::try_from(order.len()).expect("small"), last, "each event once");
+        orders.push(order);
+    }
+    assert!(orders.iter().all(|order| *order == orders[0]));
+    purser.stop().await;
+}
+
+async fn a_slow_answer_holds_up_no_message(database: &TestDatabase) {
+    let slow = Slow::new();
+    let purser = Setup::on(database).first(slow.clone()).start().await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    customer.say("m1", "slow one").await;
+    assert_eq!(customer.hear("ack").await["seq"], 1, "acknowledged before it is answered");
+    slow.was_asked().await;
+    customer.say("m2", "saturday delivery").await;
+    assert_eq!(customer.hear("ack").await["seq"], 2);
+    slow.release();
+    let answers = [
+        customer.hear_where("the slow answer", |frame| frame["question"] == 1).await,
+        customer.hear_where("the other answer", |frame| frame["question"] == 2).await,
+    ];
+    assert_eq!(answers[0]["text"], "slow answer to slow one");
+    assert_eq!((&answers[0]["seq"], &answers[1]["seq"]), (&json!(3), &json!(4)));
+    purser.stop().await;
+}
+
+async fn questions_are_answered_in_their_order(database: &TestDatabase) {
+    let slow = Slow::new();
+    let purser = Setup::on(database).first(slow.clone()).start().await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    for i in 1..=4 {
+        customer.say(&format!("m{i}"), &format!("slow {i}")).await;
+        customer.hear("ack").await;
+    }
+    for i in 1..=4_u64 {
+        slow.was_asked().await;
+        slow.release();
+        let answer = customer.hear_where("an answer", |frame| frame["author"] == "bot").await;
+        assert_eq!((&answer["question"], &answer["seq"]), (&json!(i), &json!(4 + i)));
+    }
+    purser.stop().await;
+}
+
+async fn a_question_of_a_dead_node_is_answered_by_the_next(database: &TestDatabase) {
+    let clock = Clock::set(1_770_000_000_000);
+    let stuck = Slow::new();
+    let visitor = Visitor::new();
+    let setup = Setup::on(database).clock(&clock).first(stuck.clone());
+    let first = setup.change(|config| config.limits.stop_seconds = 1).start().await;
+    let mut customer = first.visit(&visitor, 0).await;
+    customer.say("m1", "slow one").await;
+    customer.hear("ack").await;
+    stuck.was_asked().await;
+    let folder = first.folder.clone();
+    // The answer is never given: what the node leaves behind is an acknowledged question.
+    first.stop().await;
+    drop(customer);
+
+    if let Clock::Set(now) = &clock {
+        now.fetch_add(60_000, Ordering::SeqCst);
+    }
+    let second = Setup::on(database).clock(&clock).start_in(folder).await;
+    let mut back = second.visit(&visitor, 0).await;
+    let seen = back.events_to(2).await;
+    assert_eq!((&seen[1]["author"], &seen[1]["question"]), (&json!("bot"), &json!(1)));
+    // The clock stands still, so the question would come up again if it still counted as pending.
+    second.desk.wake_due().await.expect("the store");
+    let (ack, _) = back.ask("m2", "saturday delivery").await;
+    assert_eq!(ack["seq"], 3, "it was answered once");
+    second.stop().await;
+}
+
+async fn a_very_late_question_gets_an_apology(database: &TestDatabase) {
+    let clock = Clock::set(1_770_000_000_000);
+    let stuck = Slow::new();
+    let visitor = Visitor::new();
+    let setup = Setup::on(database).clock(&clock).first(stuck.clone());
+    let first = setup.change(|config| config.limits.stop_seconds = 1).start().await;
+    let mut customer = first.visit(&visitor, 0).await;
+    customer.say("m1", "slow one").await;
+    customer.hear("ack").await;
+    let folder = first.folder.clone();
+    first.stop().await;
+
+    if let Clock::Set(now) = &clock {
+        now.fetch_add(3_600_000, Ordering::SeqCst);
+    }
+    let second = Setup::on(database).clock(&clock).start_in(folder).await;
+    let mut back = second.visit(&visitor, 0).await;
+    let seen = back.events_to(2).await;
+    let pipeline = second.desk.pipeline();
+    let (apology, _) = pipeline.lines().say(purser::responders::lines::Line::Apology, &["en".to_owned()]);
+    assert_eq!(seen[1]["text"], json!(apology));
+    second.stop().await;
+}
+
+async fn nobody_reads_another_visitors_conversation(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let owner = Visitor::new();
+    let mut customer = purser.visit(&owner, 0).await;
+    customer.ask("m1", "saturday delivery").await;
+
+    let thief = Visitor { conversation: owner.conversation, ..Visitor::new() };
+    let mut other = purser.typed().await;
+    let Visitor { token, conversation } = &thief;
+    other.send(json!({ "type": "hello", "token": token, "conversation": conversation, "seq": 0 })).await;
+    let error = other.hear("error").await;
+    assert_eq!(error["code"], "not_yours");
+    // No way around: without a seat there is neither history nor a say.
+    other.send(json!({ "type": "older", "before": 100 })).await;
+    assert_eq!(other.hear("error").await["code"], "hello_first");
+    other.say("x", "saturday delivery").await;
+    assert_eq!(other.hear("error").await["code"], "hello_first");
+    // And the owner's next message is the next event.
+    let (ack, _) = customer.ask("m2", "saturday delivery").await;
+    assert_eq!(ack["seq"], 3);
+    purser.stop().await;
+}
+
+async fn the_answer_comes_in_the_customers_language(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.typed().await;
+    let Visitor { token, conversation } = &visitor;
+    customer.send(json!({ "type": "hello", "token": token, "conversation": conversation, "language": "de-AT" })).await;
+    customer.hear("welcome").await;
+    let (_, answer) = customer.ask("m1", "zustellung am samstag").await;
+    assert_eq!((&answer["text"], &answer["language"]), (&json!("Ja, **auch samstags**."), &json!("de")));
+    // Who changes over to English gets English.
+    let (_, answer) = customer.ask("m2", "do you deliver on saturdays").await;
+    assert_eq!((&answer["text"], &answer["language"]), (&json!("Yes, **on Saturdays** too."), &json!("en")));
+    purser.stop().await;
+}
+
+async fn a_suggestion_is_answered_by_its_button(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    customer.send(json!({ "type": "say", "client_id": "m1", "text": "Saturday delivery", "choice": "saturday" })).await;
+    let answer = customer.hear_where("the answer", |frame| frame["question"] == 1).await;
+    assert_eq!(answer["text"], "Yes, **on Saturdays** too.");
+    purser.stop().await;
+}
+
+async fn when_nothing_fits_a_person_is_offered(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let mut customer: Plain = purser.plain(None).await;
+    customer.say("qwertz uiop").await;
+    let line = customer.hear().await;
+    assert!(line.contains("<li>"), "something can be done: {line}");
+
+    let mut typed = purser.visit(&Visitor::new(), 0).await;
+    let (_, answer) = typed.ask("m1", "qwertz uiop").await;
+    let button = answer["buttons"][0].clone();
+    typed.send(json!({ "type": "say", "client_id": "m2", "text": button["text"], "choice": button["choice"] })).await;
+    let contact = within("an answer", typed.hear_where("the contact", |frame| frame["question"] == 3)).await;
+    assert_ne!(contact["text"], answer["text"]);
+    let (_, asked) = typed.ask("m3", "talk to a person").await;
+    assert_eq!(asked["text"], contact["text"], "by words as by the button");
+    purser.stop().await;
+}

@@ -1,0 +1,18 @@
+//! The integration tests: one binary, one harness.
+//!
+//! Every test starts the real thing and talks to it through real sockets; it waits on frames, never on sleeps. What
+//! touches the store runs on SQLite and on MariaDB.
+
+mod arrows;
+mod browser;
+mod chat;
+mod cli;
+mod config;
+mod content;
+mod conversations;
+mod frames;
+mod harness;
+mod proxy;
+mod servers;
+mod shutdown;
+mod store_contract;

@@ -1,0 +1,172 @@
+//! A TCP proxy that cuts, refuses and stalls, to break what stands between two parts.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Forwards to one port of this machine until told otherwise.
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+/// On which side of the server's work a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The server never hears of it.
+    Before,
+    /// The server has done it and answered; the answer is lost.
+    After,
+}
+
+struct Shared {
+    stalled: watch::Sender<bool>,
+    refusing: AtomicBool,
+    /// Cancelled to cut the connections that are open.
+    open: Mutex<CancellationToken>,
+    trap: Mutex<Option<(&'static [u8], Cut)>>,
+    sprung: Notify,
+    refused: Notify,
+    /// Ends the proxy.
+    end: CancellationToken,
+}
+
+impl Proxy {
+    pub async fn to(port: u16) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let shared = Arc::new(Shared {
+            stalled: watch::Sender::new(false),
+            refusing: AtomicBool::new(false),
+            open: Mutex::default(),
+            trap: Mutex::default(),
+            sprung: Notify::new(),
+            refused: Notify::new(),
+            end: CancellationToken::new(),
+        });
+        let own = listener.local_addr().expect("bound").port();
+        tokio::spawn(accept(listener, port, Arc::clone(&shared)));
+        Proxy { port: own, shared }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Cuts all connections that are open.
+    pub fn cut(&self) {
+        std::mem::take(&mut *self.shared.open.lock().expect("no panic in here")).cancel();
+    }
+
+    /// Whether new connections are closed at once.
+    pub fn refuse(&self, refuse: bool) {
+        self.shared.refusing.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Waits until somebody was refused.
+    pub async fn refused(&self) {
+        self.shared.refused.notified().await;
+    }
+
+    /// Whether bytes stay where they are, in both directions.
+    pub fn stall(&self, stall: bool) {
+        self.shared.stalled.send_replace(stall);
+    }
+
+    /// Cuts the next connection whose client sends `bytes`; [`Proxy::sprung`] tells when.
+    pub fn trap(&self, bytes: &'static [u8], cut: Cut) {
+        *self.shared.trap.lock().expect("no panic in here") = Some((bytes, cut));
+    }
+
+    /// Waits until the trap has cut a connection.
+    pub async fn sprung(&self) {
+        self.shared.sprung.notified().await;
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.end.cancel();
+    }
+}
+
+async fn accept(listener: TcpListener, to: u16, shared: Arc<Shared>) {
+    loop {
+        let client = tokio::select! {
+            () = shared.end.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((client, _)) = client else { continue };
+        if shared.refusing.load(Ordering::SeqCst) {
+            shared.refused.notify_one();
+            continue;
+        }
+        let Ok(server) = TcpStream::connect(("127.0.0.1", to)).await else { continue };
+        // As if it were not there: it must not add the delays of its own sockets.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let token = shared.open.lock().expect("no panic in here").child_token();
+        let swallow = Arc::new(AtomicBool::new(false));
+        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        let there = Pump { shared: Arc::clone(&shared), token: token.clone(), swallow: Arc::clone(&swallow) };
+        let back = Pump { shared: Arc::clone(&shared), token, swallow };
+        tokio::spawn(there.run(from_client, to_server, true));
+        tokio::spawn(back.run(from_server, to_client, false));
+    }
+}
+
+/// One direction of a connection.
+struct Pump {
+    shared: Arc<Shared>,
+    token: CancellationToken,
+    /// The server's next bytes are its answer to what the trap waited for.
+    swallow: Arc<AtomicBool>,
+}
+
+impl Pump {
+    async fn run(self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_client: bool) {
+        let _cut_both = self.token.clone().drop_guard();
+        tokio::select! {
+            () = self.token.cancelled() => {}
+            () = self.shared.end.cancelled() => {}
+            _ = self.forward(&mut from, &mut to, is_client) => {}
+        }
+    }
+
+    async fn forward(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, is_client: bool) -> io::Result<()> {
+        let mut bytes = vec![0; 64 * 1024];
+        let mut stalled = self.shared.stalled.subscribe();
+        loop {
+            let read = from.read(&mut bytes).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            let _ = stalled.wait_for(|stalled| !stalled).await;
+            let cut = if is_client { self.trapped(&bytes[..read]) } else { None };
+            let answered = !is_client && self.swallow.load(Ordering::SeqCst);
+            if cut == Some(Cut::Before) || answered {
+                self.shared.sprung.notify_one();
+                return Ok(());
+            }
+            if cut == Some(Cut::After) {
+                self.swallow.store(true, Ordering::SeqCst);
+            }
+            to.write_all(&bytes[..read]).await?;
+        }
+    }
+
+    /// Takes the trap if these bytes spring it.
+    fn trapped(&self, bytes: &[u8]) -> Option<Cut> {
+        let mut trap = self.shared.trap.lock().expect("no panic in here");
+        let (wanted, _) = (*trap)?;
+        if bytes.windows(wanted.len()).any(|window| window == wanted) {
+            trap.take().map(|(_, cut)| cut)
+        } else {
+            None
+        }
+    }
+}
