@@ -113,7 +113,11 @@ impl App {
     }
 
     /// Serves on this listener until `stop` is ready, then ends what is under way and returns.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
         let limits = &self.config.limits;
         let at_most = Duration::from_secs(limits.stop_seconds.into());
         let door = Arc::new(Door {
@@ -147,7 +151,9 @@ impl App {
         self.background.wait().await;
         let at_most = Duration::from_secs(self.config.limits.stop_seconds.into());
         if tokio::time::timeout(at_most, self.desk.finish_answers()).await.is_err() {
-            tracing::warn!("some answers were not ready in {at_most:?}; their questions are answered after the next start");
+            tracing::warn!(
+                "some answers were not ready in {at_most:?}; their questions are answered after the next start"
+            );
         }
         self.store.close().await;
     }

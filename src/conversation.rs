@@ -237,9 +237,7 @@ impl Author {
 
     /// The author that a stored word stands for.
     pub fn from_word(word: &str) -> Option<Author> {
-        [Author::Visitor, Author::Agent, Author::Bot, Author::System]
-            .into_iter()
-            .find(|author| author.as_str() == word)
+        [Author::Visitor, Author::Agent, Author::Bot, Author::System].into_iter().find(|author| author.as_str() == word)
     }
 }
 

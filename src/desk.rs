@@ -20,9 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::conversation::{
-    ClientId, Conversation, ConversationId, Event, EventId, Millis, Said, Seq, VisitorId,
-};
+use crate::conversation::{ClientId, Conversation, ConversationId, Event, EventId, Millis, Said, Seq, VisitorId};
 use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
 use crate::store::{AppendError, Store, StoreError};
@@ -171,8 +169,7 @@ impl Desk {
             }
             if next_in_turn
                 && let Progress::Ready(answered) = &progress
-                && let Some(answer) =
-                    decision.next.answer(said.id, seq, answered.message.clone(), now, self.limit)
+                && let Some(answer) = decision.next.answer(said.id, seq, answered.message.clone(), now, self.limit)
             {
                 decision = decision.then(answer);
             }
@@ -341,11 +338,7 @@ impl Desk {
     }
 
     /// The next pending question of this conversation.
-    async fn next_turn(
-        &self,
-        seat: &Seat,
-        seated: &mut Seated,
-    ) -> Result<Option<(Arc<Event>, Turn)>, DeskError> {
+    async fn next_turn(&self, seat: &Seat, seated: &mut Seated) -> Result<Option<(Arc<Event>, Turn)>, DeskError> {
         let head = self.head(seat, seated).await?;
         if !head.has_pending() {
             return Ok(None);

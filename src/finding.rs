@@ -36,6 +36,8 @@ pub struct Finding {
     pub hint: Option<String>,
     /// The other place that it is about.
     pub also: Option<Place>,
+    /// The sample question (`ask:`, `not:`) that came out differently.
+    pub sample: Option<String>,
 }
 
 /// A place in a content file.
@@ -61,6 +63,7 @@ impl Finding {
             snippet: None,
             hint: None,
             also: None,
+            sample: None,
         }
     }
 
@@ -157,7 +160,8 @@ mod tests {
     #[test]
     fn prints_like_a_compiler() {
         let text = "language: en\nentries:\n  - id: a\n    phrase: [b]\n";
-        let finding = Finding::error("faq/en.yaml", "unknown key `phrase`").at(text, 4, 5).hint("did you mean `phrases`?");
+        let finding =
+            Finding::error("faq/en.yaml", "unknown key `phrase`").at(text, 4, 5).hint("did you mean `phrases`?");
         let expected = "error: unknown key `phrase`\n \
                         --> faq/en.yaml:4:5\n  \
                           |\n\

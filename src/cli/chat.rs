@@ -13,9 +13,7 @@ use rustyline::error::ReadlineError;
 use super::{terminal, turn};
 use crate::app::App;
 use crate::config::Config;
-use crate::conversation::{
-    Author, Button, ClientId, ConversationId, Event, EventId, Said, Text, VisitorId,
-};
+use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Said, Text, VisitorId};
 use crate::desk::Seat;
 use crate::fanout::Subscription;
 
@@ -130,8 +128,7 @@ impl<'a> Chat<'a> {
 
     /// The stored answer does not say how it came about in full, so the pipeline is asked once more beforehand.
     async fn why(&self, said: &Said) -> String {
-        let languages =
-            [self.language.as_deref(), self.options.lang.as_deref(), Some(self.app.desk().language())];
+        let languages = [self.language.as_deref(), self.options.lang.as_deref(), Some(self.app.desk().language())];
         let turn = turn(said.text.as_str(), said.choice.clone(), &languages);
         let pipeline = self.app.desk().pipeline();
         let answered = pipeline.answer(&turn).await;

@@ -45,7 +45,13 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     if let Some(snapshot) = snapshot {
         let faq = &snapshot.faq;
         let languages = faq.languages().join(", ");
-        writeln!(out, "content {}: {} entries, {} phrases in {languages}", snapshot.revision, faq.entries(), faq.phrases())?;
+        writeln!(
+            out,
+            "content {}: {} entries, {} phrases in {languages}",
+            snapshot.revision,
+            faq.entries(),
+            faq.phrases()
+        )?;
     }
     match (errors, warnings) {
         (0, 0) => writeln!(out, "everything is as it should be")?,

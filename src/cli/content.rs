@@ -21,11 +21,15 @@ use crate::store::{ContentSet, Store};
 /// What `purser content` takes.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The store that the sets are in [default: sqlite://purser.db]
-    #[arg(long, value_name = "URL", global = true, help_heading = "Settings")]
-    database: Option<String>,
     #[command(subcommand)]
     command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// The store that the sets are in [default: sqlite://purser.db]
+    #[arg(long, value_name = "URL", help_heading = "Settings")]
+    database: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,6 +39,8 @@ enum Command {
         /// At most so many
         #[arg(long, value_name = "NUMBER", default_value_t = 20)]
         limit: u32,
+        #[command(flatten)]
+        place: Place,
     },
     /// Show the files of a set, or one of them
     Show {
@@ -42,29 +48,35 @@ enum Command {
         revision: String,
         /// A file of the set
         file: Option<String>,
+        #[command(flatten)]
+        place: Place,
     },
     /// Write the files of a set back into the folders; what they replace is moved into .replaced-TIME beside it
     Rollback {
         /// The revision, or its first digits
         revision: String,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
 impl Options {
     /// The settings among the options.
     pub fn flags(&self) -> Vec<(&'static str, String)> {
-        self.database.iter().map(|url| ("database", url.clone())).collect()
+        let (Command::List { place, .. } | Command::Show { place, .. } | Command::Rollback { place, .. }) =
+            &self.command;
+        place.database.iter().map(|url| ("database", url.clone())).collect()
     }
 }
 
 /// Lists, shows or rolls back.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     small_runtime()?.block_on(async {
-        let store = Store::open(&config.database, |_| {}).await?;
+        let store = Store::open_to_read(&config.database).await?;
         let done = match &options.command {
-            Command::List { limit } => list(&store, *limit).await,
-            Command::Show { revision, file } => show(&store, revision, file.as_deref()).await,
-            Command::Rollback { revision } => rollback(&store, config, revision).await,
+            Command::List { limit, .. } => list(&store, *limit).await,
+            Command::Show { revision, file, .. } => show(&store, revision, file.as_deref()).await,
+            Command::Rollback { revision, .. } => rollback(&store, config, revision).await,
         };
         store.close().await;
         done.map(|()| ExitCode::SUCCESS)
@@ -157,7 +169,9 @@ fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The set of a revision, or the reason why there is none.
 async fn wanted(store: &Store, revision: &str) -> anyhow::Result<ContentSet> {
     let set = store.content_set(revision).await?;
-    set.with_context(|| format!("no set {revision} went live on this store; `purser content list` shows those that did"))
+    set.with_context(|| {
+        format!("no set {revision} went live on this store; `purser content list` shows those that did")
+    })
 }
 
 /// "2026-03-02T09:00:00Z".

@@ -16,14 +16,7 @@ macro_rules! starter {
     };
 }
 
-starter!(
-    "purser.yaml",
-    "faq/facts.yaml",
-    "faq/en/questions.yaml",
-    "faq/en/small-talk.yaml",
-    "plugins/README.md"
-);
-
+starter!("purser.yaml", "faq/facts.yaml", "faq/en/questions.yaml", "faq/en/small-talk.yaml", "plugins/README.md");
 
 /// What `purser init` takes.
 #[derive(Debug, Args)]
@@ -51,6 +44,9 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         writeln!(out, "  {}", file.display())?;
     }
     let enter = if dir.as_os_str() == "." { String::new() } else { format!("cd {} && ", dir.display()) };
-    writeln!(out, "\nTry it:      {enter}purser chat\nServe it:    {enter}purser\nEdit it:     faq/en/*.yaml; a saved change is live within a second")?;
+    writeln!(
+        out,
+        "\nTry it:      {enter}purser chat\nServe it:    {enter}purser\nEdit it:     faq/en/*.yaml; a saved change is live within a second"
+    )?;
     Ok(ExitCode::SUCCESS)
 }

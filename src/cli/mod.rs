@@ -163,7 +163,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(server) => serve::run(common.load(server.flags(), None)?),
         Command::Check(options) => check::run(&common.load(Vec::new(), Some("warn"))?, &options),
-        Command::Chat(options) => chat::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Chat(options) => {
+            chat::run(&common.load(options.flags(), Some("warn,purser::content=error"))?, &options)
+        }
         Command::Ask(options) => ask::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
@@ -192,7 +194,8 @@ impl Common {
         let file = self.config.clone();
         flags.extend(self.flags());
         // Names and values that are not Unicode are none of ours.
-        let env = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let env =
+            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
         let env: Vec<(String, String)> = env.collect();
         let names: Vec<String> = env.iter().map(|(name, _)| name.clone()).collect();
         let config = Config::load(file.as_deref(), env, &Flags(flags))

@@ -91,7 +91,7 @@ fn write_failures(out: &mut impl Write, name: &str, recording: &Recording, repla
         writeln!(out, "  {name}:{}: {}", turned.line, turned.said)?;
         for failure in &turned.failures {
             for line in failure.to_string().lines() {
-                writeln!(out, "    {line}")?;
+                writeln!(out, "{}", format!("    {line}").trim_end())?;
             }
         }
         if let Some(answered) = &turned.answered {

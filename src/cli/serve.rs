@@ -52,8 +52,12 @@ fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
 async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|error| {
         let way_out = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there; stop it, or take another port with --listen HOST:PORT",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need more rights; take another one with --listen HOST:PORT",
+            io::ErrorKind::AddrInUse => {
+                "another program listens there; stop it, or take another port with --listen HOST:PORT"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need more rights; take another one with --listen HOST:PORT"
+            }
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address; 0.0.0.0 stands for all it has",
             _ => return anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
         };

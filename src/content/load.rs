@@ -20,6 +20,14 @@ pub struct Loaded {
     pub held: Vec<String>,
 }
 
+impl Loaded {
+    /// Nothing but an error.
+    pub(super) fn failed(folders: &Folders, message: &str) -> Loaded {
+        let findings = vec![Finding::error(folders.faq.display().to_string(), message)];
+        Loaded { snapshot: None, findings, held: Vec::new() }
+    }
+}
+
 /// Loads the content. `good` is the set that was in force last: a file that is broken on disk keeps its version in
 /// it, and a change that breaks the set as a whole stays out. Only reads the folders.
 pub fn load(folders: &Folders, good: Option<&BTreeMap<String, Vec<u8>>>) -> Loaded {
@@ -38,7 +46,9 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<Strin
     if tree.gone {
         // Whatever happened to the folder, it was not an edit.
         tree.files.retain(|key, _| key.starts_with("plugins/"));
-        tree.files.extend(good.iter().filter(|(key, _)| key.starts_with("faq/")).map(|(key, bytes)| (key.clone(), bytes.clone())));
+        tree.files.extend(
+            good.iter().filter(|(key, _)| key.starts_with("faq/")).map(|(key, bytes)| (key.clone(), bytes.clone())),
+        );
     }
     let mut workshop = Workshop::new(folders, &tree);
     let mut held: BTreeSet<String> = BTreeSet::new();
@@ -67,7 +77,9 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<Strin
     let usable = settled.faq.entries() > 0;
     if !usable && !findings.iter().any(Finding::is_error) {
         let shown = folders.faq.display().to_string();
-        findings.push(Finding::error(shown, "there are no entries in the folder").hint("`purser init` writes some to start with"));
+        findings.push(
+            Finding::error(shown, "there are no entries in the folder").hint("`purser init` writes some to start with"),
+        );
     }
     let snapshot = usable.then(|| {
         let revision = revision(&settled.files).into();
@@ -100,9 +112,14 @@ fn settle(
     if !findings.iter().any(Finding::is_error) {
         return Settled { files: wanted, faq, findings, held: Vec::new() };
     }
-    // What the good set is not free of itself (a newer purser may check more) holds back nobody's change.
-    let known: BTreeSet<(String, String)> = workshop.build(good).1.iter().filter(|f| f.is_error()).map(identity).collect();
-    let is_new = |finding: &Finding| finding.is_error() && !known.contains(&identity(finding));
+    // What the good set is not free of itself (a newer purser may check more) holds back nobody's change. Where there
+    // is no set yet, no entry stays out because it misses a sample: there is nothing better that could answer.
+    let known: BTreeSet<(String, String)> =
+        workshop.build(good).1.iter().filter(|finding| finding.is_error()).map(identity).collect();
+    let first = good.keys().all(|key| !is_faq(key));
+    let is_new = |finding: &Finding| {
+        finding.is_error() && !known.contains(&identity(finding)) && !(first && finding.sample.is_some())
+    };
     if !findings.iter().any(is_new) {
         return Settled { files: wanted, faq, findings, held: Vec::new() };
     }
@@ -161,9 +178,9 @@ fn settle(
     Settled { files, faq, findings, held: held.into_iter().cloned().collect() }
 }
 
-/// What makes an error the same one although lines moved.
+/// What makes an error the same one although lines and scores moved.
 fn identity(finding: &Finding) -> (String, String) {
-    (finding.file.clone(), finding.message.clone())
+    (finding.file.clone(), finding.sample.as_ref().unwrap_or(&finding.message).clone())
 }
 
 fn files_of(finding: &Finding) -> impl Iterator<Item = &str> {
@@ -174,8 +191,15 @@ fn files_of(finding: &Finding) -> impl Iterator<Item = &str> {
 struct Workshop<'a> {
     folders: &'a Folders,
     site: Site,
-    documents: HashMap<(String, Vec<u8>), Result<Document, Vec<Finding>>>,
+    /// The versions of each file that were read: of today, and of the good set.
+    documents: HashMap<String, Vec<Version>>,
     built: Built,
+}
+
+/// One version of a file: its bytes and what they say.
+struct Version {
+    bytes: Vec<u8>,
+    document: Result<Document, Vec<Finding>>,
 }
 
 impl<'a> Workshop<'a> {
@@ -190,9 +214,13 @@ impl<'a> Workshop<'a> {
     }
 
     fn document(&mut self, key: &str, bytes: &[u8]) -> Result<Document, Vec<Finding>> {
-        let of = (key.to_owned(), bytes.to_vec());
-        let shown = || self.folders.shown(key);
-        self.documents.entry(of).or_insert_with(|| Document::read(&shown(), bytes)).clone()
+        let versions = self.documents.entry(key.to_owned()).or_default();
+        if let Some(version) = versions.iter().find(|version| version.bytes == bytes) {
+            return version.document.clone();
+        }
+        let document = Document::read(&self.folders.shown(key), bytes);
+        versions.push(Version { bytes: bytes.to_vec(), document: document.clone() });
+        document
     }
 
     /// A set of these files. A file that this purser cannot read any more is an error and left out.

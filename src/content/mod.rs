@@ -80,6 +80,7 @@ pub struct Content {
     on_swap: Box<dyn Fn(Arc<Snapshot>) + Send + Sync>,
     in_force: ArcSwap<Snapshot>,
     findings: ArcSwap<Vec<Finding>>,
+    held: ArcSwap<Vec<String>>,
     /// What the folders looked like when they were read last. Locked while they are read, so reloads take turns.
     seen: tokio::sync::Mutex<Seen>,
 }
@@ -112,6 +113,7 @@ impl Content {
         let (loaded, seen) = read(&folders, files, None).await;
         let Some(loaded) = loaded else { return Err(ContentError::NoFolder(folders.faq)) };
         log(&[], &loaded.findings);
+        log_held(&[], &loaded.held);
         let Some(snapshot) = loaded.snapshot else {
             return Err(ContentError::Unusable { folder: folders.faq, findings: loaded.findings });
         };
@@ -121,6 +123,7 @@ impl Content {
             on_swap: Box::new(on_swap),
             in_force: ArcSwap::new(snapshot.clone()),
             findings: ArcSwap::from_pointee(loaded.findings),
+            held: ArcSwap::from_pointee(loaded.held),
             seen: tokio::sync::Mutex::new(seen),
         });
         (content.on_swap)(snapshot.clone());
@@ -140,6 +143,11 @@ impl Content {
         self.findings.load_full()
     }
 
+    /// Files that are not in force as they are on disk: broken ones, and changes that are held back.
+    pub fn held(&self) -> Arc<Vec<String>> {
+        self.held.load_full()
+    }
+
     /// Reads the folders again and swaps in what works. Messages are answered meanwhile.
     pub async fn reload(&self) {
         self.reload_unless(|_| None).await;
@@ -157,7 +165,9 @@ impl Content {
         *seen = now;
         let Some(loaded) = loaded else { return };
         log(&self.findings(), &loaded.findings);
+        log_held(&self.held(), &loaded.held);
         self.findings.store(Arc::new(loaded.findings));
+        self.held.store(Arc::new(loaded.held));
         let Some(snapshot) = loaded.snapshot.filter(|snapshot| snapshot.revision != before.revision) else { return };
         self.in_force.store(snapshot.clone());
         (self.on_swap)(snapshot.clone());
@@ -194,13 +204,16 @@ async fn read(
         let trace = Trace::of(&of);
         let tree = Tree::read(&of);
         let fingerprint = tree.fingerprint();
-        let loaded = (known.as_ref() != Some(&fingerprint)).then(|| load_tree(&of, tree, good.as_ref()));
+        let loaded = (known.as_ref() != Some(&fingerprint)).then(|| {
+            // A mistake in purser itself must not read as an edit, nor end the watch.
+            let loading = std::panic::AssertUnwindSafe(|| load_tree(&of, tree, good.as_ref()));
+            std::panic::catch_unwind(loading)
+                .unwrap_or_else(|_| Loaded::failed(&of, "purser failed over these files; please report it"))
+        });
         (loaded, Seen { trace, fingerprint })
     });
     task.await.unwrap_or_else(|error| {
-        let message = format!("the content could not be loaded: {error}");
-        let findings = vec![Finding::error(folders.faq.display().to_string(), message)];
-        (Some(Loaded { snapshot: None, findings, held: Vec::new() }), Seen::default())
+        (Some(Loaded::failed(folders, &format!("the folder could not be read: {error}"))), Seen::default())
     })
 }
 
@@ -217,6 +230,14 @@ fn log(before: &[Finding], now: &[Finding]) {
     let errors = |findings: &[Finding]| findings.iter().any(Finding::is_error);
     if errors(before) && !errors(now) {
         tracing::info!("the content has no errors any more");
+    }
+}
+
+/// Logs which files are newly held back.
+fn log_held(before: &[String], now: &[String]) {
+    let new: Vec<&str> = now.iter().filter(|file| !before.contains(file)).map(String::as_str).collect();
+    if !new.is_empty() {
+        tracing::warn!("not in force as saved: {}; what was in force before stays", new.join(", "));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::finding::Finding;
 
 /// The largest plugin file that is read. (The files of the FAQ have their own limit.)
 const MAX_PLUGIN_FILE: u64 = 8 << 20;
-/// Folders that are nested deeper are not content; a symbolic link may lead in a circle.
+/// Folders that are nested deeper are not content.
 const DEEPEST: usize = 16;
 
 /// The files of the content as they are on disk.
@@ -42,7 +42,9 @@ impl Tree {
         match list(&folders.faq, &is_faq, &mut listed) {
             Ok(()) => tree.take("faq", folders, listed),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tree.findings.push(Finding::error(&shown, "there is no such folder").hint("`purser init` writes one to start with"));
+                tree.findings.push(
+                    Finding::error(&shown, "there is no such folder").hint("`purser init` writes one to start with"),
+                );
             }
             Err(error) => tree.findings.push(Finding::error(&shown, format!("the folder cannot be read: {error}"))),
         }
@@ -54,7 +56,8 @@ impl Tree {
         let mut listed = Vec::new();
         match list(&folders.plugins, &|_| true, &mut listed) {
             Ok(()) => {
-                tree.plugins = listed.iter().filter(|file| file.path.components().count() > 1).filter_map(first).collect();
+                tree.plugins =
+                    listed.iter().filter(|file| file.path.components().count() > 1).filter_map(first).collect();
                 tree.take("plugins", folders, listed);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -169,11 +172,14 @@ pub struct Trace(Vec<(PathBuf, u64, Option<SystemTime>, u64)>);
 impl Trace {
     pub fn of(folders: &Folders) -> Trace {
         let mut trace = Vec::new();
-        for (root, belongs) in [(&folders.faq, &is_faq as &dyn Fn(&Path) -> bool), (&folders.plugins, &|_: &Path| true)] {
+        for (root, belongs) in [(&folders.faq, &is_faq as &dyn Fn(&Path) -> bool), (&folders.plugins, &|_: &Path| true)]
+        {
             let mut listed = Vec::new();
             // A folder that cannot be listed looks empty, which is a change as well.
             let _ = list(root, belongs, &mut listed);
-            trace.extend(listed.into_iter().map(|file| (root.join(file.path), file.size, Some(file.changed), file.inode)));
+            trace.extend(
+                listed.into_iter().map(|file| (root.join(file.path), file.size, Some(file.changed), file.inode)),
+            );
         }
         Trace(trace)
     }
@@ -203,19 +209,26 @@ fn is_stray(name: &str) -> bool {
 /// The files below a folder that belong to the content, sorted. Symbolic links are followed: a ConfigMap is made of
 /// them.
 fn list(root: &Path, belongs: &dyn Fn(&Path) -> bool, listed: &mut Vec<Listed>) -> io::Result<()> {
-    visit(root, Path::new(""), belongs, DEEPEST, listed)?;
+    visit(root, Path::new(""), belongs, &mut Vec::new(), listed)?;
     listed.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(())
 }
 
+/// Lists a folder and those in it. `above` are the folders that it lies in: a link to one of them is a circle.
 fn visit(
     root: &Path,
     below: &Path,
     belongs: &dyn Fn(&Path) -> bool,
-    depth: usize,
+    above: &mut Vec<PathBuf>,
     listed: &mut Vec<Listed>,
 ) -> io::Result<()> {
-    for item in fs::read_dir(root.join(below))? {
+    let folder = root.join(below);
+    let real = fs::canonicalize(&folder)?;
+    if above.contains(&real) || above.len() > DEEPEST {
+        return Ok(());
+    }
+    above.push(real);
+    for item in fs::read_dir(&folder)? {
         let name = item?.file_name();
         if is_stray(&name.to_string_lossy()) {
             continue;
@@ -224,15 +237,14 @@ fn visit(
         // A link to nothing, or a file that went away just now.
         let Ok(metadata) = fs::metadata(root.join(&path)) else { continue };
         if metadata.is_dir() {
-            if depth > 0 {
-                // A folder within that cannot be read or went away hides only itself.
-                let _ = visit(root, &path, belongs, depth - 1, listed);
-            }
+            // A folder within that cannot be read or went away hides only itself.
+            let _ = visit(root, &path, belongs, above, listed);
         } else if metadata.is_file() && belongs(&path) {
             let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             listed.push(Listed { path, size: metadata.len(), changed, inode: inode(&metadata) });
         }
     }
+    above.pop();
     Ok(())
 }
 

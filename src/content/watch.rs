@@ -29,6 +29,8 @@ const READ: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_millis(150);
 /// …but then at the latest.
 const PATIENCE: Duration = Duration::from_millis(600);
+/// A reload that is under way at the stop may take so long to finish.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// Entries that begin or end with a date are got ready so long before, in milliseconds.
 const AHEAD: i64 = 120_000;
 
@@ -36,14 +38,18 @@ impl Content {
     /// Follows the folders until `stop`: what changes and works goes live within a second, or within a few on file
     /// systems that do not tell of changes.
     pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        // Dropping the future ends it at any point; a swap itself is one step.
+        let late = async {
+            stop.cancelled().await;
+            sleep(FAREWELL).await;
+        };
+        // It ends by itself when nothing is under way. What is: the set that just went live is still kept.
         tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.follow() => {}
+            () = self.follow(&stop) => {}
+            () = late => {}
         }
     }
 
-    async fn follow(&self) {
+    async fn follow(&self, stop: &CancellationToken) {
         let woken = Arc::new(Woken::default());
         let mut watch = Some(Watch::new(self.folders.clone(), woken.clone()));
         let mut glance = interval(GLANCE);
@@ -52,6 +58,7 @@ impl Content {
         let mut first = true;
         loop {
             let told = tokio::select! {
+                () = stop.cancelled() => return,
                 () = woken.notify.notified() => true,
                 _ = glance.tick() => false,
             };

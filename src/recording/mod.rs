@@ -27,8 +27,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use regex::Regex;
-use serde::de::{Deserializer, Error as _};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use serde_yaml::Spanned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -195,9 +195,8 @@ impl Recording {
 
     /// The recording of a stored conversation: what the visitor did, and the answers as they were given.
     pub fn from_events(events: &[Arc<Event>]) -> Recording {
-        let messages = |author: Author| {
-            events.iter().filter(move |event| event.kind == Kind::Message && event.author == author)
-        };
+        let messages =
+            |author: Author| events.iter().filter(move |event| event.kind == Kind::Message && event.author == author);
         let mut recording = Recording::default();
         let mut clock = None;
         for said in messages(Author::Visitor) {

@@ -214,14 +214,17 @@ fn recording() -> impl Strategy<Value = Recording> {
         1 => text().prop_map(Action::Press),
     ];
     let step = (action, proptest::option::of(expected())).prop_map(|(action, answer)| Step { line: 0, action, answer });
-    let wait = (1..=4_000_000_u32)
-        .prop_map(|wait| Step { line: 0, action: Action::Wait(Millis::from(wait)), answer: None });
+    let wait =
+        (1..=4_000_000_u32).prop_map(|wait| Step { line: 0, action: Action::Wait(Millis::from(wait)), answer: None });
     let steps = proptest::collection::vec(prop_oneof![4 => step, 1 => wait], 0..4);
     let visitor = proptest::collection::btree_map(text(), text(), 0..3);
     let start = (proptest::option::of(text()), proptest::option::of(0..4_000_000_000_000_i64), visitor)
         .prop_map(|(language, now, visitor)| Start { language, now, visitor });
-    (proptest::option::of(text()), start, steps)
-        .prop_map(|(about, start, conversation)| Recording { about, start, conversation })
+    (proptest::option::of(text()), start, steps).prop_map(|(about, start, conversation)| Recording {
+        about,
+        start,
+        conversation,
+    })
 }
 
 proptest! {

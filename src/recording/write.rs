@@ -102,9 +102,12 @@ fn block(text: &str, indent: &str) -> String {
     if !blocky {
         return quoted(text);
     }
-    text.split('\n').fold("|-".to_owned(), |out, line| {
-        if line.is_empty() { out + "\n" } else { out + "\n" + indent + line }
-    })
+    text.split('\n').fold(
+        "|-".to_owned(),
+        |out, line| {
+            if line.is_empty() { out + "\n" } else { out + "\n" + indent + line }
+        },
+    )
 }
 
 /// A text within `[…]` or `{…}`.
@@ -149,7 +152,10 @@ fn quoted(text: &str) -> String {
 fn duration(millis: Millis) -> String {
     let (unit, length) = UNITS.into_iter().find(|(_, length)| millis % length == 0).unwrap_or(("ms", 1));
     let number = millis / length;
-    format!("{number} {}", if number == 1 { unit.strip_suffix('s').filter(|_| unit != "ms").unwrap_or(unit) } else { unit })
+    format!(
+        "{number} {}",
+        if number == 1 { unit.strip_suffix('s').filter(|_| unit != "ms").unwrap_or(unit) } else { unit }
+    )
 }
 
 fn timestamp(at: Millis) -> String {

@@ -66,10 +66,8 @@ pub type Texts = BTreeMap<Line, String>;
 /// The language that has every line.
 const COMPLETE: &str = "en";
 
-const BUILT_IN: [(&str, &str); 2] = [
-    ("en", include_str!("../../templates/lines/en.yaml")),
-    ("de", include_str!("../../templates/lines/de.yaml")),
-];
+const BUILT_IN: [(&str, &str); 2] =
+    [("en", include_str!("../../templates/lines/en.yaml")), ("de", include_str!("../../templates/lines/de.yaml"))];
 
 /// All lines in all languages, ready to be said.
 #[derive(Debug, Clone)]
@@ -130,7 +128,8 @@ mod tests {
 
     #[test]
     fn says_it_in_the_language_that_is_wanted_most() {
-        let texts = |words: &[(Line, &str)]| words.iter().map(|&(line, text)| (line, text.to_owned())).collect::<Texts>();
+        let texts =
+            |words: &[(Line, &str)]| words.iter().map(|&(line, text)| (line, text.to_owned())).collect::<Texts>();
         let all = [
             ("en".to_owned(), texts(&[(Line::Empty, "empty"), (Line::Apology, "sorry")])),
             ("de".to_owned(), texts(&[(Line::Empty, "leer")])),

@@ -212,14 +212,7 @@ impl Pipeline {
         Answered { outcome, message, score: reply.score, trace }
     }
 
-    fn suggest(
-        &self,
-        started: Instant,
-        responder: &str,
-        some: Suggestions,
-        turn: &Turn,
-        trace: Vec<Step>,
-    ) -> Answered {
+    fn suggest(&self, started: Instant, responder: &str, some: Suggestions, turn: &Turn, trace: Vec<Step>) -> Answered {
         // The line is wanted in the language of the suggestions.
         let (text, _) = match &some.language {
             Some(language) => self.lines.say(Line::DidYouMean, std::slice::from_ref(language)),
@@ -250,7 +243,12 @@ impl Pipeline {
     }
 
     fn provenance(&self, responder: &str, entry: Option<String>, started: Instant) -> Provenance {
-        Provenance { responder: responder.to_owned(), entry, revision: self.revision.to_string(), micros: micros(started) }
+        Provenance {
+            responder: responder.to_owned(),
+            entry,
+            revision: self.revision.to_string(),
+            micros: micros(started),
+        }
     }
 }
 

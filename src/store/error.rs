@@ -64,6 +64,9 @@ pub enum OpenError {
     /// Another process has the SQLite file.
     #[error("{} is in use by another purser; several processes on one store need MariaDB", .0.display())]
     InUse(PathBuf),
+    /// There is nothing to read.
+    #[error("there is no database {}", .0.display())]
+    NoFile(PathBuf),
     /// The folder of the SQLite file is not there.
     #[error("the folder {} for the database file does not exist", .0.display())]
     NoFolder(PathBuf),

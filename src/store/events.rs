@@ -38,10 +38,7 @@ pub(super) async fn conversation(engine: &Engine, id: ConversationId) -> Result<
     })
 }
 
-pub(super) async fn open_conversation(
-    engine: &Engine,
-    visitor: VisitorId,
-) -> Result<Option<Conversation>, StoreError> {
+pub(super) async fn open_conversation(engine: &Engine, visitor: VisitorId) -> Result<Option<Conversation>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query(conversations!("open_visitor = ?")).bind(&visitor.0[..]);
         let row = query.fetch_optional(&side.readers).await?;

@@ -104,6 +104,17 @@ impl Store {
         Ok(Store(Arc::new(Inner { engine, queue, ended, limits })))
     }
 
+    /// Opens the database for reading only, also beside a process that writes it. Nothing is made or changed; a
+    /// write gives [`StoreError::Closed`].
+    pub async fn open_to_read(url: &DatabaseUrl) -> Result<Store, OpenError> {
+        let limits = Limits::default();
+        let engine = Arc::new(Engine::open_to_read(url, limits.patience).await?);
+        let (queue, _) = mpsc::channel(1);
+        let ended = CancellationToken::new();
+        ended.cancel();
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits })))
+    }
+
     /// Which database this is, for the lines of the start: "SQLite file purser.db" or
     /// "MariaDB 10.11.14 at 127.0.0.1:3306/shop". No secrets.
     pub fn describe(&self) -> String {

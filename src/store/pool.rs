@@ -78,6 +78,22 @@ impl Engine {
         }
     }
 
+    /// Opens the database for reading, beside whoever writes it. A file is neither made nor changed.
+    pub(super) async fn open_to_read(url: &DatabaseUrl, patience: Duration) -> Result<Engine, OpenError> {
+        let Target::File(file) = &url.0 else { return Engine::open(url, patience).await };
+        if !file.exists() {
+            return Err(OpenError::NoFile(file.to_owned()));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .busy_timeout(patience / 2)
+            .pragma("query_only", "on")
+            .disable_statement_logging();
+        let readers = SqlitePoolOptions::new().max_connections(1).acquire_timeout(patience);
+        let readers = readers.connect_lazy_with(options.clone());
+        Ok(Engine::Lite(Side { options, readers, shown: format!("SQLite file {}", file.display()), lock: None }))
+    }
+
     pub(super) fn describe(&self) -> String {
         on!(Engine, self, side => side.shown.clone())
     }

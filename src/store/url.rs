@@ -130,10 +130,7 @@ mod tests {
         assert_eq!(shown("sqlite://:memory:"), twice("sqlite::memory:"));
         assert_eq!(shown("mysql://shop:s3cr%2Ft@db/chat"), twice("mysql://shop:…@db:3306/chat"));
         assert_eq!(shown("mariadb://shop:a@db:3307/chat?ssl-mode=REQUIRED"), twice("mysql://shop:…@db:3307/chat"));
-        assert_eq!(
-            shown("mysql://shop@localhost/chat?socket=/run/m.sock"),
-            twice("mysql://shop:…@/run/m.sock/chat")
-        );
+        assert_eq!(shown("mysql://shop@localhost/chat?socket=/run/m.sock"), twice("mysql://shop:…@/run/m.sock/chat"));
     }
 
     #[test]

@@ -24,8 +24,9 @@ use super::{Committed, Limits};
 use crate::conversation::{ConversationId, Decision, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
-/// refused (`max_allowed_packet` is 16 MiB).
-const FULL: usize = 128;
+/// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
+/// third more with 500 appends in flight.
+const FULL: usize = 512;
 const FULL_BYTES: usize = 4 << 20;
 /// So many appends may wait for their conversation's previous one before nothing more is taken from the queue.
 const HELD: usize = 1024;
@@ -38,7 +39,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What the writer is asked to do.
 pub(super) enum Order {
     Append(Append),
-    Content { set: ContentSet, reply: oneshot::Sender<Result<(), StoreError>> },
+    Content {
+        set: ContentSet,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
     /// Do what was ordered before and end.
     Close,
 }
@@ -236,8 +240,7 @@ impl Writer {
         batch.appends
     }
 
-    async fn commit(&mut self, mut appends: Vec<Append>) {
-        appends.sort_unstable_by_key(|append| append.decision.next.id);
+    async fn commit(&mut self, appends: Vec<Append>) {
         let mut groups = vec![Group { appends, tries: 0 }];
         while let Some(mut group) = groups.pop() {
             group.appends = self.without_expired(group.appends);
@@ -280,7 +283,11 @@ impl Writer {
     async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
         self.transaction(async |link| {
             let written = batch::write(link, appends).await?;
-            if written { link.commit().await? } else { link.rollback().await? }
+            if written {
+                link.commit().await?
+            } else {
+                link.rollback().await?
+            }
             Ok(written)
         })
         .await
@@ -376,7 +383,8 @@ impl Writer {
             Fault::Taken => again(group, &fault.into_error(), groups),
             Fault::Again(error) => again(group, &error, groups),
             Fault::Lost(error) => {
-                self.went_away(&error);
+                // Nothing special: a server closes a connection that was idle for hours.
+                tracing::warn!(%error, "lost the connection to the store, trying again");
                 again(group, &error, groups);
             }
             Fault::Down(error) => {
@@ -421,6 +429,9 @@ impl Writer {
 
     fn without_expired(&self, appends: Vec<Append>) -> Vec<Append> {
         let now = Instant::now();
+        if appends.iter().all(|append| append.deadline >= now) {
+            return appends;
+        }
         let (expired, appends) = appends.into_iter().partition::<Vec<_>, _>(|append| append.deadline < now);
         for append in expired {
             append.refuse(StoreError::TimedOut(self.limits.patience).into());

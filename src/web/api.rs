@@ -24,7 +24,9 @@ pub async fn content(req: &mut Request, depot: &mut Depot, res: &mut Response) -
         _ => false,
     };
     if !known && !from_this_machine(req) {
-        return Err(StatusError::forbidden().brief("only for this machine, or with `Authorization: Bearer <admin_token>`"));
+        return Err(
+            StatusError::forbidden().brief("only for this machine, or with `Authorization: Bearer <admin_token>`")
+        );
     }
     let snapshot = door.content.in_force();
     res.render(Json(json!({

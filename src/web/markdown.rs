@@ -18,8 +18,26 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
     builder
         .tags(HashSet::from([
-            "p", "br", "strong", "em", "del", "code", "pre", "ul", "ol", "li", "a", "blockquote", "h3", "table",
-            "thead", "tbody", "tr", "th", "td", "hr",
+            "p",
+            "br",
+            "strong",
+            "em",
+            "del",
+            "code",
+            "pre",
+            "ul",
+            "ol",
+            "li",
+            "a",
+            "blockquote",
+            "h3",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "hr",
         ]))
         .tag_attributes(HashMap::from([("a", HashSet::from(["href"])), ("ol", HashSet::from(["start"]))]))
         .clean_content_tags(HashSet::from(["script", "style"]))
@@ -124,12 +142,12 @@ mod tests {
         ("Hello **you**", "<p>Hello <strong>you</strong></p>"),
         ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
         ("a <img src=x onerror=alert(1)> b", "<p>a &lt;img src=x onerror=alert(1)&gt; b</p>"),
-        ("[go](javascript:alert(1))", "<p><a rel=\"noopener noreferrer nofollow\" target=\"_blank\">go</a></p>"),
-        ("[go](/admin)", "<p><a rel=\"noopener noreferrer nofollow\" target=\"_blank\">go</a></p>"),
+        ("[go](javascript:alert(1))", "<p><a target=\"_blank\" rel=\"noopener noreferrer nofollow\">go</a></p>"),
+        ("[go](/admin)", "<p><a target=\"_blank\" rel=\"noopener noreferrer nofollow\">go</a></p>"),
         ("![x](https://evil.example/x.png)", "<p></p>"),
         (
             "See https://halyard.example/track.",
-            "<p>See <a href=\"https://halyard.example/track\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">\
+            "<p>See <a href=\"https://halyard.example/track\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">\
              https://halyard.example/track</a>.</p>",
         ),
         ("`<b>`", "<p><code>&lt;b&gt;</code></p>"),

@@ -11,9 +11,7 @@ use salvo::websocket::Message;
 use super::markdown::{escape, html};
 use super::protocol::PlainFrame;
 use super::socket::{Gone, Socket};
-use crate::conversation::{
-    Author, ClientId, ConversationId, Event, EventId, Kind, Said, Text, TextError, VisitorId,
-};
+use crate::conversation::{Author, ClientId, ConversationId, Event, EventId, Kind, Said, Text, TextError, VisitorId};
 use crate::desk::DeskError;
 use crate::responders::lines::Line;
 
@@ -81,10 +79,11 @@ pub fn word(event: &Event) -> Option<Message> {
         return None;
     }
     let mut message = html(&event.body).to_string();
-    let choices: Vec<_> = event.meta.buttons.iter().filter(|button| button.choice.is_some()).collect();
-    if !choices.is_empty() {
+    // Buttons under an entry's answer only go further; where no entry answered they are all there is.
+    let answered = event.provenance.as_ref().is_some_and(|provenance| provenance.entry.is_some());
+    if !answered && !event.meta.buttons.is_empty() {
         message.push_str("<ul>");
-        for button in choices {
+        for button in &event.meta.buttons {
             message.push_str("<li>");
             message.push_str(&escape(&button.text));
             message.push_str("</li>");

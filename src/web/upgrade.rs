@@ -83,7 +83,9 @@ impl Drop for Place {
 fn session(req: &Request, res: &mut Response) -> Result<VisitorId, StatusError> {
     let cookies = req.headers().get(COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix(SESSION)?.strip_prefix('='));
-    if let Some(token) = known.into_iter().find(|token| token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit())) {
+    if let Some(token) =
+        known.into_iter().find(|token| token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
         return Ok(VisitorId::of_token(token));
     }
     let mut bytes = [0_u8; 32];

@@ -11,24 +11,48 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["conversation"]),
     ("fanout", &["conversation", "store"]),
     ("responders", &["conversation", "finding", "yaml"]),
-    ("content", &["conversation", "finding", "responders", "store", "yaml"]),
+    ("content", &["clock", "conversation", "finding", "responders", "store", "yaml"]),
     ("desk", &["clock", "conversation", "responders", "store"]),
     ("config", &["finding", "responders", "store", "yaml"]),
     ("web", &["config", "content", "conversation", "desk", "fanout", "responders", "store"]),
     ("app", &["clock", "config", "content", "desk", "fanout", "responders", "store", "web"]),
     ("recording", &["clock", "conversation", "finding", "responders", "yaml"]),
-    ("cli", &["app", "clock", "config", "content", "conversation", "desk", "fanout", "finding", "recording", "responders", "store", "web", "yaml"]),
+    (
+        "cli",
+        &[
+            "app",
+            "clock",
+            "config",
+            "content",
+            "conversation",
+            "desk",
+            "fanout",
+            "finding",
+            "recording",
+            "responders",
+            "store",
+            "web",
+            "yaml",
+        ],
+    ),
 ];
 
 /// A library and the one part that may use it.
-const LIBRARIES: &[(&str, &str)] =
-    &[("salvo", "web"), ("sqlx", "store"), ("ammonia", "web"), ("notify", "content"), ("clap", "cli"), ("aho_corasick", "responders")];
+const LIBRARIES: &[(&str, &str)] = &[
+    ("salvo", "web"),
+    ("sqlx", "store"),
+    ("ammonia", "web"),
+    ("notify", "content"),
+    ("clap", "cli"),
+    ("aho_corasick", "responders"),
+];
 
 #[test]
 fn nothing_points_back_up() {
     let mut wrong = Vec::new();
     for (part, file, text) in sources() {
-        let (_, allowed) = ARROWS.iter().find(|(name, _)| *name == part).unwrap_or_else(|| panic!("{part} has no arrows"));
+        let (_, allowed) =
+            ARROWS.iter().find(|(name, _)| *name == part).unwrap_or_else(|| panic!("{part} has no arrows"));
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for used in line.split("crate::").skip(1) {
                 let names = used.strip_prefix('{').unwrap_or(used);
@@ -53,7 +77,10 @@ fn responders_do_not_know_each_other() {
     for (_, file, text) in sources().into_iter().filter(|(part, ..)| part == "responders") {
         let path = file.to_string_lossy().into_owned();
         if path.contains("/faq/") {
-            assert!(!text.contains("super::super::person") && !text.contains("responders::person"), "{path} uses person");
+            assert!(
+                !text.contains("super::super::person") && !text.contains("responders::person"),
+                "{path} uses person"
+            );
         }
         if path.ends_with("person.rs") {
             assert!(!text.contains("faq"), "{path} uses faq");
@@ -65,7 +92,15 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     let mut found = Vec::new();
     collect(Path::new("src"), &mut found);
     let sources = found.into_iter().filter_map(|file| {
-        let part = file.strip_prefix("src").ok()?.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs").to_owned();
+        let part = file
+            .strip_prefix("src")
+            .ok()?
+            .components()
+            .next()?
+            .as_os_str()
+            .to_str()?
+            .trim_end_matches(".rs")
+            .to_owned();
         (part != "lib" && part != "main").then(|| {
             let text = std::fs::read_to_string(&file).expect("a source file");
             (part, file, text)

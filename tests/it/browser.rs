@@ -7,7 +7,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 
-use crate::harness::{TestPurser, within, TestDatabase};
+use crate::harness::{TestDatabase, TestPurser, within};
 
 /// A headless Chromium with its driver; both end with it.
 struct Browser {
@@ -28,7 +28,8 @@ impl Browser {
         let port = lines.find_map(|line| {
             let line = line.ok()?;
             let port = line.split("on port ").nth(1)?.trim_end_matches('.');
-            port.parse::<u16>().ok()
+            // Before it has one, it says 0.
+            port.parse::<u16>().ok().filter(|port| *port != 0)
         });
         let port = port.expect("the driver names its port");
         // It would stop at a full pipe.
@@ -45,8 +46,8 @@ impl Browser {
         });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(options.as_object().expect("an object").clone());
-        let connecting = builder.connect(&format!("http://127.0.0.1:{port}"));
-        let client = within("a browser", connecting).await.expect("a browser session");
+        let driver_address = format!("http://127.0.0.1:{port}");
+        let client = within("a browser", builder.connect(&driver_address)).await.expect("a browser session");
         Some(Browser { driver, client, _profile: profile })
     }
 }

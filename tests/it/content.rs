@@ -139,7 +139,11 @@ impl Live {
             }
         };
         let in_time = tokio::time::timeout(LONG, seen).await;
-        assert!(in_time.is_ok(), "{text:?} is answered {:?}, not {expected:?}", ask(&self.content.in_force(), text).await);
+        assert!(
+            in_time.is_ok(),
+            "{text:?} is answered {:?}, not {expected:?}",
+            ask(&self.content.in_force(), text).await
+        );
     }
 
     /// Waits until a finding says this.
@@ -161,10 +165,7 @@ impl Live {
 
 #[tokio::test]
 async fn a_file_that_does_not_parse_keeps_its_last_good_version() {
-    let site = Site::new(&[
-        ("faq/a.yaml", &yaml(&[("a", "one", "A1")])),
-        ("faq/b.yaml", &yaml(&[("b", "two", "B1")])),
-    ]);
+    let site = Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "A1")])), ("faq/b.yaml", &yaml(&[("b", "two", "B1")]))]);
     let good = site.load(None).snapshot.unwrap();
 
     site.write("faq/a.yaml", &yaml(&[("a", "one", "A2")]));
@@ -209,10 +210,12 @@ async fn the_newest_change_that_breaks_the_set_is_held_back_and_the_others_go_li
     let loaded = site.load(Some(&good));
     assert_eq!(site.held(&loaded), ["faq/a.yaml"]);
     let wrong = site.wrong(&loaded);
-    let expected = "faq/b.yaml:7:9: two entries of `en` are called `d`, see faq/a.yaml:7:9 (give one of them another name)\n";
+    let expected =
+        "faq/b.yaml:7:9: two entries of `en` are called `d`, see faq/a.yaml:7:9 (give one of them another name)\n";
     assert_eq!(wrong, expected);
     let live = loaded.snapshot.unwrap();
-    let answers = (ask(&live, "one").await, ask(&live, "two").await, ask(&live, "three").await, ask(&live, "four").await);
+    let answers =
+        (ask(&live, "one").await, ask(&live, "two").await, ask(&live, "three").await, ask(&live, "four").await);
     assert_eq!(answers, ("A1".to_owned(), "B2".to_owned(), "C2".to_owned(), "of b".to_owned()));
 
     // A sample that fails in a file that nobody touched is the fault of the change that came between.
@@ -223,7 +226,9 @@ async fn the_newest_change_that_breaks_the_set_is_held_back_and_the_others_go_li
     site.write("faq/c.yaml", &yaml(&[("c", "three", "C1")]));
     let loaded = site.load(Some(&good));
     assert_eq!(site.held(&loaded), ["faq/b.yaml"], "{}", site.wrong(&loaded));
-    assert!(site.wrong(&loaded).contains("faq/a.yaml:7:11: `b` answers this with 1.00; `a` has 0.00, see faq/b.yaml:5:15"));
+    assert!(
+        site.wrong(&loaded).contains("faq/a.yaml:7:11: `b` answers this with 1.00; `a` has 0.00, see faq/b.yaml:5:15")
+    );
     let live = loaded.snapshot.unwrap();
     assert_eq!((ask(&live, "one").await, ask(&live, "three").await), ("A1".to_owned(), "C1".to_owned()));
 }
@@ -269,19 +274,38 @@ async fn a_first_start_takes_what_works_and_says_what_does_not() {
     let error = Live::start_on(site.folders(), None).await.err().unwrap();
     assert!(matches!(&error, ContentError::Unusable { findings, .. } if findings.len() == 1), "{error}");
 
-    site.write("faq/a.yaml", &yaml(&[("a", "one", "A1")]));
+    // Two claim one name: one of them stays out. A sample that fails is an error that keeps nothing out here.
+    site.write("faq/a.yaml", &(yaml(&[("a", "one", "A1")]) + "    ask: [uno]\n"));
+    site.age("faq/a.yaml", 5);
+    site.write("faq/b.yaml", &yaml(&[("a", "two", "B1")]));
     let live = Live::start(&site).await;
-    assert_eq!(ask(&live.content.in_force(), "one").await, "A1");
-    assert_eq!(live.content.findings().len(), 1);
+    let snapshot = live.content.in_force();
+    assert_eq!((ask(&snapshot, "one").await, ask(&snapshot, "two").await), ("A1".to_owned(), "-".to_owned()));
+    assert_eq!(live.content.findings().iter().filter(|finding| finding.is_error()).count(), 3);
+    assert_eq!(live.content.held().len(), 2);
     live.stop().await;
+
+    // What the set in force misses already keeps nobody from editing, the same file or another.
+    let good = site.load(None).snapshot.unwrap();
+    site.write("faq/a.yaml", &(yaml(&[("a", "one", "A2")]) + "    # a line more\n    ask: [uno]\n"));
+    site.write("faq/c.yaml", &yaml(&[("c", "uno", "C1")]));
+    let loaded = site.load(Some(&good));
+    let live = loaded.snapshot.as_ref().unwrap();
+    assert_eq!((ask(live, "one").await, ask(live, "uno").await), ("A2".to_owned(), "C1".to_owned()));
+    assert!(site.wrong(&loaded).contains("faq/a.yaml:8:11: `c` answers this with 1.00"), "{}", site.wrong(&loaded));
+
+    // A sample that was right and is not any more does.
+    let site = Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "A1")]))]);
+    let good = site.load(None).snapshot.unwrap();
+    site.write("faq/a.yaml", &(yaml(&[("a", "one", "A2")]) + "    ask: [uno]\n"));
+    let loaded = site.load(Some(&good));
+    assert_eq!(site.held(&loaded), ["faq/a.yaml"]);
+    assert_eq!(ask(&loaded.snapshot.unwrap(), "one").await, "A1");
 }
 
 #[tokio::test]
 async fn a_restart_over_broken_files_goes_on_with_the_last_good_set() {
-    let site = Site::new(&[
-        ("faq/a.yaml", &yaml(&[("a", "one", "A1")])),
-        ("faq/b.yaml", &yaml(&[("b", "two", "B1")])),
-    ]);
+    let site = Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "A1")])), ("faq/b.yaml", &yaml(&[("b", "two", "B1")]))]);
     let url = format!("sqlite://{}", site.path("purser.db").display()).parse().unwrap();
     let store = Store::open(&url, |_| {}).await.unwrap();
     let mut live = Live::start_on(site.folders(), Some(store.clone())).await.unwrap();
@@ -392,6 +416,13 @@ async fn a_config_map_is_followed_when_its_link_moves() {
     }
     live.stop().await;
 
+    // A link in a circle leads nowhere.
+    let site = Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "1")]))]);
+    symlink("..", site.path("faq/up")).unwrap();
+    symlink("../faq", site.path("faq/self")).unwrap();
+    let loaded = site.load(None);
+    assert_eq!(loaded.snapshot.unwrap().files.len(), 1, "{:?}", loaded.findings);
+
     // As deployment tools do: the folder itself is a link to a release.
     let site = Site::new(&[("r1/a.yaml", &yaml(&[("a", "one", "1")])), ("r2/a.yaml", &yaml(&[("a", "one", "2")]))]);
     symlink("r1", site.path("faq")).unwrap();
@@ -425,10 +456,8 @@ async fn what_is_broken_while_it_runs_changes_nothing_but_the_findings() {
 
 #[tokio::test]
 async fn an_old_set_can_be_put_back() {
-    let site = Site::new(&[
-        ("faq/a.yaml", &yaml(&[("a", "one", "1")])),
-        ("faq/en/b.yaml", &yaml(&[("b", "two", "1")])),
-    ]);
+    let site =
+        Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "1")])), ("faq/en/b.yaml", &yaml(&[("b", "two", "1")]))]);
     let old = site.load(None).snapshot.unwrap();
     site.write("faq/a.yaml", "broken: [");
     fs::remove_dir_all(site.path("faq/en")).unwrap();
@@ -473,5 +502,8 @@ fn the_schema_for_editors_is_up_to_date() {
         fs::write(&path, schema()).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == schema(), "faq/schema.json is not what the types say; PURSER_UPDATE=1 cargo test writes it anew");
+    assert!(
+        written == schema(),
+        "faq/schema.json is not what the types say; PURSER_UPDATE=1 cargo test writes it anew"
+    );
 }

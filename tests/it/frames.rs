@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Plain, Setup, TestPurser, Typed, Visitor, connect, TestDatabase};
+use crate::harness::{Plain, Setup, TestDatabase, TestPurser, Typed, Visitor, connect};
 use crate::on_both_engines;
 
 on_both_engines! {
@@ -14,8 +14,18 @@ on_both_engines! {
 }
 
 /// Frames that hold no message.
-const UNREADABLE: &[&str] =
-    &["", "hello", "{", "[]", "null", "\"text\"", "{}", "{\"message\":7}", "{\"type\":\"dance\"}", "{\"message\":\"\\ud800\"}"];
+const UNREADABLE: &[&str] = &[
+    "",
+    "hello",
+    "{",
+    "[]",
+    "null",
+    "\"text\"",
+    "{}",
+    "{\"message\":7}",
+    "{\"type\":\"dance\"}",
+    "{\"message\":\"\\ud800\"}",
+];
 
 #[tokio::test]
 async fn a_bad_frame_gets_one_polite_message() {
@@ -85,10 +95,9 @@ async fn what_cannot_be_read_closes_with_its_code() {
     let database = TestDatabase::sqlite();
     let purser = TestPurser::start(&database).await;
     let big = "x".repeat(MAX_FRAME + 1);
-    for (frame, code) in [
-        (Message::binary(vec![1, 2, 3]), 1003),
-        (Message::text(format!("{{\"message\":\"{big}\"}}")), 1009),
-    ] {
+    for (frame, code) in
+        [(Message::binary(vec![1, 2, 3]), 1003), (Message::text(format!("{{\"message\":\"{big}\"}}")), 1009)]
+    {
         let mut plain = purser.plain(None).await;
         plain.send(frame.clone()).await;
         assert_eq!(plain.closed().await, Some(code));
@@ -116,14 +125,12 @@ async fn what_cannot_be_read_closes_with_its_code() {
 #[tokio::test]
 async fn only_the_own_site_and_listed_ones_may_open_a_chat() {
     let database = TestDatabase::sqlite();
-    let purser = Setup::on(&database).change(|config| config.origins = vec!["https://shop.example".to_owned()]).start().await;
+    let purser =
+        Setup::on(&database).change(|config| config.origins = vec!["https://shop.example".to_owned()]).start().await;
     let own = format!("http://{}", purser.address);
-    for (origin, allowed) in [
-        (own.as_str(), true),
-        ("https://shop.example", true),
-        ("https://evil.example", false),
-        ("null", false),
-    ] {
+    for (origin, allowed) in
+        [(own.as_str(), true), ("https://shop.example", true), ("https://evil.example", false), ("null", false)]
+    {
         let opened = connect(purser.address, vec![("Origin", origin.to_owned())]).await;
         assert_eq!(opened.map(|_| ()).err(), (!allowed).then_some(403), "from {origin}");
     }
@@ -136,8 +143,9 @@ async fn an_unknown_dialect_is_refused() {
     let purser = TestPurser::start(&database).await;
     let opened = connect(purser.address, vec![("Sec-WebSocket-Protocol", "graphql-ws".to_owned())]).await;
     assert_eq!(opened.map(|_| ()).err(), Some(400));
-    let (_, response) =
-        connect(purser.address, vec![("Sec-WebSocket-Protocol", "graphql-ws, purser.v1".to_owned())]).await.expect("one is known");
+    let (_, response) = connect(purser.address, vec![("Sec-WebSocket-Protocol", "graphql-ws, purser.v1".to_owned())])
+        .await
+        .expect("one is known");
     assert_eq!(response.get("sec-websocket-protocol").expect("a protocol"), "purser.v1");
     purser.stop().await;
 }
@@ -165,7 +173,8 @@ async fn sockets_are_bounded() {
     ws.close(None).await.expect("an open socket");
     crate::harness::closed(&mut ws).await;
     // The place is free a moment after the close.
-    let again = crate::harness::until("a free place", || async { connect(purser.address, Vec::new()).await.ok() }).await;
+    let again =
+        crate::harness::until("a free place", || async { connect(purser.address, Vec::new()).await.ok() }).await;
     drop(again);
     purser.stop().await;
 }

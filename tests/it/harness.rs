@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use purser::conversation::ConversationId;
 use purser::desk::Desk;
 use purser::fanout::Fanout;
 use purser::responders::{Answer, BoxFuture, Reply, Responder, Turn};
-use purser::store::{DatabaseUrl, Store};
+use purser::store::Store;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::http::HeaderMap;
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use uuid::Uuid;
 
-use crate::servers::{self, SqliteFile};
+pub use crate::servers::TestDatabase;
 
 /// Nothing here takes this long; a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,31 +50,6 @@ macro_rules! on_both_engines {
             }
         }
     )* };
-}
-
-/// A database of a test's own.
-pub struct TestDatabase {
-    url: DatabaseUrl,
-    _file: Option<SqliteFile>,
-}
-
-impl TestDatabase {
-    /// An SQLite file that goes with the test.
-    pub fn sqlite() -> TestDatabase {
-        let file = SqliteFile::new();
-        TestDatabase { url: file.url(), _file: Some(file) }
-    }
-
-    /// A database on the MariaDB server that the tests share; `None`, said aloud, where there is none.
-    pub async fn mariadb() -> Option<TestDatabase> {
-        let server = servers::mariadb()?;
-        let name = server.database("it").await;
-        Some(TestDatabase { url: server.url(&name, server.port()), _file: None })
-    }
-
-    pub fn url(&self) -> DatabaseUrl {
-        self.url.clone()
-    }
 }
 
 /// A running purser.
@@ -127,7 +102,7 @@ impl<'a> Setup<'a> {
     /// Starts it on content that is there already, as after a restart.
     pub async fn start_in(self, folder: Arc<tempfile::TempDir>) -> TestPurser {
         let mut config = Config {
-            database: self.database.url(),
+            database: self.database.url().parse().expect("a database address"),
             faq: folder.path().join("faq"),
             plugins: folder.path().join("plugins"),
             ..Config::default()
@@ -191,10 +166,6 @@ impl TestPurser {
     /// How many sockets follow a conversation and are not cut off.
     pub fn followers(&self, conversation: ConversationId) -> usize {
         self.fanout.followers(conversation)
-    }
-
-    pub fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
     }
 }
 

@@ -163,10 +163,6 @@ impl Pump {
     fn trapped(&self, bytes: &[u8]) -> Option<Cut> {
         let mut trap = self.shared.trap.lock().expect("no panic in here");
         let (wanted, _) = (*trap)?;
-        if bytes.windows(wanted.len()).any(|window| window == wanted) {
-            trap.take().map(|(_, cut)| cut)
-        } else {
-            None
-        }
+        if bytes.windows(wanted.len()).any(|window| window == wanted) { trap.take().map(|(_, cut)| cut) } else { None }
     }
 }

@@ -2,7 +2,7 @@
 
 use purser::conversation::{Author, ConversationId};
 
-use crate::harness::{Setup, Slow, TestPurser, Visitor, TestDatabase};
+use crate::harness::{Setup, Slow, TestDatabase, TestPurser, Visitor};
 use crate::on_both_engines;
 
 on_both_engines! {

@@ -89,7 +89,13 @@ fn new() -> Conversation {
 }
 
 fn said(text: &str) -> Said {
-    Said { id: EventId::new(), client_id: ClientId::new(), text: Text::new(text).expect("a text"), choice: None, language: None }
+    Said {
+        id: EventId::new(),
+        client_id: ClientId::new(),
+        text: Text::new(text).expect("a text"),
+        choice: None,
+        language: None,
+    }
 }
 
 /// The same message as it comes in a second time: to be another event, had it not been stored.
@@ -531,7 +537,10 @@ async fn closing_commits_what_is_queued(database: TestDatabase) {
     let closed = StoreError::Closed;
     assert_eq!(store.append(exchange(&new(), "too late")).await, Err(AppendError::Unavailable(closed.clone())));
     assert_eq!(store.conversation(first.0).await, Err(closed.clone()));
-    assert_eq!(store.keep_content(&ContentSet { revision: "a".into(), at: 0, files: BTreeMap::new() }).await, Err(closed));
+    assert_eq!(
+        store.keep_content(&ContentSet { revision: "a".into(), at: 0, files: BTreeMap::new() }).await,
+        Err(closed)
+    );
     let mut outcomes = tasks.join_all().await;
     outcomes.push(first);
 
@@ -811,7 +820,7 @@ async fn a_store_that_says_nothing_is_unavailable_and_comes_back_by_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadlock_is_tried_again() {
-    let Some(Proxied { opened, server, database, .. }) = proxied(Limits::default()).await else { return };
+    let Some(Proxied { proxy: _proxy, opened, server, database }) = proxied(Limits::default()).await else { return };
     let store = &opened.store;
     let mut heads = Vec::new();
     for _ in 0..8 {
@@ -870,11 +879,9 @@ async fn nothing_acknowledged_is_lost_with_the_server() {
     let server = tokio::task::spawn_blocking(MariaDb::start).await.expect("no panic");
     let mut server = server.expect("another one");
     let mut admin = server.connect("").await;
-    for sql in [
-        "CREATE DATABASE shop",
-        "CREATE USER shop@'%' IDENTIFIED BY 'pass/word'",
-        "GRANT ALL ON shop.* TO shop@'%'",
-    ] {
+    for sql in
+        ["CREATE DATABASE shop", "CREATE USER shop@'%' IDENTIFIED BY 'pass/word'", "GRANT ALL ON shop.* TO shop@'%'"]
+    {
         admin.execute(sql).await.expect(sql);
     }
     let url = format!("mysql://shop:pass%2Fword@127.0.0.1:{}/shop", server.port());

@@ -84,9 +84,11 @@ impl Text {
         match self {
             Text::Fixed(text) => Ok(text.clone()),
             Text::Personal { template, facts } => {
-                let escaped: BTreeMap<_, _> = visitor.iter().map(|(name, value)| (name.clone(), escaped(value))).collect();
+                let escaped: BTreeMap<_, _> =
+                    visitor.iter().map(|(name, value)| (name.clone(), escaped(value))).collect();
                 let visitor = values(escaped.iter());
-                let said = TEMPLATES.template_from_str(template)?.render(context! { facts => facts, visitor => visitor })?;
+                let said =
+                    TEMPLATES.template_from_str(template)?.render(context! { facts => facts, visitor => visitor })?;
                 Ok(said.trim_end().to_owned())
             }
         }
@@ -139,7 +141,9 @@ fn check_name(template: &str, name: &str, facts: &BTreeMap<String, String>) -> R
 
 /// Whether a template copes with the fact's absence.
 fn asks_first(template: &str, name: &str) -> bool {
-    template.contains(&format!("{name} is defined")) || template.contains(&format!("{name} | default")) || template.contains(&format!("{name}|default"))
+    template.contains(&format!("{name} is defined"))
+        || template.contains(&format!("{name} | default"))
+        || template.contains(&format!("{name}|default"))
 }
 
 fn without_default(template: &str, error: &minijinja::Error) -> Misplaced {
@@ -172,9 +176,10 @@ pub fn escaped(value: &str) -> String {
     // "1." and "2)" begin a list.
     let digits = one_line.bytes().take_while(u8::is_ascii_digit).count();
     for (at, c) in one_line.chars().take(MAX_VALUE).enumerate() {
-        let special = matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '|' | '~' | '!' | '{' | '}')
-            || (at == 0 && matches!(c, '-' | '+' | '='))
-            || (at > 0 && at == digits && matches!(c, '.' | ')'));
+        let special =
+            matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '|' | '~' | '!' | '{' | '}')
+                || (at == 0 && matches!(c, '-' | '+' | '='))
+                || (at > 0 && at == digits && matches!(c, '.' | ')'));
         if special {
             out.push('\\');
         }
@@ -198,7 +203,9 @@ mod tests {
 
     #[test]
     fn facts_are_put_in_at_load_and_visitors_when_it_is_said() {
-        assert!(matches!(Text::new("Call {{ facts.phone }}.\n", &facts()), Ok(Text::Fixed(text)) if text == "Call +44 20."));
+        assert!(
+            matches!(Text::new("Call {{ facts.phone }}.\n", &facts()), Ok(Text::Fixed(text)) if text == "Call +44 20.")
+        );
         let greeting = "Hello {{ visitor.name | default(\"there\") }}, call {{ facts.phone }}";
         assert_eq!(said(greeting, None), "Hello there, call +44 20");
         assert_eq!(said(greeting, Some("Ann")), "Hello Ann, call +44 20");

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::answer::{Misplaced, Text};
 use super::document::{Document, Entry};
 use super::matcher::Outcome;
-use super::node::{At, Placed};
 use super::normalise::normalise;
+use super::placed::{At, Placed};
 use super::set::{FaqSet, Known, Language, Origin, Ready, Site};
 use crate::finding::{Finding, Place};
 use crate::responders::lines::{Line, Texts, tags};
@@ -219,7 +219,8 @@ fn missing(set: &FaqSet, language: &Language, file: &str) -> Option<Finding> {
 fn unspoken(set: &FaqSet, language: &Language, file: &str) -> Option<Finding> {
     let lines = set.lines();
     let own = [language.tag.clone()];
-    let spoken = |line: &Line| tags(&own[0]).any(|own| own.eq_ignore_ascii_case(lines.say(*line, std::slice::from_ref(&own)).1));
+    let spoken =
+        |line: &Line| tags(&own[0]).any(|own| own.eq_ignore_ascii_case(lines.say(*line, std::slice::from_ref(&own)).1));
     let missing: Vec<String> = Line::ALL.into_iter().filter(|line| !spoken(line)).map(Line::word).collect();
     let message = format!("`{}` has no `lines:` for {}", language.tag, missing.join(", "));
     let finding = Finding::warning(file, message).hint("they are said in the site's own language or in English");
@@ -284,28 +285,39 @@ impl<'a> Scene<'a> {
             return None;
         }
         let ranked = ready.matcher.nearest(&sample.value, RANKED);
-        let score = ranked.iter().find(|candidate| ready.entries[candidate.entry] == index).map_or(0.0, |own| own.score);
+        let score =
+            ranked.iter().find(|candidate| ready.entries[candidate.entry] == index).map_or(0.0, |own| own.score);
         let add = format!("add its words to the phrases of `{}`", own.id);
         let (said, other) = match outcome {
             Outcome::Sure(best) => {
                 let other = entry(best.entry);
-                (format!("`{}` answers this with {:.2}; `{}` has {score:.2}", other.id, best.score, own.id), Some(other))
+                (
+                    format!("`{}` answers this with {:.2}; `{}` has {score:.2}", other.id, best.score, own.id),
+                    Some(other),
+                )
             }
             Outcome::Unsure(some) => {
-                let others: Vec<_> = some.iter().map(|some| entry(some.entry)).filter(|other| other.id != own.id).collect();
+                let others: Vec<_> =
+                    some.iter().map(|some| entry(some.entry)).filter(|other| other.id != own.id).collect();
                 let names: Vec<_> = others.iter().map(|other| format!("`{}`", other.id)).collect();
                 let said = match (names.len() < some.len(), names.join(", ")) {
-                    (true, names) if names.is_empty() => format!("`{}` is only suggested for this, with {score:.2}", own.id),
-                    (true, names) => format!("`{}` is only suggested for this, with {score:.2}, beside {names}", own.id),
+                    (true, names) if names.is_empty() => {
+                        format!("`{}` is only suggested for this, with {score:.2}", own.id)
+                    }
+                    (true, names) => {
+                        format!("`{}` is only suggested for this, with {score:.2}, beside {names}", own.id)
+                    }
                     (false, names) => format!("{names} is suggested for this; `{}` has {score:.2}", own.id),
                 };
                 (said, others.first().copied())
             }
             Outcome::Nothing => (format!("nothing answers this; `{}` has {score:.2}", own.id), None),
         };
-        let finding = document.error(sample.at, said);
+        let finding = Finding { sample: Some(sample.value.clone()), ..document.error(sample.at, said) };
         Some(match other {
-            Some(other) => finding.also(other.phrases_at.clone()).hint(format!("{add}, or take some from `{}`", other.id)),
+            Some(other) => {
+                finding.also(other.phrases_at.clone()).hint(format!("{add}, or take some from `{}`", other.id))
+            }
             None => finding.hint(add),
         })
     }
@@ -318,7 +330,8 @@ impl<'a> Scene<'a> {
             Outcome::Unsure(some) => ("is suggested for", some.iter().find(|some| is_own(some.entry))?.score),
             _ => return None,
         };
-        let finding = document.error(sample.at, format!("`{}` {does} this, with {score:.2}", own.id));
+        let said = format!("`{}` {does} this, with {score:.2}", own.id);
+        let finding = Finding { sample: Some(sample.value.clone()), ..document.error(sample.at, said) };
         Some(finding.hint("add the question to `not_ours:`, or to the phrases of the entry that should answer it"))
     }
 
@@ -326,7 +339,8 @@ impl<'a> Scene<'a> {
         for (_, known, document, entry) in self.entries() {
             for (button, written) in known.buttons.iter().zip(&entry.buttons) {
                 if button.choice.is_none() {
-                    let finding = document.warning(written.at, format!("no entry answers the button `{}`", button.text));
+                    let finding =
+                        document.warning(written.at, format!("no entry answers the button `{}`", button.text));
                     findings.push(finding.hint("make it the title or a phrase of an entry"));
                 }
             }
@@ -353,10 +367,13 @@ impl<'a> Scene<'a> {
             let finding = document.warning(entry.id.at, format!("`{}` answers none of its own phrases", known.id));
             findings.push(match winners.into_values().max_by_key(|(count, _)| *count) {
                 Some((_, other)) => {
-                    let hint = format!("`{}` stands in its shadow: join the two, or give it words of its own", known.id);
+                    let hint =
+                        format!("`{}` stands in its shadow: join the two, or give it words of its own", known.id);
                     finding.also(other.phrases_at.clone()).hint(hint)
                 }
-                None => finding.hint("its words say too little by themselves: write longer phrases, or take them out of `ignore:`"),
+                None => finding.hint(
+                    "its words say too little by themselves: write longer phrases, or take them out of `ignore:`",
+                ),
             });
         }
     }

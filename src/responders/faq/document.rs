@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::node::{At, Placed};
+use super::placed::{At, Placed};
 use super::{matcher, read};
 use crate::finding::{Finding, Place};
 use crate::responders::lines::Line;
@@ -209,17 +209,16 @@ impl Document {
         Place { file: self.0.file.clone(), line: at.line, column: at.column }
     }
 
-    /// The place of a line (from 0) of a text in it: the lines of a block stand below its key.
+    /// The place of a line (from 0) of a text in it. A block is known by the blanks before it.
     pub fn line_of(&self, text: &Placed<String>, line: usize) -> At {
-        let first = self.0.text.lines().nth(text.at.line.saturating_sub(1) as usize).unwrap_or_default();
-        let start = first.chars().nth(text.at.column.saturating_sub(1) as usize);
-        if !matches!(start, Some('|' | '>')) {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let written = |line: u32| self.0.text.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
+        let indent = |line: u32| number(written(line).chars().take_while(|c| c.is_whitespace()).count() + 1);
+        if indent(text.at.line) != text.at.column {
             return text.at;
         }
-        let line = text.at.line.saturating_add(u32::try_from(line + 1).unwrap_or(u32::MAX));
-        let written = self.0.text.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
-        let indent = written.chars().take_while(|c| c.is_whitespace()).count();
-        At { line, column: u32::try_from(indent + 1).unwrap_or(u32::MAX) }
+        let line = text.at.line.saturating_add(number(line));
+        At { line, column: indent(line) }
     }
 
     /// Something wrong at a place in it.

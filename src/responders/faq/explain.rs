@@ -10,7 +10,7 @@ const RANKED: usize = 5;
 
 impl Faq {
     /// The language, the words, the candidates, and what to do if another entry should have won.
-    pub(super) fn explained(&self, turn: &Turn) -> Vec<String> {
+    pub(super) fn why(&self, turn: &Turn) -> Vec<String> {
         let wanted = self.languages(turn);
         if let Some(choice) = &turn.choice {
             if self.set.handlers.contains(choice) {
@@ -56,7 +56,10 @@ impl Faq {
             _ => None,
         };
         let other = explanation.candidates.iter().find(|candidate| Some(candidate.entry) != answering);
-        lines.extend(other.map(|other| advice(entry(other.entry), &turn.text, answering.is_some())));
+        lines.push(match other {
+            Some(other) => advice(entry(other.entry), &turn.text, answering.is_some()),
+            None => "if another entry should answer: add the question, or its telling words, to its phrases".to_owned(),
+        });
         lines
     }
 
@@ -94,5 +97,8 @@ fn advice(entry: &Known, text: &str, instead: bool) -> String {
     let instead = if instead { "instead" } else { "this" };
     let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let at = &entry.phrases_at;
-    format!("if {} should answer {instead}: add \"{text}\", or its telling words, to the phrases that end at {at}", entry.id)
+    format!(
+        "if {} should answer {instead}: add \"{text}\", or its telling words, to the phrases that end at {at}",
+        entry.id
+    )
 }

@@ -1,9 +1,9 @@
 //! The FAQ: answers from files that content staff edit.
 //!
-//! [`document`] reads one file ([`read`] its encoding, [`syntax`] what is wrong with its YAML, [`node`] typed values
-//! with their places), [`set`] builds all files into one immutable set and [`checks`] it; [`answer`] fills
+//! [`document`] reads one file ([`read`] its encoding, [`syntax`] what is wrong with its YAML, [`node`] the tree,
+//! [`typed`] values out of it, [`placed`] with their places), [`set`] builds all files into one immutable set and [`checks`] it; [`answer`] fills
 //! placeholders. [`matcher`] finds the entry that a message asks for: [`normalise`], [`spelling`] and [`words`] turn
-//! text into concepts, [`likelihood`] weighs them.
+//! text into concepts, [`likelihood`] weighs them. [`explain`] says why.
 
 mod answer;
 mod checks;
@@ -13,12 +13,14 @@ mod likelihood;
 pub mod matcher;
 mod node;
 pub mod normalise;
+mod placed;
 mod read;
 mod set;
 mod spelling;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod typed;
 pub mod words;
 
 use std::sync::Arc;
@@ -163,6 +165,6 @@ impl Responder for Faq {
     }
 
     fn explain(&self, turn: &Turn) -> Vec<String> {
-        self.explained(turn)
+        self.why(turn)
     }
 }

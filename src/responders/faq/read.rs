@@ -2,7 +2,7 @@
 
 use super::document::Body;
 use super::node::Node;
-use super::syntax;
+use super::{syntax, typed};
 use crate::finding::Finding;
 
 /// The largest file that is read, in bytes.
@@ -14,7 +14,7 @@ const SAVE_AS_UTF8: &str = "save the file as UTF-8";
 pub fn read(file: &str, bytes: &[u8]) -> Result<(String, Body, Vec<Finding>), Vec<Finding>> {
     let text = decode(file, bytes).map_err(|finding| vec![finding])?;
     let node = Node::parse(text).map_err(|error| vec![syntax::finding(file, text, &error)])?;
-    let body = node.read(file, text)?;
+    let body = typed::read(&node, file, text)?;
     Ok((text.to_owned(), body, garbled(file, text)))
 }
 
@@ -69,7 +69,8 @@ fn garbled(file: &str, text: &str) -> Vec<Finding> {
         let at = line.char_indices().find(|&(at, c)| {
             let next = line[at + c.len_utf8()..].chars().next();
             c == '\u{FFFD}'
-                || (c == 'Ã' && next.is_some_and(|next| ('\u{80}'..='\u{BF}').contains(&next) || "Ÿ„–œ¶¼".contains(next)))
+                || (c == 'Ã'
+                    && next.is_some_and(|next| ('\u{80}'..='\u{BF}').contains(&next) || "Ÿ„–œ¶¼".contains(next)))
                 || (c == 'â' && next == Some('€'))
         });
         if let Some((at, c)) = at {
@@ -104,33 +105,102 @@ mod tests {
     fn what_is_wrong_is_said_with_place_and_way_out() {
         let entry = |lines: &str| format!("language: en\nentries:\n  - id: a\n    phrases: [b]\n{lines}\n");
         for (yaml, expected) in [
-            ("language: en\nentries:\n\t- id: a\n".to_owned(), "a.yaml:3:1: a tab stands at the start of the line (use blanks instead of the tab)\n"),
-            (entry("    answer: Our hours: 9-17"), "a.yaml:5:22: a colon in a text that is not in quotes (put the text in quotes: answer: 'Our hours: 9-17')\n"),
-            (entry("    answer: {{ facts.phone }}"), "a.yaml:5:13: `answer` must be a text, not a block of keys (a text that begins with {{ must stand in quotes, or below the key after a |)\n"),
-            (entry("    answer: {{ facts.phone }} is our number"), "a.yaml:5:13: a text cannot begin with `{{` (put it in quotes: '{{ facts.phone }} is our number')\n"),
-            (entry("    answer: **Yes**, we do"), "a.yaml:5:13: a text cannot begin with `*` (put it in quotes: '**Yes**, we do')\n"),
+            (
+                "language: en\nentries:\n\t- id: a\n".to_owned(),
+                "a.yaml:3:1: a tab stands at the start of the line (use blanks instead of the tab)\n",
+            ),
+            (
+                entry("    answer: Our hours: 9-17"),
+                "a.yaml:5:22: a colon in a text that is not in quotes (put the text in quotes: answer: 'Our hours: 9-17')\n",
+            ),
+            (
+                entry("    answer: {{ facts.phone }}"),
+                "a.yaml:5:13: `answer` must be a text, not a block of keys (a text that begins with {{ must stand in quotes, or below the key after a |)\n",
+            ),
+            (
+                entry("    answer: {{ facts.phone }} is our number"),
+                "a.yaml:5:13: a text cannot begin with `{{` (put it in quotes: '{{ facts.phone }} is our number')\n",
+            ),
+            (
+                entry("    answer: **Yes**, we do"),
+                "a.yaml:5:13: a text cannot begin with `*` (put it in quotes: '**Yes**, we do')\n",
+            ),
             (entry("    answer: @home"), "a.yaml:5:13: a text cannot begin with `@` (put it in quotes: '@home')\n"),
-            (entry("    answer: `code`"), "a.yaml:5:13: a text cannot begin with a backtick (put it in quotes: '`code`')\n"),
+            (
+                entry("    answer: `code`"),
+                "a.yaml:5:13: a text cannot begin with a backtick (put it in quotes: '`code`')\n",
+            ),
             (entry("    answer: %"), "a.yaml:5:13: a text cannot begin with `%` (put it in quotes: '%')\n"),
             (entry("    answer: & more"), "a.yaml:5:13: a text cannot begin with `&` (put it in quotes: '& more')\n"),
-            (entry("    answer: > more"), "a.yaml:5:13: a text after | or > begins on the next line (begin it there, or put it in quotes: '> more')\n"),
-            (entry("    answer: \"He said \"hi\" to me\""), "a.yaml:5:23: the text ended before this, at the quotation mark (write \\\" for a quotation mark in it, or put the whole text in '…')\n"),
-            (entry("    answer: 'don't'"), "a.yaml:5:18: the text ended before this, at the apostrophe (write '' for an apostrophe in it, or put the whole text in \"…\")\n"),
-            (entry("    answer: \"never closed"), "a.yaml:5:13: this quotation mark is never closed (end the text with the same mark)\n"),
-            (entry("    answer: \"a\\q\""), "a.yaml:5:13: this text has a \\ that stands for nothing (write \\\\ for one, or put the text in '…')\n"),
+            (
+                entry("    answer: > more"),
+                "a.yaml:5:13: a text after | or > begins on the next line (begin it there, or put it in quotes: '> more')\n",
+            ),
+            (
+                entry("    answer: \"He said \"hi\" to me\""),
+                "a.yaml:5:23: the text ended before this, at the quotation mark (write \\\" for a quotation mark in it, or put the whole text in '…')\n",
+            ),
+            (
+                entry("    answer: 'don't'"),
+                "a.yaml:5:18: the text ended before this, at the apostrophe (write '' for an apostrophe in it, or put the whole text in \"…\")\n",
+            ),
+            (
+                entry("    answer: \"never closed"),
+                "a.yaml:5:13: this quotation mark is never closed (end the text with the same mark)\n",
+            ),
+            (
+                entry("    answer: \"a\\q\""),
+                "a.yaml:5:13: this text has a \\ that stands for nothing (write \\\\ for one, or put the text in '…')\n",
+            ),
             (entry("    answer:x"), "a.yaml:5:5: there is no blank after the colon (write answer: x)\n"),
-            (entry("    answer: x\n   then: person"), "a.yaml:6:4: this line does not fit below the one before it (keys that belong together begin in the same column; check the blanks at the start of the line)\n"),
-            (entry("      answer: x"), "a.yaml:5:7: this line does not fit below the one before it (keys that belong together begin in the same column; check the blanks at the start of the line)\n"),
-            (entry("    answer: |\n    text"), "a.yaml:6:5: the text does not stand below its key (indent the text by two blanks more than its key)\n"),
-            (entry("    answer: |\n      text\n     more"), "a.yaml:7:6: this line does not fit below the one before it (keys that belong together begin in the same column; check the blanks at the start of the line)\n"),
-            (entry("    answer: x\n    answer: y"), "a.yaml:6:5: the key `answer` stands here twice (join the two, or remove one of them)\n"),
-            (entry("    answer: x\n    buttons: [a, b\n    then: person"), "a.yaml:7:9: a list or block before this is not closed (close it with ] or }, or put a text with these signs in quotes)\n"),
-            ("language: en\nentries:\n  -id: a\n    answer: x\n".to_owned(), "a.yaml:3:3: a - without a blank after it (write - id: a)\n"),
-            ("language: en\n---\nlanguage: de\n".to_owned(), "a.yaml:2:1: a second document begins here (take the line --- out; one file is one document)\n"),
-            ("language: en\n<<<<<<< HEAD\nignore: [a]\n=======\nignore: [b]\n>>>>>>> x\n".to_owned(), "a.yaml:2:1: a merge conflict is left in the file (settle it with git)\n"),
-            (String::new(), "a.yaml:1:1: the file is empty (write `language: en` and what belongs to it, or delete the file)\n"),
-            ("# nothing\n".to_owned(), "a.yaml:2:1: the file is empty (write `language: en` and what belongs to it, or delete the file)\n"),
-            ("- a\n".to_owned(), "a.yaml:1:1: the file must be a block of keys, not a list (write keys here: language, entries, words, ignore, not_ours, facts, lines)\n"),
+            (
+                entry("    answer: x\n   then: person"),
+                "a.yaml:6:4: this line does not fit below the one before it (keys that belong together begin in the same column; check the blanks at the start of the line)\n",
+            ),
+            (
+                entry("      answer: x"),
+                "a.yaml:5:7: this line does not fit below the one before it (keys that belong together begin in the same column; check the blanks at the start of the line)\n",
+            ),
+            (
+                entry("    answer: |\n    text"),
+                "a.yaml:6:5: the text does not stand below its key (indent the text by two blanks more than its key)\n",
+            ),
+            (
+                entry("    answer: |\n      text\n     more"),
+                "a.yaml:7:6: this line does not fit below the one before it (keys that belong together begin in the same column; check the blanks at the start of the line)\n",
+            ),
+            (
+                entry("    answer: x\n    answer: y"),
+                "a.yaml:6:5: the key `answer` stands here twice (join the two, or remove one of them)\n",
+            ),
+            (
+                entry("    answer: x\n    buttons: [a, b\n    then: person"),
+                "a.yaml:7:9: a list or block before this is not closed (close it with ] or }, or put a text with these signs in quotes)\n",
+            ),
+            (
+                "language: en\nentries:\n  -id: a\n    answer: x\n".to_owned(),
+                "a.yaml:3:3: a - without a blank after it (write - id: a)\n",
+            ),
+            (
+                "language: en\n---\nlanguage: de\n".to_owned(),
+                "a.yaml:2:1: a second document begins here (take the line --- out; one file is one document)\n",
+            ),
+            (
+                "language: en\n<<<<<<< HEAD\nignore: [a]\n=======\nignore: [b]\n>>>>>>> x\n".to_owned(),
+                "a.yaml:2:1: a merge conflict is left in the file (settle it with git)\n",
+            ),
+            (
+                String::new(),
+                "a.yaml:1:1: the file is empty (write `language: en` and what belongs to it, or delete the file)\n",
+            ),
+            (
+                "# nothing\n".to_owned(),
+                "a.yaml:2:1: the file is empty (write `language: en` and what belongs to it, or delete the file)\n",
+            ),
+            (
+                "- a\n".to_owned(),
+                "a.yaml:1:1: the file must be a block of keys, not a list (write keys here: language, entries, words, ignore, not_ours, facts, lines)\n",
+            ),
             (
                 "language: en\nentries:\n  - id: a\n    phrase: [a]\n    answer: 12\n    buttons: x\n  - ID: c\n    \
                  phrases:\n      - how: much\n      - [a, b]\n      -\n    answer: x\n    match: words\n  - id: d\n    \
@@ -158,5 +228,31 @@ mod tests {
             let wrong = wrong(yaml.as_bytes());
             assert_eq!(wrong, expected, "{yaml}");
         }
+    }
+
+    #[test]
+    fn other_encodings_are_named() {
+        let yaml = "language: de\nignore: [grüße, straße]\n";
+        assert_eq!(wrong(yaml.as_bytes()), "");
+        assert_eq!(wrong(&[b"\xEF\xBB\xBF", yaml.as_bytes()].concat()), "");
+        let little: Vec<u8> = yaml.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = yaml.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let utf16 = "a.yaml: the file is in UTF-16 (save the file as UTF-8)\n";
+        assert_eq!(wrong(&little), utf16);
+        assert_eq!(wrong(&[&[0xFE, 0xFF], big.as_slice()].concat()), utf16);
+        let windows: Vec<u8> = yaml.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        let findings = read("a.yaml", &windows).unwrap_err();
+        assert_eq!(
+            findings[0].to_string(),
+            "error: this is not UTF-8: `ü` is written as in Windows-1252 (byte FC)\n --> a.yaml:2:12\n  |\n\
+             2 | ignore: [grüße, straße]\n  |            ^\n  = save the file as UTF-8"
+        );
+        let mark = "looks like a letter that was broken when the file was saved (type the letter anew and save the file as UTF-8)";
+        assert_eq!(wrong("ignore: [grÃ¼ÃŸe]\nwords: {}".as_bytes()), format!("a.yaml:1:12: `Ã¼` {mark}\n"));
+        assert_eq!(wrong("ignore: [gr\u{FFFD}e]".as_bytes()), format!("a.yaml:1:12: `\u{FFFD}` {mark}\n"));
+        assert_eq!(
+            wrong(&vec![b'#'; MAX_BYTES + 1]),
+            "a.yaml: the file has 8388609 bytes, at most 8388608 are read (split it; every file of the folder is read)\n"
+        );
     }
 }

@@ -7,7 +7,7 @@ use super::answer::Text;
 use super::checks;
 use super::document::{Date, Document, Entry};
 use super::matcher::{EntryWordings, Matcher, Mode, Outcome, Wordings};
-use super::node::Placed;
+use super::placed::Placed;
 use crate::conversation::{Button, Millis};
 use crate::finding::{Finding, Place};
 use crate::responders::lines::{Lines, Texts, tags};
@@ -63,7 +63,6 @@ pub(super) struct Known {
     /// From the first millisecond to the first one after.
     pub from: Millis,
     pub until: Millis,
-    pub place: Place,
     /// Where its phrases stand.
     pub phrases_at: Place,
 }
@@ -119,7 +118,8 @@ impl FaqSet {
         let places: Vec<String> = languages.iter().map(|outcomes| outcomes.file.clone()).collect();
         // A language with nothing to answer only gives lines and facts.
         let languages = languages.iter().map(|outcomes| outcomes.language.clone());
-        let (languages, places) = languages.zip(places).filter(|(language, _)| !language.entries.is_empty()).unzip();
+        let (languages, places): (Vec<_>, Vec<_>) =
+            languages.zip(places).filter(|(language, _)| !language.entries.is_empty()).unzip();
         let set = FaqSet { languages, site_language: site.language.clone(), handlers: site.handlers.clone(), lines };
         checks::languages(&set, &places, &mut findings);
         findings.sort_by(|a, b| (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column)));
@@ -216,7 +216,8 @@ impl Language {
     /// A button whose text an entry answers leads straight to that entry.
     fn lead_buttons(&mut self, now: Millis) {
         let numbered = self.entries.iter().enumerate().rev();
-        let titles: HashMap<String, usize> = numbered.map(|(index, entry)| (entry.title.to_lowercase(), index)).collect();
+        let titles: HashMap<String, usize> =
+            numbered.map(|(index, entry)| (entry.title.to_lowercase(), index)).collect();
         let ready = self.at(now);
         let leads = |button: &Button| {
             let titled = titles.get(&button.text.to_lowercase()).copied();
@@ -281,7 +282,6 @@ impl Known {
             then: entry.then.as_ref().map(|then| then.value.clone()),
             from: entry.from.as_ref().map_or(Millis::MIN, |from| from.value.begins()),
             until: entry.until.as_ref().map_or(Millis::MAX, |until| until.value.begins().saturating_add(DAY)),
-            place: document.place(*at),
             phrases_at: document.place(phrases_at),
         }
     }

@@ -12,6 +12,8 @@ const SHORTEST_REPLACED: usize = 7;
 const LONGEST_CORRECTED: usize = 30;
 /// Shorter parts are found in every second word: "ei", "ort", "aus".
 const SHORTEST_PART: usize = 4;
+/// Longer compounds exist, but not in chats; and it bounds the search.
+const MOST_PARTS: usize = 3;
 /// What German and its relatives put between the parts of a compound.
 const LINKS: [&str; 6] = ["", "s", "n", "es", "en", "er"];
 
@@ -76,7 +78,10 @@ fn without_digraphs(word: &str) -> std::borrow::Cow<'_, str> {
     let mut chars = word.chars().peekable();
     while let Some(c) = chars.next() {
         plain.push(c);
-        if matches!(c, 'a' | 'o' | 'u') && !matches!(before, 'a' | 'e' | 'i' | 'o' | 'u' | 'q') && chars.peek() == Some(&'e') {
+        if matches!(c, 'a' | 'o' | 'u')
+            && !matches!(before, 'a' | 'e' | 'i' | 'o' | 'u' | 'q')
+            && chars.peek() == Some(&'e')
+        {
             chars.next();
         }
         before = c;
@@ -95,20 +100,25 @@ pub enum Origin {
     Part,
 }
 
+/// A number given to every stem.
+pub type Stem = u32;
+
 /// Every spelling that the content uses, and its stem.
 pub struct Spellings {
     grammar: Grammar,
-    /// Spelling, stem and how often it is used, in order of first use.
+    /// In order of first use.
     spellings: Vec<Spelling>,
     by_spelling: HashMap<Box<str>, u32>,
-    by_stem: HashMap<Box<str>, u32>,
+    stems: Vec<Box<str>>,
+    by_stem: HashMap<Box<str>, Stem>,
     /// Hash of a spelling, and of it without one letter → spellings. Two words one slip apart share such a form.
     by_shortened: HashMap<u64, Vec<u32>>,
 }
 
 struct Spelling {
     word: Box<str>,
-    stem: Box<str>,
+    stem: Stem,
+    /// How often the content has it.
     uses: u32,
 }
 
@@ -118,54 +128,63 @@ impl Spellings {
             grammar: Grammar::of(language),
             spellings: Vec::new(),
             by_spelling: HashMap::new(),
+            stems: Vec::new(),
             by_stem: HashMap::new(),
             by_shortened: HashMap::new(),
         }
     }
 
     /// Learns a word of the content; gives its stem.
-    pub fn learn(&mut self, word: &str) -> &str {
-        let index = match self.by_spelling.get(word) {
-            Some(&index) => index,
-            None => {
-                let index = self.spellings.len() as u32;
-                let stem = self.grammar.stem(word);
-                self.by_stem.entry(stem.as_str().into()).or_insert(index);
-                self.by_spelling.insert(word.into(), index);
-                if is_correctable(word) {
-                    each_shortened(word, |hash| self.by_shortened.entry(hash).or_default().push(index));
-                }
-                self.spellings.push(Spelling { word: word.into(), stem: stem.into(), uses: 0 });
-                index
-            }
-        };
-        let spelling = &mut self.spellings[index as usize];
-        spelling.uses += 1;
-        &spelling.stem
+    pub fn learn(&mut self, word: &str) -> Stem {
+        if let Some(&index) = self.by_spelling.get(word) {
+            let spelling = &mut self.spellings[index as usize];
+            spelling.uses += 1;
+            return spelling.stem;
+        }
+        let index = self.spellings.len() as u32;
+        let text = self.grammar.stem(word).into_boxed_str();
+        let stem = *self.by_stem.entry(text.clone()).or_insert(self.stems.len() as Stem);
+        if stem as usize == self.stems.len() {
+            self.stems.push(text);
+        }
+        if is_correctable(word) {
+            each_shortened(word, |hash| self.by_shortened.entry(hash).or_default().push(index));
+        }
+        self.by_spelling.insert(word.into(), index);
+        self.spellings.push(Spelling { word: word.into(), stem, uses: 1 });
+        stem
     }
 
     pub fn word(&self, spelling: u32) -> &str {
         &self.spellings[spelling as usize].word
     }
 
+    pub fn stem(&self, stem: Stem) -> &str {
+        &self.stems[stem as usize]
+    }
+
+    /// How many stems there are.
+    pub fn stems(&self) -> usize {
+        self.stems.len()
+    }
+
     /// Gives the stem or stems that a word stands for; nothing if nobody knows it.
-    pub fn resolve(&self, word: &str, mut found: impl FnMut(&str, Origin)) {
-        if let Some(index) = self.known(word) {
-            return found(&self.spellings[index as usize].stem, Origin::Known);
-        }
-        if let Some(index) = self.corrected(word) {
-            return found(&self.spellings[index as usize].stem, Origin::Corrected(index));
-        }
-        if self.grammar.compounds
-            && let Some(parts) = self.parts(word)
-        {
-            parts.into_iter().for_each(|index| found(&self.spellings[index as usize].stem, Origin::Part));
+    pub fn resolve(&self, word: &str, mut found: impl FnMut(Stem, Origin)) {
+        if let Some(stem) = self.known(word) {
+            found(stem, Origin::Known);
+        } else if let Some(index) = self.corrected(word) {
+            found(self.spellings[index as usize].stem, Origin::Corrected(index));
+        } else if self.grammar.compounds {
+            self.parts(word, MOST_PARTS).into_iter().flatten().for_each(|stem| found(stem, Origin::Part));
         }
     }
 
     /// By its spelling, or by its stem.
-    fn known(&self, word: &str) -> Option<u32> {
-        self.by_spelling.get(word).or_else(|| self.by_stem.get(self.grammar.stem(word).as_str())).copied()
+    fn known(&self, word: &str) -> Option<Stem> {
+        match self.by_spelling.get(word) {
+            Some(&index) => Some(self.spellings[index as usize].stem),
+            None => self.by_stem.get(self.grammar.stem(word).as_str()).copied(),
+        }
     }
 
     /// The most used spelling one slip away; of equal ones the first in the content.
@@ -189,28 +208,26 @@ impl Spellings {
         best
     }
 
-    /// The fewest known words that a compound is made of; of equally many the one with the longest first part.
-    fn parts(&self, word: &str) -> Option<Vec<u32>> {
-        if !word.is_ascii() || word.len() < 2 * SHORTEST_PART || word.len() > LONGEST_CORRECTED {
+    /// The known words that a compound is made of; the longest first part wins.
+    fn parts(&self, word: &str, most: usize) -> Option<Vec<Stem>> {
+        if !word.is_ascii() || word.len() > LONGEST_CORRECTED || most < 2 {
             return None;
         }
-        for at in (SHORTEST_PART..=word.len() - SHORTEST_PART).rev() {
+        (SHORTEST_PART..(word.len() + 1).saturating_sub(SHORTEST_PART)).rev().find_map(|at| {
             let (head, tail) = word.split_at(at);
-            let Some(first) = self.part(head) else { continue };
-            if let Some(second) = self.known(tail) {
-                return Some(vec![first, second]);
-            }
-            if let Some(mut rest) = self.parts(tail) {
-                rest.insert(0, first);
-                return Some(rest);
-            }
-        }
-        None
+            let first = self.part(head)?;
+            let rest = self.known(tail).map(|last| vec![last]).or_else(|| self.parts(tail, most - 1))?;
+            Some([vec![first], rest].concat())
+        })
     }
 
     /// A known word, perhaps with what links it to the next.
-    fn part(&self, word: &str) -> Option<u32> {
-        LINKS.iter().filter_map(|link| word.strip_suffix(link)).filter(|word| word.len() >= SHORTEST_PART).find_map(|word| self.known(word))
+    fn part(&self, word: &str) -> Option<Stem> {
+        LINKS
+            .iter()
+            .filter_map(|link| word.strip_suffix(link))
+            .filter(|word| word.len() >= SHORTEST_PART)
+            .find_map(|word| self.known(word))
     }
 }
 
@@ -283,7 +300,7 @@ mod tests {
                 spellings.learn(word);
             });
             let mut stems = Vec::new();
-            spellings.resolve(word, |stem, _| stems.push(stem.to_owned()));
+            spellings.resolve(word, |stem, _| stems.push(spellings.stem(stem).to_owned()));
             stems.join(" ")
         };
         for (language, content, word, expected) in [

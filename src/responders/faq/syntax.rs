@@ -2,7 +2,7 @@
 
 use serde_yaml::{Error, MessageFormatter, UserMessageFormatter};
 
-use super::node::At;
+use super::placed::At;
 use crate::finding::Finding;
 use crate::yaml::place;
 
@@ -29,14 +29,20 @@ impl<'a> Complaint<'a> {
         let line = self.line(0);
         if let Some(number) = self.text.lines().position(|line| line.starts_with("<<<<<<< ")) {
             let line = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            return (At { line, column: 1 }, "a merge conflict is left in the file".into(), "settle it with git".into());
+            return (
+                At { line, column: 1 },
+                "a merge conflict is left in the file".into(),
+                "settle it with git".into(),
+            );
         }
         let here = |message: &str, hint: &str| (self.at, message.to_owned(), hint.to_owned());
         match error {
             Error::DuplicateMappingKey { key: Some(key), .. } => {
                 return here(&format!("the key `{key}` stands here twice"), "join the two, or remove one of them");
             }
-            Error::UnknownAnchor { .. } | Error::RecursiveReferencesRequireWeakTypes { .. } => return self.first_letter(),
+            Error::UnknownAnchor { .. } | Error::RecursiveReferencesRequireWeakTypes { .. } => {
+                return self.first_letter();
+            }
             Error::Budget { .. } if line.starts_with("---") => {
                 return here("a second document begins here", "take the line --- out; one file is one document");
             }
@@ -61,17 +67,30 @@ impl<'a> Complaint<'a> {
         } else if has("simple key expected ':'") {
             self.no_key()
         } else if has("after double-quoted") {
-            here("the text ended before this, at the quotation mark", "write \\\" for a quotation mark in it, or put the whole text in '…'")
+            here(
+                "the text ended before this, at the quotation mark",
+                "write \\\" for a quotation mark in it, or put the whole text in '…'",
+            )
         } else if has("after single-quoted") {
-            here("the text ended before this, at the apostrophe", "write '' for an apostrophe in it, or put the whole text in \"…\"")
+            here(
+                "the text ended before this, at the apostrophe",
+                "write '' for an apostrophe in it, or put the whole text in \"…\"",
+            )
         } else if has("unclosed quote") {
             here("this quotation mark is never closed", "end the text with the same mark")
         } else if has("block scalar") {
-            here("a text after | or > begins on the next line", &format!("begin it there, or put it in quotes: {}", quoted(self.rest())))
-        } else if has("unexpected character") || has("scanning an anchor") || has("scanning a tag") || has("directive") {
+            here(
+                "a text after | or > begins on the next line",
+                &format!("begin it there, or put it in quotes: {}", quoted(self.rest())),
+            )
+        } else if has("unexpected character") || has("scanning an anchor") || has("scanning a tag") || has("directive")
+        {
             self.first_letter()
         } else if has("illegal placement of ':'") || has("expected ',' or") {
-            here("a list or block before this is not closed", "close it with ] or }, or put a text with these signs in quotes")
+            here(
+                "a list or block before this is not closed",
+                "close it with ] or }, or put a text with these signs in quotes",
+            )
         } else if has("escape character") {
             here("this text has a \\ that stands for nothing", "write \\\\ for one, or put the text in '…'")
         } else if has("too large or too complex") {

@@ -5,16 +5,18 @@
 //!                      normal form       stems                 concepts
 //! ```
 //!
-//! Every stem is written between two spaces, so one Aho-Corasick automaton over all stems and all synonyms of several
-//! words finds only whole words, the leftmost and longest first ("my stuff" before "stuff", nothing within "ghost").
-//! A script without spaces has a word a character; there the same automaton finds what stands together.
+//! Every stem stands between two spaces, so one Aho-Corasick automaton finds all synonyms of several words in one pass
+//! and only as whole words, the leftmost and longest first. They are found before anything is dropped: "my stuff" must
+//! not shrink to "stuff". Single stems need no search: their number is an index into what they mean. (With them in the
+//! automaton too it was 3 MB for 10,000 phrases, and a message spent more time in it than in all the rest of reading.)
+//! A script without spaces has a word a character, so there the automaton finds what stands together.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::normalise::{normalise, normalise_into};
-use super::spelling::{Origin, Spellings};
+use super::spelling::{Origin, Spellings, Stem};
 
 /// A number given to everything that a message can say.
 pub type Concept = u32;
@@ -22,20 +24,23 @@ pub type Concept = u32;
 /// All words of one language's content, and what they mean.
 pub struct Vocabulary {
     spellings: Spellings,
-    automaton: AhoCorasick,
-    /// What each pattern of the automaton means.
-    meanings: Vec<Meaning>,
+    /// Stem → what it means alone.
+    alone: Vec<Meaning>,
+    /// The groups of words that mean one thing, and what each means.
+    groups: Option<AhoCorasick>,
+    together: Vec<Meaning>,
     /// The name of each concept: as in `words:`, or the word itself.
     names: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Meaning {
     Concept(Concept),
     /// Says nothing, unless the message says nothing else.
     Ignored(Concept),
     /// An order number, an amount: neither known nor unknown.
     Number,
+    #[default]
     Unknown,
 }
 
@@ -50,8 +55,8 @@ pub struct Reading {
     pub concepts: Vec<Concept>,
     /// The ignored words among them.
     pub ignored: Vec<Concept>,
-    /// Both, in order.
-    pub spoken: Vec<Concept>,
+    /// Both in order, and whether ignored.
+    pub spoken: Vec<(Concept, bool)>,
     /// How many words nobody knows.
     pub unknown: usize,
     /// How many there are, without numbers.
@@ -60,15 +65,13 @@ pub struct Reading {
     slots: Vec<Slot>,
 }
 
-/// One stem on its way through the automaton.
+/// A stem on its way through the automaton: where it ends there, and what it is if it belongs to no group.
 struct Slot {
     end: usize,
-    start_in_text: usize,
-    end_in_text: usize,
-    origin: Option<Origin>,
-    number: bool,
+    alone: Seen,
 }
 
+#[derive(Clone, Copy)]
 pub struct Seen {
     /// The bytes of [`Reading::text`].
     pub start: usize,
@@ -85,26 +88,24 @@ impl Vocabulary {
         ignored: &[String],
         wordings: impl Iterator<Item = &'a str>,
     ) -> Vocabulary {
-        let mut patterns = Patterns { spellings: Spellings::new(language), index: HashMap::new(), stems: Vec::new(), meanings: Vec::new(), names: Vec::new() };
+        let mut meanings = Meanings::new(language);
         for (name, synonyms) in synonyms {
-            let concept = patterns.name(name);
-            patterns.add(name, Meaning::Concept(concept));
-            synonyms.iter().for_each(|synonym| patterns.add(synonym, Meaning::Concept(concept)));
+            let concept = meanings.concept(name);
+            meanings.add(name, Meaning::Concept(concept));
+            synonyms.iter().for_each(|synonym| meanings.add(synonym, Meaning::Concept(concept)));
         }
         for wording in ignored {
-            let concept = patterns.name(wording);
-            patterns.add(wording, Meaning::Ignored(concept));
+            let concept = meanings.concept(wording);
+            meanings.add(wording, Meaning::Ignored(concept));
         }
         for wording in wordings {
-            for word in normalise(wording).split(' ').filter(|word| !word.is_empty() && !is_number(word)) {
-                let stem = framed(&mut patterns.spellings, word);
-                if !patterns.index.contains_key(&stem) {
-                    let concept = patterns.name(word);
-                    patterns.insert(stem, Meaning::Concept(concept));
-                }
-            }
+            // Amounts tell nothing, not even if the content has one.
+            normalise(wording)
+                .split(' ')
+                .filter(|word| !word.is_empty() && !word.starts_with(char::is_numeric))
+                .for_each(|word| meanings.add_word(word));
         }
-        patterns.finish()
+        meanings.finish()
     }
 
     pub fn name(&self, concept: Concept) -> &str {
@@ -127,52 +128,52 @@ impl Vocabulary {
         reading.take_stock();
     }
 
+    /// Every word as its stem, or stems, between spaces.
     fn write_stems(&self, reading: &mut Reading) {
         let Reading { text, stems, slots, .. } = reading;
         stems.clear();
         slots.clear();
-        let mut start = 0;
+        let mut next = 0;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
-            let (start_in_text, end_in_text) = (start, start + word.len());
-            start = end_in_text + 1;
-            let number = is_number(word);
-            let before = slots.len();
-            let mut write = |stem: &str, origin| {
+            let (start, end) = (next, next + word.len());
+            next = end + 1;
+            let mut write = |stem: &str, meaning: Meaning, origin: Origin| {
                 stems.extend([" ", stem, " "]);
-                slots.push(Slot { end: stems.len(), start_in_text, end_in_text, origin, number });
+                slots.push(Slot { end: stems.len(), alone: Seen { start, end, meaning, origin } });
             };
-            self.spellings.resolve(word, |stem, origin| write(stem, Some(origin)));
-            if slots.len() == before {
-                // A number stays readable ("24 hours"); an unknown word only keeps its neighbours apart.
-                let stem = if number { word } else { "?" };
-                stems.extend([" ", stem, " "]);
-                slots.push(Slot { end: stems.len(), start_in_text, end_in_text, origin: None, number });
+            let mut is_known = false;
+            self.spellings.resolve(word, |stem, origin| {
+                is_known = true;
+                let meaning = match self.alone[stem as usize] {
+                    Meaning::Unknown if is_number(word) => Meaning::Number,
+                    meaning => meaning,
+                };
+                write(self.spellings.stem(stem), meaning, origin);
+            });
+            // What nobody knows only keeps its neighbours apart.
+            if !is_known {
+                write("?", if is_number(word) { Meaning::Number } else { Meaning::Unknown }, Origin::Known);
             }
         }
     }
 
+    /// The leftmost longest groups, and the words between them.
     fn find_meanings(&self, reading: &mut Reading) {
         let Reading { stems, slots, seen, .. } = reading;
         seen.clear();
         let mut slots = slots.iter().peekable();
-        let alone = |slot: &Slot| Seen {
-            start: slot.start_in_text,
-            end: slot.end_in_text,
-            meaning: if slot.number { Meaning::Number } else { Meaning::Unknown },
-            origin: slot.origin.unwrap_or(Origin::Known),
-        };
-        for found in self.automaton.find_iter(stems.as_str()) {
+        for found in self.groups.iter().flat_map(|groups| groups.find_iter(stems.as_str())) {
             while let Some(slot) = slots.next_if(|slot| slot.end <= found.start()) {
-                seen.push(alone(slot));
+                seen.push(slot.alone);
             }
-            let Some(first) = slots.next_if(|slot| slot.end <= found.end()) else { continue };
-            let mut whole = Seen { meaning: self.meanings[found.pattern()], ..alone(first) };
+            let Some(first) = slots.next() else { break };
+            let mut group = Seen { meaning: self.together[found.pattern()], ..first.alone };
             while let Some(slot) = slots.next_if(|slot| slot.end <= found.end()) {
-                whole.end = slot.end_in_text;
+                group.end = slot.alone.end;
             }
-            seen.push(whole);
+            seen.push(group);
         }
-        seen.extend(slots.map(alone));
+        seen.extend(slots.map(|slot| slot.alone));
     }
 }
 
@@ -184,13 +185,16 @@ impl Reading {
         for seen in seen {
             self.words += usize::from(seen.meaning != Meaning::Number);
             match seen.meaning {
-                Meaning::Concept(concept) => concepts.push(concept),
-                Meaning::Ignored(concept) => ignored.push(concept),
+                Meaning::Concept(concept) => {
+                    concepts.push(concept);
+                    spoken.push((concept, false));
+                }
+                Meaning::Ignored(concept) => {
+                    ignored.push(concept);
+                    spoken.push((concept, true));
+                }
                 Meaning::Unknown => self.unknown += 1,
                 Meaning::Number => {}
-            }
-            if let Meaning::Concept(concept) | Meaning::Ignored(concept) = seen.meaning {
-                spoken.push(concept);
             }
         }
         if concepts.is_empty() && self.unknown == 0 {
@@ -204,54 +208,74 @@ impl Reading {
     }
 }
 
-/// A word with a digit in it: an order number, a date, an amount.
+/// An order number, a date, an amount; unless the content has it, such as "CN22".
 fn is_number(word: &str) -> bool {
-    word.chars().any(|c| c.is_numeric()) && word.chars().filter(|c| c.is_alphabetic()).count() * 2 <= word.len()
+    word.contains(char::is_numeric)
 }
 
-fn framed(spellings: &mut Spellings, wording: &str) -> String {
-    let mut stems = String::new();
-    for word in wording.split(' ').filter(|word| !word.is_empty()) {
-        stems.extend([" ", spellings.learn(word), " "]);
-    }
-    stems
-}
-
-/// The automaton under construction.
-struct Patterns {
+/// A vocabulary under construction.
+struct Meanings {
     spellings: Spellings,
-    index: HashMap<String, usize>,
-    stems: Vec<String>,
-    meanings: Vec<Meaning>,
+    alone: Vec<Meaning>,
+    /// Stems as they stand in a text → what they mean together, in order.
+    groups: Vec<String>,
+    together: Vec<Meaning>,
+    known_groups: HashSet<String>,
     names: Vec<String>,
 }
 
-impl Patterns {
-    fn name(&mut self, name: &str) -> Concept {
+impl Meanings {
+    fn new(language: &str) -> Meanings {
+        Meanings {
+            spellings: Spellings::new(language),
+            alone: Vec::new(),
+            groups: Vec::new(),
+            together: Vec::new(),
+            known_groups: HashSet::new(),
+            names: Vec::new(),
+        }
+    }
+
+    /// A new concept.
+    fn concept(&mut self, name: &str) -> Concept {
         self.names.push(name.to_owned());
         (self.names.len() - 1) as Concept
     }
 
+    fn learn(&mut self, word: &str) -> Stem {
+        let stem = self.spellings.learn(word);
+        self.alone.resize(self.spellings.stems(), Meaning::Unknown);
+        stem
+    }
+
+    /// A word or group of words means this, unless it already means something.
     fn add(&mut self, wording: &str, meaning: Meaning) {
-        let stems = framed(&mut self.spellings, &normalise(wording));
-        if !stems.is_empty() && !self.index.contains_key(&stems) {
-            self.insert(stems, meaning);
+        let normal = normalise(wording);
+        let stems: Vec<Stem> = normal.split(' ').filter(|word| !word.is_empty()).map(|word| self.learn(word)).collect();
+        if let [stem] = stems[..] {
+            let alone = &mut self.alone[stem as usize];
+            *alone = if *alone == Meaning::Unknown { meaning } else { *alone };
+        } else if !stems.is_empty() {
+            let group: String = stems.iter().flat_map(|&stem| [" ", self.spellings.stem(stem), " "]).collect();
+            if self.known_groups.insert(group.clone()) {
+                self.groups.push(group);
+                self.together.push(meaning);
+            }
         }
     }
 
-    fn insert(&mut self, stems: String, meaning: Meaning) {
-        self.index.insert(stems.clone(), self.stems.len());
-        self.stems.push(stems);
-        self.meanings.push(meaning);
+    /// A word of a wording: a concept of its own, unless it already means something.
+    fn add_word(&mut self, word: &str) {
+        let stem = self.learn(word);
+        if self.alone[stem as usize] == Meaning::Unknown {
+            self.alone[stem as usize] = Meaning::Concept(self.concept(word));
+        }
     }
 
     fn finish(self) -> Vocabulary {
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&self.stems)
-            // It fails only beyond 2^31 states, which no memory of ours holds as YAML. Then nothing is found.
-            .unwrap_or_else(|_| AhoCorasick::new([] as [&str; 0]).expect("no patterns, no states"));
-        Vocabulary { spellings: self.spellings, automaton, meanings: self.meanings, names: self.names }
+        let Meanings { spellings, alone, groups, together, names, .. } = self;
+        // It fails only beyond 2^31 states, which no content has. Then the groups are not found.
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(groups);
+        Vocabulary { spellings, alone, groups: automaton.ok(), together, names }
     }
 }

@@ -1,0 +1,164 @@
+use super::*;
+
+fn from_text(text: &str) -> Result<Config, String> {
+    let mut config = Config::default();
+    let mut problems = Vec::new();
+    config.take_file("purser.yaml", text.as_bytes().to_vec(), &mut problems);
+    if problems.is_empty() { Ok(config) } else { Err(problems.join("\n")) }
+}
+
+fn problem(text: &str) -> String {
+    from_text(text).expect_err(text)
+}
+
+/// The example without its comments.
+fn example() -> String {
+    let text = include_str!("../../purser.example.yaml");
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn the_example_holds_every_key_with_its_default() {
+    let config = from_text(&example()).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    let example = example();
+    for key in KEYS {
+        let own = key.split('.').next_back().unwrap();
+        let lines = example.lines().filter(|line| line.trim_start().starts_with(&format!("{own}:"))).count();
+        assert_eq!(lines, 1, "{key} stands in purser.example.yaml once");
+    }
+}
+
+#[test]
+fn every_key_of_the_example_takes_another_value() {
+    // An example whose keys nobody reads would hold the defaults, too.
+    let text = "listen: localhost:0\ndatabase: sqlite://other.db\nfaq: a\nplugins: b\ntemplates: c\nlanguage: de-AT\n\
+                origins: [HTTPS://Shop.example/, \"b.example:443\", http://c.example:443]\npipeline: [person]\n\
+                admin_token: 0123456789abcdef\nlog: purser=debug,warn\nlimits: { answer_seconds: 20,\n \
+                responder_seconds: 5, sockets: 1_000, socket_queue: 8, stop_seconds: 0 }\n";
+    let config = from_text(text).unwrap();
+    let default = format!("{:#?}", Config::default());
+    let changed = format!("{config:#?}");
+    let same: Vec<_> =
+        changed.lines().filter(|line| line.ends_with(',') && line.contains(": ") && default.contains(line)).collect();
+    assert!(same.is_empty(), "{same:?}");
+    assert_eq!(config.origins, ["https://shop.example", "https://b.example", "http://c.example:443"]);
+    assert_eq!(config.limits.sockets, 1_000);
+}
+
+#[test]
+fn the_later_place_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.yaml");
+    fs::write(&file, "listen: 127.0.0.1:1\nlanguage: de\nfaq: from-file\n").unwrap();
+    let env = [("PURSER_LISTEN", "127.0.0.1:2"), ("PURSER_FAQ", "from-env"), ("HOME", "/x")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let flags = Flags(vec![("faq", "from-flag".to_owned())]);
+    let config = Config::load(Some(&file), env, &flags).unwrap();
+    assert_eq!(config.listen, "127.0.0.1:2");
+    assert_eq!(config.language, "de");
+    assert_eq!(config.faq, Path::new("from-flag"));
+    assert_eq!(config.plugins, Path::new("plugins"));
+
+    let missing = Config::load(Some(&folder.path().join("no.yaml")), [], &Flags::default()).unwrap_err();
+    assert!(missing.to_string().contains("cannot read"), "{missing}");
+}
+
+#[test]
+fn lists_in_variables_are_separated_by_commas() {
+    let env = [("PURSER_ORIGINS", "https://a.example, https://b.example:8443"), ("PURSER_PIPELINE", "person,faq")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::load(Some(Path::new("/dev/null")), env, &Flags::default()).unwrap();
+    assert_eq!(config.origins, ["https://a.example", "https://b.example:8443"]);
+    assert_eq!(config.pipeline, ["person", "faq"]);
+}
+
+#[test]
+fn problems_name_the_place_and_the_way_out() {
+    let shown = "error: listen: `nowhere` is not an address; write host:port, such as 127.0.0.1:8080, or 0.0.0.0:8080 \
+                 to be reached from other machines\n \
+                 --> purser.yaml:2:9\n  |\n2 | listen: nowhere\n  |         ^";
+    assert_eq!(problem("faq: faq\nlisten: nowhere\n"), shown);
+    let shown = "error: unknown key `lisen`\n --> purser.yaml:2:1\n  = did you mean `listen`?";
+    assert_eq!(problem("faq: faq\nlisen: x\n"), shown);
+    for (text, expected) in [
+        ("limits:\n  sokets: 3\n", "unknown key `sokets`\n --> purser.yaml:2:3"),
+        ("limits:\n  sokets: 3\n", "did you mean `sockets`?"),
+        ("sockets: 3\n", "it belongs into `limits`"),
+        ("colour: red\n", "the keys are listen, database, faq"),
+        ("listen: 8080\n", "listen: `8080` is not an address; write host:port"),
+        ("listen: 127.0.0.1:99999\n", "is not an address"),
+        ("listen: [a, b]\n", "listen: one value is expected, not a list"),
+        ("faq: ''\n", "faq: the value is empty"),
+        ("faq: { a: b }\n", "faq: a single value or a list of them is expected"),
+        ("limits: 3\n", "limits: keys are expected, such as `sockets: 20000`"),
+        ("limits: { sockets: 0 }\n", "limits.sockets: `0` is not a whole number from 1 to 1000000"),
+        ("limits: { stop_seconds: soon }\n", "`soon` is not a whole number"),
+        ("language: English\n", "`English` is not a language; write en, de or de-AT"),
+        ("origins: [https://*.example]\n", "has a wildcard"),
+        ("origins: [https://shop.example/chat]\n", "is more than a site"),
+        ("origins: [ftp://shop.example]\n", "is not a site that a browser opens"),
+        ("origins: [shop.example:http]\n", "is not a site;"),
+        ("pipeline: [faq, persn]\n", "there is no responder `persn`; did you mean `person`?"),
+        ("pipeline: [faq, faq]\n", "`faq` stands here twice"),
+        ("pipeline: []\n", "nothing would ever be answered"),
+        ("log: loud\n", "`loud` is no log level"),
+        ("database: purser.db\n", "database: a database is sqlite://FILE or mysql://"),
+        ("redis: redis://localhost\n", "runs on one node and does not use Redis. Remove the setting"),
+        ("just a text\n", "keys and values are expected"),
+        ("faq: a\nfaq: b\n", "the key `faq` stands here twice"),
+        ("faq: [a\n", "purser.yaml:"),
+    ] {
+        let shown = problem(text);
+        assert!(shown.contains(expected), "{text}: {shown}");
+    }
+    let both = problem("colour: red\nlimits: { sockets: 0, queue: 1 }\n");
+    assert_eq!(both.matches("--> purser.yaml:").count(), 3, "all problems at once: {both}");
+}
+
+#[test]
+fn problems_of_variables_and_flags_name_them() {
+    let env = [("PURSER_LIMITS_SOCKETS".to_owned(), "many".to_owned()), ("PURSER_REDIS".to_owned(), "x".to_owned())];
+    let flags = Flags(vec![("listen", "nowhere".to_owned()), ("redis", "x".to_owned())]);
+    let shown = Config::load(Some(Path::new("/dev/null")), env, &flags).unwrap_err().to_string();
+    for expected in
+        ["PURSER_LIMITS_SOCKETS: `many`", "PURSER_REDIS: this version", "--listen: `nowhere`", "--redis: this"]
+    {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let env = [("PURSER_LIMITS_ANSWER_SECONDS".to_owned(), "8".to_owned())];
+    let shown = Config::load(Some(Path::new("/dev/null")), env, &Flags::default()).unwrap_err().to_string();
+    assert!(shown.contains("limits.responder_seconds (8) must be below"), "{shown}");
+}
+
+#[test]
+fn unknown_variables_warn_and_known_ones_do_not() {
+    let names = ["PURSER_LISTN", "PURSER_PORT_8080_TCP_ADDR", "PURSER_LIMITS_SOCKETS", "PURSER_CONFIG", "PATH"];
+    let warnings = unknown_variables(names.map(str::to_owned));
+    assert_eq!(
+        warnings,
+        [
+            "PURSER_LISTN is not a setting of purser and has no effect; did you mean PURSER_LISTEN?",
+            "PURSER_PORT_8080_TCP_ADDR is not a setting of purser and has no effect",
+        ]
+    );
+}
+
+#[test]
+fn secrets_show_nowhere() {
+    let text = "database: mysql://shop:s3cret@db/chat\nadmin_token: s3cret-s3cret-s3cret\n";
+    let shown = format!("{:?}", from_text(text).unwrap());
+    assert!(!shown.contains("s3cret") && shown.contains("***"), "{shown}");
+    for text in [
+        "database: mysql://shop:s3cret@/chat\n",
+        "admin_token: s3cret\n",
+        "admin_tokn: s3cret\n",
+        "admin_token: [s3cret, b]\n",
+        "admin_token: s3cret-s3cret-s3cret-ä\n",
+        "databse: mysql://shop:s3cret@db/chat\n",
+        "{ faq: x, admin_token: s3cret }\n",
+    ] {
+        let shown = problem(text);
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
