@@ -64,7 +64,7 @@ const LEARNED: f32 = 0.9;
 const SLOWER: f32 = 0.1;
 /// A feature keeps its weights for this many classes, the strongest. A word of more classes tells little about any of
 /// them, and thus neither time nor memory grows with the number of entries.
-const MOST_CLASSES: usize = 8;
+const MOST_CLASSES: usize = 12;
 
 /// A class this far below (as a logarithm) has no likelihood to speak of: its exponential is not worth computing.
 const NEGLIGIBLE: f32 = -9.0;
