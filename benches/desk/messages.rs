@@ -42,7 +42,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         purser.stop()?;
         let file = home.sqlite().replacen("sqlite://", "", 1);
         let mut connection = SqliteConnectOptions::new().filename(file).connect().await?;
-        check(&mut connection, &lite.run, connections).await?;
+        check::<sqlx::Sqlite>(&mut connection, &lite.run, connections).await?;
         connection.close().await?;
 
         report.note(&format!("{connections} connections: purser on MariaDB"));
@@ -54,7 +54,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         let commits = self::commits(&maria).await? - commits;
         purser.stop()?;
         let mut connection = maria.connect(&database).await?;
-        check(&mut connection, &on_maria.run, connections).await?;
+        check::<sqlx::MySql>(&mut connection, &on_maria.run, connections).await?;
         connection.close().await?;
 
         let batch = (on_maria.run.answered as f64 / commits).round().max(1.0) as usize;

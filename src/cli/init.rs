@@ -9,14 +9,21 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 macro_rules! starter {
-    ($($path:literal),+ $(,)?) => {
-        /// Path in the new folder, and text.
-        pub const STARTER: &[(&str, &str)] =
-            &[$(($path, include_str!(concat!("../../templates/starter/", $path)))),+];
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../templates/starter/", $path)))
     };
 }
 
-starter!("purser.yaml", "faq/facts.yaml", "faq/en/questions.yaml", "faq/en/small-talk.yaml", "plugins/README.md");
+/// Path in the new folder, and text.
+const STARTER: &[(&str, &str)] = &[
+    starter!("purser.yaml"),
+    starter!("faq/facts.yaml"),
+    starter!("faq/en/questions.yaml"),
+    starter!("faq/en/small-talk.yaml"),
+    starter!("plugins/README.md"),
+    // With it, editors complete and check the files above.
+    ("faq/schema.json", include_str!("../../faq/schema.json")),
+];
 
 /// What `purser init` takes.
 #[derive(Debug, Args)]

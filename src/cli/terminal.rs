@@ -115,11 +115,7 @@ impl Page {
                 }
             }
             TagEnd::Paragraph | TagEnd::CodeBlock if self.lists.is_empty() => self.out.push_str("\n\n"),
-            TagEnd::Item => {
-                if !self.out.ends_with('\n') {
-                    self.out.push('\n');
-                }
-            }
+            TagEnd::Item if !self.out.ends_with('\n') => self.out.push('\n'),
             TagEnd::List(_) => {
                 self.lists.pop();
                 if self.lists.is_empty() {

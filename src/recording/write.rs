@@ -118,7 +118,7 @@ fn flow(text: &str) -> String {
 /// Whether a text needs no quotes and is read as a text. `also` are marks that do not hurt where it stands.
 fn is_plain(text: &str, also: &str) -> bool {
     let word = |word: &&str| text.eq_ignore_ascii_case(word);
-    let reserved = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].iter().any(|w| word(&w));
+    let reserved = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].iter().any(word);
     !reserved
         && text.len() < 100
         && text.starts_with(char::is_alphabetic)

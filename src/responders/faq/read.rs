@@ -12,21 +12,21 @@ const SAVE_AS_UTF8: &str = "save the file as UTF-8";
 
 /// Reads a file: its text, what stands in it, and what is doubtful.
 pub fn read(file: &str, bytes: &[u8]) -> Result<(String, Body, Vec<Finding>), Vec<Finding>> {
-    let text = decode(file, bytes).map_err(|finding| vec![finding])?;
+    let text = decode(file, bytes).map_err(|finding| vec![*finding])?;
     let node = Node::parse(text).map_err(|error| vec![syntax::finding(file, text, &error)])?;
     let body = typed::read(&node, file, text)?;
     Ok((text.to_owned(), body, garbled(file, text)))
 }
 
 /// The text of a file in UTF-8. A byte order mark at its start is skipped.
-fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Finding> {
+fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Finding>> {
     if bytes.len() > MAX_BYTES {
         let message = format!("the file has {} bytes, at most {MAX_BYTES} are read", bytes.len());
-        return Err(Finding::error(file, message).hint("split it; every file of the folder is read"));
+        return Err(Finding::error(file, message).hint("split it; every file of the folder is read").into());
     }
     let start = &bytes[..bytes.len().min(4)];
     if start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]) || start.contains(&0) {
-        return Err(Finding::error(file, "the file is in UTF-16").hint(SAVE_AS_UTF8));
+        return Err(Finding::error(file, "the file is in UTF-16").hint(SAVE_AS_UTF8).into());
     }
     let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
@@ -41,7 +41,7 @@ fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Finding> {
         let shown = "\n".repeat(line - 1) + &before + &after;
         let letter = windows_1252(bytes[at]);
         let message = format!("this is not UTF-8: `{letter}` is written as in Windows-1252 (byte {:02X})", bytes[at]);
-        Finding::error(file, message).at(&shown, number(line), number(column)).hint(SAVE_AS_UTF8)
+        Finding::error(file, message).at(&shown, number(line), number(column)).hint(SAVE_AS_UTF8).into()
     })
 }
 

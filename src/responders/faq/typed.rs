@@ -205,7 +205,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         self.placed(visitor.visit_map(Fields { pairs: pairs.iter(), fields, value: None, of: self }))
     }
 
-    /// A [`Placed`]: line, column, value.
+    /// A `Placed`: line, column, value.
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -342,7 +342,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 }
 
-/// The three parts of a [`Placed`].
+/// The three parts of a `Placed`.
 struct Place<'a> {
     step: u8,
     of: Reader<'a>,

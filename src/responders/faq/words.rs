@@ -180,7 +180,9 @@ impl Vocabulary {
 impl Reading {
     fn take_stock(&mut self) {
         let Reading { seen, concepts, ignored, spoken, .. } = self;
-        (concepts.clear(), ignored.clear(), spoken.clear());
+        concepts.clear();
+        ignored.clear();
+        spoken.clear();
         (self.words, self.unknown) = (0, 0);
         for seen in seen {
             self.words += usize::from(seen.meaning != Meaning::Number);
