@@ -3,12 +3,16 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+
+/// Nothing here takes this long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Forwards to one port of this machine until told otherwise.
 pub struct Proxy {
@@ -70,7 +74,7 @@ impl Proxy {
 
     /// Waits until somebody was refused.
     pub async fn refused(&self) {
-        self.shared.refused.notified().await;
+        tokio::time::timeout(PATIENCE, self.shared.refused.notified()).await.expect("somebody to refuse");
     }
 
     /// Whether bytes stay where they are, in both directions.
@@ -85,7 +89,7 @@ impl Proxy {
 
     /// Waits until the trap has cut a connection.
     pub async fn sprung(&self) {
-        self.shared.sprung.notified().await;
+        tokio::time::timeout(PATIENCE, self.shared.sprung.notified()).await.expect("a connection to cut");
     }
 }
 

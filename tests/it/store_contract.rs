@@ -25,14 +25,14 @@ macro_rules! on_both {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name(super::TestDatabase::sqlite()).await;
+                super::in_time(super::$name(super::TestDatabase::sqlite())).await;
             })*
         }
         mod mariadb {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 if let Some(database) = super::TestDatabase::mariadb().await {
-                    super::$name(database).await;
+                    super::in_time(super::$name(database)).await;
                 }
             })*
         }
@@ -62,6 +62,11 @@ on_both!(
     tables_of_a_newer_version_are_tolerated,
     any_log_comes_back_as_it_was_appended,
 );
+
+/// A case that waits for ever has failed.
+async fn in_time(case: impl Future<Output = ()>) {
+    tokio::time::timeout(Duration::from_secs(90), case).await.expect("it takes too long");
+}
 
 /// A store and what it tells of its commits.
 struct Opened {

@@ -1,0 +1,133 @@
+//! Events: what happened in a conversation, and who did it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::id::{EventId, Millis, Seq};
+
+/// What happened. The list is closed; readers skip what they do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Somebody said something.
+    Message,
+    /// The conversation was over and goes on.
+    Reopened,
+}
+
+impl Kind {
+    /// The word for it in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Message => "message",
+            Kind::Reopened => "reopened",
+        }
+    }
+
+    /// The kind that a stored word stands for; `None` for one that this version does not know.
+    pub fn from_word(word: &str) -> Option<Kind> {
+        [Kind::Message, Kind::Reopened].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The customer.
+    Visitor,
+    /// A person who answers for the company.
+    Agent,
+    /// A responder.
+    Bot,
+    /// purser itself.
+    System,
+}
+
+impl Author {
+    /// The word for it in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Author::Visitor => "visitor",
+            Author::Agent => "agent",
+            Author::Bot => "bot",
+            Author::System => "system",
+        }
+    }
+
+    /// The author that a stored word stands for.
+    pub fn from_word(word: &str) -> Option<Author> {
+        [Author::Visitor, Author::Agent, Author::Bot, Author::System].into_iter().find(|author| author.as_str() == word)
+    }
+}
+
+/// One thing that happened in a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Names the event.
+    pub id: EventId,
+    /// Its number in the conversation, from 1 without gaps.
+    pub seq: Seq,
+    /// When, never before the event before it.
+    pub at: Millis,
+    /// What happened.
+    pub kind: Kind,
+    /// Who did it.
+    pub author: Author,
+    /// A visitor's plain text, or an answer's Markdown; empty where the kind says all.
+    pub body: String,
+    /// The id that the client gave; for an answer [`EventId::answer_key`] of its question.
+    pub client_id: Option<String>,
+    /// How a bot's message came about.
+    pub provenance: Option<Provenance>,
+    /// What else belongs to it.
+    pub meta: Meta,
+}
+
+/// How a bot's message came about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Provenance {
+    /// The responder that answered.
+    pub responder: String,
+    /// The FAQ entry that answered or handed the turn on.
+    pub entry: Option<String>,
+    /// The content in force.
+    pub revision: String,
+    /// How long the pipeline took, in microseconds.
+    pub micros: u32,
+}
+
+/// The small print of an event, stored as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Meta {
+    /// What the customer may press instead of typing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
+    /// On a visitor's message: the entry whose button was pressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choice: Option<String>,
+    /// On a visitor's message: the language of the page or the browser. On an answer: the language it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// On an answer: the seq of its question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<Seq>,
+}
+
+impl Meta {
+    /// Nothing to store.
+    pub fn is_empty(&self) -> bool {
+        *self == Meta::default()
+    }
+}
+
+/// Something to press instead of typing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Button {
+    /// What stands on it, and what is said when it is pressed.
+    pub text: String,
+    /// The entry that answers a press directly; without it the text is a message like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<String>,
+}

@@ -1,0 +1,238 @@
+//! Conversations and the pure decisions about them: (state, input) → events and the next state.
+//!
+//! A conversation is a log of [`Event`]s numbered by `seq` from 1. [`Conversation`] is what has to be known of it to
+//! decide the next append; it is written in the same transaction as the events. Nothing here waits, reads a clock or
+//! imports the rest of the crate, so the desk, replay and the tests run the very same decisions.
+
+mod event;
+mod id;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use event::{Author, Button, Event, Kind, Meta, Provenance};
+pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
+
+/// Where a conversation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The pipeline answers.
+    Bot,
+    /// It is over; the next message reopens it.
+    Closed,
+}
+
+impl Status {
+    /// The word for it in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Bot => "bot",
+            Status::Closed => "closed",
+        }
+    }
+
+    /// The status that a stored word stands for.
+    pub fn from_word(word: &str) -> Option<Status> {
+        [Status::Bot, Status::Closed].into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// What must be known of a conversation to decide what comes next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversation {
+    /// Names it.
+    pub id: ConversationId,
+    /// Whose it is.
+    pub visitor: VisitorId,
+    /// Where it stands.
+    pub status: Status,
+    /// When its first event was.
+    pub created_at: Millis,
+    /// The number of its last event; 0 before the first.
+    pub last_seq: Seq,
+    /// When its last event was.
+    pub last_at: Millis,
+    /// The last message that wants an answer.
+    pub asked_seq: Seq,
+    /// The last message that has its answer. Below `asked_seq`, a question is pending.
+    pub answered_seq: Seq,
+    /// The language it is spoken in, once that is known.
+    pub language: Option<String>,
+    /// When somebody must look at it again: the earliest of its own timers.
+    pub wake_at: Option<Millis>,
+}
+
+/// A visitor's message on its way in.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The event that it becomes, the same however often it has to be decided anew.
+    pub id: EventId,
+    /// The client's id of the message.
+    pub client_id: ClientId,
+    /// What was said.
+    pub text: Text,
+    /// The entry whose button was pressed.
+    pub choice: Option<String>,
+    /// The language of the page or the browser.
+    pub language: Option<String>,
+}
+
+/// A bot's message on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BotMessage {
+    /// Markdown.
+    pub text: String,
+    /// What the customer may press next.
+    pub buttons: Vec<Button>,
+    /// The language it is in, where the responder knows; the conversation goes on in it.
+    pub language: Option<String>,
+    /// How it came about.
+    pub provenance: Provenance,
+}
+
+/// What is to be appended, and the state after it.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The state that this was decided on ended at this seq; the log must still end there.
+    pub expected_seq: Seq,
+    /// What happened, in order.
+    pub events: Vec<Arc<Event>>,
+    /// The state afterwards.
+    pub next: Conversation,
+}
+
+impl Decision {
+    /// Both decisions in one append; `later` was decided on the state that this one leaves.
+    pub fn then(mut self, later: Decision) -> Decision {
+        debug_assert_eq!(self.next.last_seq, later.expected_seq);
+        self.events.extend(later.events);
+        self.next = later.next;
+        self
+    }
+}
+
+impl Conversation {
+    /// A conversation before its first event. Nothing of it is stored until there is one.
+    pub fn new(id: ConversationId, visitor: VisitorId) -> Conversation {
+        Conversation {
+            id,
+            visitor,
+            status: Status::Bot,
+            created_at: 0,
+            last_seq: 0,
+            last_at: 0,
+            asked_seq: 0,
+            answered_seq: 0,
+            language: None,
+            wake_at: None,
+        }
+    }
+
+    /// Whether a question waits for its answer.
+    pub fn has_pending(&self) -> bool {
+        self.asked_seq > self.answered_seq
+    }
+
+    /// The visitor says something. A pending question is to be answered within `limit` milliseconds from now on;
+    /// whoever finds it unanswered after that finishes it.
+    pub fn say(&self, said: Said, now: Millis, limit: Millis) -> Decision {
+        let mut draft = Draft::on(self, now);
+        if self.status == Status::Closed {
+            draft.add(EventId::new(), Kind::Reopened, Author::System, String::new(), None, None, Meta::default());
+            draft.next.status = Status::Bot;
+        }
+        let meta = Meta { choice: said.choice, language: said.language, ..Meta::default() };
+        let client_id = Some(said.client_id.into());
+        draft.add(said.id, Kind::Message, Author::Visitor, said.text.into(), client_id, None, meta);
+        draft.next.asked_seq = draft.next.last_seq;
+        draft.next.wake_at = Some(self.wake_at.filter(|_| self.has_pending()).unwrap_or(now + limit));
+        draft.done()
+    }
+
+    /// A responder's message answers the question `question`, which has number `seq`. `None` if that question has
+    /// its answer already, or if the pipeline has no say here any more: the answer is then dropped.
+    pub fn answer(
+        &self,
+        question: EventId,
+        seq: Seq,
+        message: BotMessage,
+        now: Millis,
+        limit: Millis,
+    ) -> Option<Decision> {
+        if self.status != Status::Bot || seq <= self.answered_seq {
+            return None;
+        }
+        let mut draft = Draft::on(self, now);
+        let meta = Meta {
+            buttons: message.buttons,
+            language: message.language.clone(),
+            question: Some(seq),
+            ..Meta::default()
+        };
+        draft.add(
+            EventId::new(),
+            Kind::Message,
+            Author::Bot,
+            message.text,
+            Some(question.answer_key()),
+            Some(message.provenance),
+            meta,
+        );
+        draft.next.answered_seq = seq;
+        if message.language.is_some() {
+            draft.next.language = message.language;
+        }
+        draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
+        Some(draft.done())
+    }
+}
+
+/// Collects events on top of a state.
+struct Draft {
+    expected_seq: Seq,
+    events: Vec<Arc<Event>>,
+    next: Conversation,
+    at: Millis,
+}
+
+impl Draft {
+    fn on(conversation: &Conversation, now: Millis) -> Draft {
+        Draft {
+            expected_seq: conversation.last_seq,
+            events: Vec::with_capacity(2),
+            next: conversation.clone(),
+            // A clock that was set back must not turn the order of the log around.
+            at: now.max(conversation.last_at),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // it is the list of an event's columns
+    fn add(
+        &mut self,
+        id: EventId,
+        kind: Kind,
+        author: Author,
+        body: String,
+        client_id: Option<String>,
+        provenance: Option<Provenance>,
+        meta: Meta,
+    ) {
+        let seq = self.next.last_seq + 1;
+        if seq == 1 {
+            self.next.created_at = self.at;
+        }
+        self.next.last_seq = seq;
+        self.next.last_at = self.at;
+        let event = Event { id, seq, at: self.at, kind, author, body, client_id, provenance, meta };
+        self.events.push(Arc::new(event));
+    }
+
+    fn done(self) -> Decision {
+        Decision { expected_seq: self.expected_seq, events: self.events, next: self.next }
+    }
+}

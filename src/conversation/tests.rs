@@ -1,0 +1,141 @@
+//! The decisions, whatever is said in whatever order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMIT: Millis = 10_000;
+
+/// What may happen to a conversation.
+#[derive(Debug, Clone)]
+enum Step {
+    Say,
+    /// The pipeline answers the question with this number, whether it is pending or not.
+    Answer(Seq),
+    Close,
+    /// The clock goes on, or is set back.
+    Clock(Millis),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Say),
+        4 => (1..20_u32).prop_map(Step::Answer),
+        1 => Just(Step::Close),
+        1 => (-5_000..5_000_i64).prop_map(Step::Clock),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+fn said() -> Said {
+    let text = Text::new("where is it").expect("a text");
+    Said { id: EventId::new(), client_id: ClientId::new(), text, choice: None, language: None }
+}
+
+fn message() -> BotMessage {
+    let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "0".to_owned(), micros: 1 };
+    BotMessage { text: "here".to_owned(), buttons: Vec::new(), language: None, provenance }
+}
+
+proptest! {
+    /// Seqs have no gaps, times never go back, every question is answered once at most and in order, and a pending
+    /// question always has somebody who will look at it.
+    #[test]
+    fn every_sequence_leaves_a_legal_log(steps in steps()) {
+        let visitor = VisitorId::of_token("somebody");
+        let mut now = 1_000_000;
+        let mut conversation = Conversation::new(ConversationId::new(), visitor);
+        let mut log: Vec<Arc<Event>> = Vec::new();
+        for step in steps {
+            let decision = match step {
+                Step::Say => Some(conversation.say(said(), now, LIMIT)),
+                Step::Answer(seq) => {
+                    let question = log.iter().find(|event| event.seq == seq && event.author == Author::Visitor);
+                    question.and_then(|question| conversation.answer(question.id, seq, message(), now, LIMIT))
+                }
+                Step::Close => {
+                    conversation.status = Status::Closed;
+                    None
+                }
+                Step::Clock(by) => {
+                    now += by;
+                    None
+                }
+            };
+            if let Some(decision) = decision {
+                prop_assert_eq!(decision.expected_seq, conversation.last_seq);
+                log.extend(decision.events);
+                conversation = decision.next;
+            }
+        }
+        for (i, event) in log.iter().enumerate() {
+            prop_assert_eq!(event.seq as usize, i + 1);
+            prop_assert!(i == 0 || log[i - 1].at <= event.at);
+        }
+        let answered: Vec<Seq> = log.iter().filter_map(|event| event.meta.question).collect();
+        prop_assert!(answered.windows(2).all(|pair| pair[0] < pair[1]), "{answered:?}");
+        prop_assert_eq!(conversation.last_seq as usize, log.len());
+        prop_assert_eq!(conversation.last_at, log.last().map_or(0, |event| event.at));
+        let open = conversation.status == Status::Bot;
+        prop_assert!(!open || conversation.has_pending() == conversation.wake_at.is_some());
+    }
+
+    /// A text is taken exactly if it has 1 to 4,000 code points and not only blanks, and comes out as it went in but
+    /// for the line ends.
+    #[test]
+    fn a_text_stays_as_it_was_written(text in "\\PC{0,50}(\r?\n)?\\PC{0,50}") {
+        match Text::new(&text) {
+            Ok(taken) => prop_assert_eq!(taken.as_str(), text.replace("\r\n", "\n")),
+            Err(error) => prop_assert!(error == TextError::Empty && text.trim().is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_client_id_is_never_an_answers_key(id in "\\PC{0,70}") {
+        let question = EventId::new();
+        if let Ok(id) = ClientId::try_from(id) {
+            prop_assert_ne!(id.as_str(), question.answer_key());
+            prop_assert!(!id.as_str().starts_with("re:"));
+        }
+    }
+}
+
+#[test]
+fn the_length_of_a_text_is_counted_in_code_points() {
+    for (text, expected) in [
+        ("ü".repeat(4_000), Ok(())),
+        ("🚢".repeat(4_000), Ok(())),
+        ("a".repeat(4_001), Err(TextError::TooLong(4_001))),
+        ("a\r\n".repeat(2_000), Ok(())),
+        (" \r\n".to_owned(), Err(TextError::Empty)),
+    ] {
+        assert_eq!(Text::new(&text).map(|_| ()), expected);
+    }
+}
+
+#[test]
+fn a_late_answer_to_an_answered_question_is_dropped() {
+    let asked = Conversation::new(ConversationId::new(), VisitorId::of_token("x")).say(said(), 1, LIMIT);
+    let question = asked.events[0].id;
+    let answered = asked.next.answer(question, 1, message(), 2, LIMIT).expect("the first answer counts");
+    assert_eq!(answered.events[0].client_id, Some(question.answer_key()));
+    assert!(answered.next.answer(question, 1, message(), 3, LIMIT).is_none());
+}
+
+#[test]
+fn a_message_into_a_closed_conversation_reopens_it() {
+    let mut conversation =
+        Conversation::new(ConversationId::new(), VisitorId::of_token("x")).say(said(), 1, LIMIT).next;
+    conversation.status = Status::Closed;
+    let decision = conversation.say(said(), 2, LIMIT);
+    let kinds: Vec<_> = decision.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::Reopened, Kind::Message]);
+    assert_eq!(decision.next.status, Status::Bot);
+}
+
+#[test]
+fn the_plain_dialects_conversation_is_always_the_same() {
+    let (one, two) = (VisitorId::of_token("one"), VisitorId::of_token("two"));
+    assert_eq!(ConversationId::of_visitor(one), ConversationId::of_visitor(one));
+    assert_ne!(ConversationId::of_visitor(one), ConversationId::of_visitor(two));
+}
