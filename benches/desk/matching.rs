@@ -107,7 +107,7 @@ fn load_folder(report: &mut Report) -> anyhow::Result<()> {
                 writeln!(text, "      - {phrase}")?;
             }
             writeln!(text, "    answer: |\n      {} {}.", language.phrase(), language.phrase())?;
-            writeln!(text, "    ask:\n      - {} {}", phrases[0], phrases[1])?;
+            writeln!(text, "    ask:\n      - {}", phrases[0])?;
         }
         fs::write(folder.join(format!("file-{file}.yaml")), text)?;
     }

@@ -192,6 +192,9 @@ impl Pipeline {
         let then = reply.then.take();
         let to = then.and_then(|name| self.order.iter().chain(&self.handed).find(|responder| responder.name() == name));
         if let Some(responder) = to {
+            // It goes on in the language that the words were understood in.
+            let spoken = reply.language.iter().chain(&turn.languages).cloned().collect();
+            let turn = &Turn { languages: spoken, ..turn.clone() };
             let handed = |given: Reply| Reply { entry: given.entry.or_else(|| reply.entry.clone()), ..given };
             match self.ask(responder, turn, &mut trace).await {
                 Answer::Reply(given) => {

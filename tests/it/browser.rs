@@ -11,8 +11,8 @@ use crate::harness::{TestDatabase, TestPurser, within};
 
 /// A headless Chromium with its driver; both end with it.
 struct Browser {
-    driver: Child,
     client: Client,
+    _driver: Driver,
     _profile: tempfile::TempDir,
 }
 
@@ -20,11 +20,12 @@ impl Browser {
     /// `None`, and a line that says so, where there is no Chromium.
     async fn start(width: u32, language: &str) -> Option<Browser> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let Ok(mut driver) = driver else {
+        let Ok(driver) = driver else {
             eprintln!("SKIPPED: chromedriver cannot be started; `tests/run` installs it");
             return None;
         };
-        let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
+        let mut driver = Driver(driver);
+        let mut lines = BufReader::new(driver.0.stdout.take().expect("its output")).lines();
         let port = lines.find_map(|line| {
             let line = line.ok()?;
             let port = line.split("on port ").nth(1)?.trim_end_matches('.');
@@ -48,14 +49,17 @@ impl Browser {
         builder.capabilities(options.as_object().expect("an object").clone());
         let driver_address = format!("http://127.0.0.1:{port}");
         let client = within("a browser", builder.connect(&driver_address)).await.expect("a browser session");
-        Some(Browser { driver, client, _profile: profile })
+        Some(Browser { client, _driver: driver, _profile: profile })
     }
 }
 
-impl Drop for Browser {
+/// The driver's process, which ends with it also if no session comes about.
+struct Driver(Child);
+
+impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -347,6 +347,9 @@ async fn the_answer_comes_in_the_customers_language(database: &TestDatabase) {
     // Who changes over to English gets English.
     let (_, answer) = customer.ask("m2", "do you deliver on saturdays").await;
     assert_eq!((&answer["text"], &answer["language"]), (&json!("Yes, **on Saturdays** too."), &json!("en")));
+    // A turn that is handed on is answered in the language that it was understood in.
+    let (_, answer) = customer.ask("m3", "mit einem menschen sprechen").await;
+    assert_eq!(answer["language"], "de");
     purser.stop().await;
 }
 

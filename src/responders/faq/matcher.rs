@@ -248,11 +248,22 @@ impl Matcher {
         said.resize(said.len().max(self.rarity.len()), 0.0);
         reading.concepts.iter().for_each(|&concept| said[concept as usize] = self.rarity[concept as usize]);
         let asked = self.asked(reading, said);
+        // What a candidate must reach to be told of at all, where the likelihood counts: looking through all phrases of
+        // an entry is the dearest part.
+        let mut wanted = least_likely;
         for candidate in &mut candidates {
             let entry = &self.entries[candidate.entry];
             candidate.explained = entry.explained(said) / asked;
+            let at_most = candidate.likelihood * candidate.explained;
+            if at_most < wanted {
+                candidate.score = 0.0;
+                continue;
+            }
             candidate.covered = entry.covered(said);
             candidate.score = candidate.likelihood * candidate.explained * candidate.covered.powf(COVERED_POWER);
+            if least_likely > 0.0 {
+                wanted = wanted.max(candidate.score * SUGGESTED);
+            }
         }
         reading.concepts.iter().for_each(|&concept| said[concept as usize] = 0.0);
         candidates.sort_by(|a, b| self.order(a, b, |candidate| candidate.score));

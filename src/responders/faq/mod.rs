@@ -113,11 +113,18 @@ impl Faq {
         wanted
     }
 
-    /// Asks every language, and says which one's answer counts. Nothing if no language is loaded.
+    /// Asks the languages, and says which one's answer counts. Nothing if no language is loaded.
     fn hear(&self, turn: &Turn, wanted: &[usize]) -> Option<Heard> {
         let first = *wanted.first()?;
-        let mut found: Vec<Found> =
-            self.set.languages.iter().map(|language| language.at(turn.now).matcher.find(&turn.text)).collect();
+        let ask = |language: usize| self.set.languages[language].at(turn.now).matcher.find(&turn.text);
+        let at_first = ask(first);
+        // Most questions end here: it is sure, and no language can know enough more words to take this one over.
+        if matches!(at_first.outcome, Outcome::Sure(_)) && at_first.known > 1.0 - KNOWS_MORE {
+            return Some(Heard { language: first, why: Why::Wanted, found: at_first });
+        }
+        let mut found: Vec<Found> = (0..first).map(ask).collect();
+        found.push(at_first);
+        found.extend((first + 1..self.set.languages.len()).map(ask));
         let known = |language: usize| found[language].known;
         let others = (0..found.len()).filter(|&language| language != first);
         let best = others.max_by(|&a, &b| known(a).total_cmp(&known(b)).then(b.cmp(&a)));
