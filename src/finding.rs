@@ -93,7 +93,7 @@ impl Finding {
     }
 
     /// Everything but the snippet, on one line, for logs: `faq/en.yaml:3:5: unknown key … (did you mean …?)`.
-    pub fn line(&self) -> String {
+    pub fn one_line(&self) -> String {
         let mut out = match self.line {
             0 => format!("{}: {}", self.file, self.message),
             line => format!("{}:{line}:{}: {}", self.file, self.column, self.message),
@@ -169,7 +169,7 @@ mod tests {
                           |     ^\n  \
                           = did you mean `phrases`?";
         assert_eq!(finding.to_string(), expected);
-        assert_eq!(finding.line(), "faq/en.yaml:4:5: unknown key `phrase` (did you mean `phrases`?)");
+        assert_eq!(finding.one_line(), "faq/en.yaml:4:5: unknown key `phrase` (did you mean `phrases`?)");
 
         let place = Place { file: "b.yaml".to_owned(), line: 12, column: 3 };
         let finding = Finding::warning("faq", "is empty").also(place);

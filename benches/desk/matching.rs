@@ -102,7 +102,10 @@ fn load_folder(report: &mut Report) -> anyhow::Result<()> {
         let mut text = "language: en\nentries:\n".to_owned();
         for number in 0..entries / FILES {
             writeln!(text, "  - id: entry-{file}-{number}\n    phrases:")?;
-            let phrases: Vec<String> = (0..PHRASES).map(|_| language.phrase()).collect();
+            let mut phrases: Vec<String> = (0..PHRASES).map(|_| language.phrase()).collect();
+            // What the entry is about: a word of its own, as in real content. Without one its sample may be lost to
+            // another entry of the same common words.
+            phrases[0] = format!("{} {}", own_word(file * entries / FILES + number), phrases[0]);
             for phrase in &phrases {
                 writeln!(text, "      - {phrase}")?;
             }
@@ -137,6 +140,17 @@ fn load_folder(report: &mut Report) -> anyhow::Result<()> {
         &[vec!["load".into(), format!("{:.0}", times[0]), middle, format!("{:.0}", times[times.len() - 1]), goal]],
     );
     Ok(())
+}
+
+/// A word that no other number has.
+fn own_word(mut number: usize) -> String {
+    let mut word = "qu".to_owned();
+    for _ in 0..4 {
+        word.push(char::from(b'b' + u8::try_from(number % 8).unwrap_or(0) * 3));
+        word.push(['a', 'e', 'i', 'o', 'u'][number / 8 % 5]);
+        number /= 40;
+    }
+    word
 }
 
 /// Made-up words and their frequencies.

@@ -61,7 +61,7 @@ pub enum ContentError {
     )]
     NoFolder(PathBuf),
     /// Nothing in the folder can be used, and there is no set from an earlier run.
-    #[error("nothing in {} can be used:\n{}", folder.display(), findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("\n"))]
+    #[error("nothing in {} can be used:\n{}", folder.display(), printed(findings))]
     Unusable {
         /// The folder with the FAQ.
         folder: PathBuf,
@@ -71,6 +71,10 @@ pub enum ContentError {
     /// The sets of earlier runs cannot be read.
     #[error("the content of earlier runs cannot be read from the store")]
     Store(#[from] StoreError),
+}
+
+fn printed(findings: &[Finding]) -> String {
+    findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// What is in force. It follows the folders while [`watch`](Content::watch) runs.
@@ -219,12 +223,12 @@ async fn read(
 
 /// Logs what is new among the findings, and that they are gone.
 fn log(before: &[Finding], now: &[Finding]) {
-    let known: HashSet<String> = before.iter().map(Finding::line).collect();
-    for finding in now.iter().filter(|finding| !known.contains(&finding.line())) {
+    let known: HashSet<String> = before.iter().map(Finding::one_line).collect();
+    for finding in now.iter().filter(|finding| !known.contains(&finding.one_line())) {
         if finding.is_error() {
-            tracing::error!("{}", finding.line());
+            tracing::error!("{}", finding.one_line());
         } else {
-            tracing::warn!("{}", finding.line());
+            tracing::warn!("{}", finding.one_line());
         }
     }
     let errors = |findings: &[Finding]| findings.iter().any(Finding::is_error);

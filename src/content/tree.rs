@@ -71,7 +71,7 @@ impl Tree {
 
     /// The same for the same files and the same trouble with them.
     pub fn fingerprint(&self) -> String {
-        let trouble: Vec<String> = self.findings.iter().map(Finding::line).collect();
+        let trouble: Vec<String> = self.findings.iter().map(Finding::one_line).collect();
         format!("{} {}", revision(&self.files), trouble.join("\n"))
     }
 

@@ -134,7 +134,7 @@ impl Watch {
                 Ok(watcher) => self.watcher = Some(watcher),
                 Err(error) if !self.warned => {
                     self.warned = true;
-                    tracing::warn!(error = %error, "the folders of the content are looked at every {LOOK:?}: watching them failed");
+                    tracing::warn!(error = %error, "watching the content failed; it is looked at every {LOOK:?}");
                 }
                 Err(_) => {}
             }

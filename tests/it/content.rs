@@ -66,7 +66,7 @@ impl Site {
     /// What is wrong, one finding a line, without the folder's name.
     fn wrong(&self, loaded: &Loaded) -> String {
         let prefix = format!("{}/", self.dir.path().display());
-        loaded.findings.iter().map(|finding| finding.line().replace(&prefix, "") + "\n").collect()
+        loaded.findings.iter().map(|finding| finding.one_line().replace(&prefix, "") + "\n").collect()
     }
 
     fn held(&self, loaded: &Loaded) -> Vec<String> {
@@ -149,7 +149,7 @@ impl Live {
     /// Waits until a finding says this.
     async fn finds(&self, part: &str) {
         let seen = async {
-            while !self.content.findings().iter().any(|finding| finding.line().contains(part)) {
+            while !self.content.findings().iter().any(|finding| finding.one_line().contains(part)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

@@ -1,9 +1,9 @@
 //! The FAQ: answers from files that content staff edit.
 //!
-//! [`document`] reads one file ([`read`] its encoding, [`syntax`] what is wrong with its YAML, [`node`] the tree,
-//! [`typed`] values out of it, [`placed`] with their places), [`set`] builds all files into one immutable set and [`checks`] it; [`answer`] fills
-//! placeholders. [`matcher`] finds the entry that a message asks for: [`normalise`], [`spelling`] and [`words`] turn
-//! text into concepts, [`likelihood`] weighs them. [`explain`] says why.
+//! [`document`] is one file: [`read`] knows its encoding, [`syntax`] what is wrong with its YAML, [`node`] is its tree
+//! and [`typed`] takes values out of it, [`placed`] with their places. [`set`] builds all files into one immutable set
+//! and [`checks`] it; [`answer`] fills placeholders. [`matcher`] finds the entry that a message asks for:
+//! [`normalise`], [`spelling`] and [`words`] turn text into concepts, [`likelihood`] weighs them. [`explain`] says why.
 
 mod answer;
 mod checks;

@@ -98,7 +98,7 @@ mod tests {
             Ok((_, _, doubts)) => doubts,
             Err(findings) => findings,
         };
-        findings.iter().map(|finding| finding.line() + "\n").collect()
+        findings.iter().map(|finding| finding.one_line() + "\n").collect()
     }
 
     #[test]

@@ -100,6 +100,31 @@ struct Outcomes {
     file: String,
 }
 
+impl Built {
+    /// Builds the languages that are not there yet, each on a thread of its own: the start waits for the slowest.
+    fn build(
+        &mut self,
+        groups: &[(Ingredients, String, Vec<&Document>)],
+        shared: &BTreeMap<String, String>,
+        site: &Site,
+    ) {
+        let missing = groups.iter().filter(|(ingredients, ..)| !self.0.contains_key(ingredients));
+        let fresh: Vec<_> = std::thread::scope(|scope| {
+            let building = missing.map(|(ingredients, tag, documents)| {
+                let of = move || Arc::new(Outcomes::of(tag.clone(), documents, shared, site));
+                (ingredients.clone(), scope.spawn(of))
+            });
+            let building: Vec<_> = building.collect();
+            let done = building.into_iter().map(|(ingredients, thread)| match thread.join() {
+                Ok(outcomes) => (ingredients, outcomes),
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            done.collect()
+        });
+        self.0.extend(fresh);
+    }
+}
+
 impl FaqSet {
     /// Builds the set and checks it. Where something is wrong there are errors among the findings, and the set does
     /// without it; whether such a set goes live is the caller's decision. `built` keeps the documents' languages for
@@ -107,12 +132,14 @@ impl FaqSet {
     pub fn build(documents: &[Document], site: &Site, built: &mut Built) -> (FaqSet, Vec<Finding>) {
         let mut findings: Vec<Finding> = documents.iter().flat_map(|document| document.doubts()).cloned().collect();
         let shared = facts(documents.iter().filter(|document| document.body().language.is_none()), &mut findings);
-        let mut languages = Vec::new();
-        for (tag, documents) in by_language(documents, &mut findings) {
-            let ingredients = (documents.iter().map(|document| document.identity()).collect(), shared.clone());
-            let outcomes = built.0.entry(ingredients);
-            languages.push(outcomes.or_insert_with(|| Arc::new(Outcomes::of(tag, &documents, &shared, site))).clone());
-        }
+        let groups = by_language(documents, &mut findings).into_iter().map(|(tag, documents)| {
+            let ingredients = documents.iter().map(|document| document.identity()).collect();
+            ((ingredients, shared.clone()), tag, documents)
+        });
+        let groups: Vec<(Ingredients, String, Vec<&Document>)> = groups.collect();
+        built.build(&groups, &shared, site);
+        let languages: Vec<_> =
+            groups.iter().filter_map(|(ingredients, ..)| built.0.get(ingredients).cloned()).collect();
         findings.extend(languages.iter().flat_map(|outcomes| outcomes.findings.iter().cloned()));
         let lines = Arc::new(lines(&languages, &shared, site));
         let places: Vec<String> = languages.iter().map(|outcomes| outcomes.file.clone()).collect();

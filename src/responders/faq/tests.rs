@@ -28,7 +28,7 @@ fn build(files: &[(&str, &str)]) -> (FaqSet, Vec<Finding>) {
 /// All findings of these files, one a line, warnings marked.
 fn wrong(files: &[(&str, &str)]) -> String {
     let mark = |finding: &Finding| if finding.is_error() { "" } else { "warning: " };
-    build(files).1.iter().map(|finding| format!("{}{}\n", mark(finding), finding.line())).collect()
+    build(files).1.iter().map(|finding| format!("{}{}\n", mark(finding), finding.one_line())).collect()
 }
 
 #[test]
