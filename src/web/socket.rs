@@ -24,6 +24,8 @@ use crate::responders::lines::Line;
 
 /// A client that does not take a frame for this long is given up.
 const TAKES_AT_MOST: Duration = Duration::from_secs(10);
+/// How long a client has for its side of the closing handshake. One that does not answer must not hold up a stop.
+const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 /// A client that was not heard of for this long is asked whether it is there, and closed after twice that.
 const SILENT_FOR: Duration = Duration::from_secs(45);
 /// How many events are read from the store at once to fill a gap.
@@ -78,7 +80,7 @@ impl Socket {
         };
         let _ = self.send(close).await;
         // The closing handshake needs the other side's close frame to be read.
-        let _ = timeout(TAKES_AT_MOST, async { while let Some(Ok(_)) = self.ws.next().await {} }).await;
+        let _ = timeout(CLOSES_WITHIN, async { while let Some(Ok(_)) = self.ws.next().await {} }).await;
     }
 
     /// Goes on until somebody wants to end it; `None` if that is the client.
