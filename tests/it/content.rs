@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use purser::content::{Content, ContentError, Folders, Loaded, Snapshot, load, put_back};
 use purser::conversation::{ConversationId, EventId};
@@ -432,6 +432,39 @@ async fn a_config_map_is_followed_when_its_link_moves() {
     live.answers("one", "2").await;
     site.write("r2/a.yaml", &yaml(&[("a", "one", "3")]));
     live.answers("one", "3").await;
+    live.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_is_live_within_a_second() {
+    let site = Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "0")]))]);
+    let mut live = Live::start(&site).await;
+    // Looking at the files every two seconds takes about that long for each of these, one after the other; being told
+    // of them a quarter of a second.
+    let started = Instant::now();
+    for number in 1..=8 {
+        let answer = number.to_string();
+        site.write("faq/a.yaml", &yaml(&[("a", "one", &answer)]));
+        live.answers("one", &answer).await;
+    }
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(8), "eight changes took {took:?}");
+    live.stop().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_change_that_nobody_tells_of_is_seen_by_looking() {
+    // The file itself lies elsewhere, where nothing is watched; as on a network file system.
+    let site =
+        Site::new(&[("elsewhere/a.yaml", &yaml(&[("a", "one", "1")])), ("faq/b.yaml", &yaml(&[("b", "two", "1")]))]);
+    std::os::unix::fs::symlink("../elsewhere/a.yaml", site.path("faq/a.yaml")).unwrap();
+    let mut live = Live::start(&site).await;
+    let started = Instant::now();
+    site.write("elsewhere/a.yaml", &yaml(&[("a", "one", "changed")]));
+    live.answers("one", "changed").await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(15), "it took {took:?}");
     live.stop().await;
 }
 

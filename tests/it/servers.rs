@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -109,6 +110,8 @@ impl MariaDb {
             .args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--skip-name-resolve"])
             .args(as_root())
             .env("PATH", path())
+            // A Ctrl-C is for the tests; the guard learns of their end and tidies up.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
