@@ -5,7 +5,7 @@
 //!
 //! # The way of one message
 //!
-//! [`web`] takes a frame from a socket and hands the text to the [`desk`]. The desk reads the state of the
+//! [`web`] takes a frame from a socket, or from a POST, and hands the text to the [`desk`]. The desk reads the state of the
 //! conversation, lets [`conversation`] decide what the message does to it, asks the
 //! [`pipeline`](responders::pipeline) for the answer, and gives question and answer to the [`store`] in one append.
 //! The store's writer commits them together with whatever else has come meanwhile, hands them to the [`fanout`] in
@@ -20,7 +20,7 @@
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
 //! - [`store`]: the log on two engines, and the one writer.
 //! - [`fanout`]: committed events to those who follow.
-//! - [`web`]: routes, sockets, the wire protocol. Only it knows salvo.
+//! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.
 //! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`yaml`] are what their names say.
 //!

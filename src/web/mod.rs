@@ -1,11 +1,17 @@
-//! The web: one table of routes, the WebSocket in two dialects, pages and a small API. Only this module knows salvo.
+//! The web: one table of routes, sessions of customers, pages and a small API. Only this module knows salvo.
+//!
+//! A customer's frames come in over a WebSocket (`upgrade.rs`, `socket.rs`) or over HTTP (`http.rs`). Either feeds a
+//! session (`session.rs`), which understands one of the two dialects (`plain.rs`, `typed.rs`).
 
+mod admission;
 mod api;
+mod http;
 mod markdown;
 mod origin;
 mod pages;
 mod plain;
 pub mod protocol;
+mod session;
 mod socket;
 mod typed;
 mod upgrade;
@@ -121,6 +127,12 @@ fn routes(door: Arc<Door>) -> Router {
         .hoop(pages::security_headers)
         .get(pages::front)
         .push(Router::with_path("ws/chat").get(upgrade::chat))
+        .push(
+            Router::with_path("api/chat")
+                .hoop(http::cors)
+                .push(Router::with_path("events").post(http::events).options(http::preflight))
+                .push(Router::with_path("frames").post(http::frames).options(http::preflight)),
+        )
         .push(Router::with_path("static/{name}").get(pages::asset))
         .push(Router::with_path("api/protocol.json").get(api::protocol))
         .push(Router::with_path("api/content").get(api::content))

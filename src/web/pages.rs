@@ -9,8 +9,8 @@ use salvo::http::header::{
 use salvo::http::{HeaderName, HeaderValue};
 use salvo::prelude::*;
 
+use super::admission::accepted_languages;
 use super::door;
-use super::upgrade::accepted_languages;
 
 /// The templates in the binary.
 const TEMPLATES: &[(&str, &str)] = &[("plain.html", include_str!("../../templates/plain.html"))];

@@ -6,75 +6,61 @@
 
 use std::borrow::Cow;
 
-use salvo::websocket::Message;
-
 use super::markdown::{escape, html};
-use super::protocol::PlainFrame;
-use super::socket::{Gone, Socket};
+use super::protocol::{Frame, PlainFrame};
+use super::session::{Gone, Session, Wire};
 use crate::conversation::{Author, ClientId, ConversationId, Event, EventId, Kind, Said, Text, TextError, VisitorId};
 use crate::desk::DeskError;
 use crate::responders::lines::Line;
 
-/// What the plain dialect remembers of a socket.
-pub struct Plain {
-    visitor: VisitorId,
+/// Follows the visitor's conversation from now on. Nothing is read from the store before something is said.
+pub fn begin<W: Wire>(session: &mut Session<W>, visitor: VisitorId) {
+    session.follow(ConversationId::of_visitor(visitor), None);
 }
 
-impl Plain {
-    /// The socket of this visitor.
-    pub fn new(visitor: VisitorId) -> Plain {
-        Plain { visitor }
+/// Takes a frame.
+pub async fn hear<W: Wire>(session: &mut Session<W>, visitor: VisitorId, frame: &str) -> Result<(), Gone> {
+    let text = match serde_json::from_str::<PlainFrame>(frame) {
+        Ok(frame) => Text::new(&frame.message),
+        Err(_) => return tell(session, Line::Unreadable).await,
+    };
+    match text {
+        Ok(text) => match say(session, visitor, text).await {
+            Ok(()) => Ok(()),
+            Err(_) => tell(session, Line::NotStored).await,
+        },
+        Err(TextError::Empty) => tell(session, Line::Empty).await,
+        Err(TextError::TooLong(_)) => tell(session, Line::TooLong).await,
     }
+}
 
-    /// Follows the visitor's conversation from now on. Nothing is read from the store before something is said.
-    pub fn begin(&self, socket: &mut Socket) {
-        socket.follow(ConversationId::of_visitor(self.visitor), None);
-    }
-
-    /// Takes a frame.
-    pub async fn hear(&self, socket: &mut Socket, frame: &str) -> Result<(), Gone> {
-        let text = match serde_json::from_str::<PlainFrame>(frame) {
-            Ok(frame) => Text::new(&frame.message),
-            Err(_) => return tell(socket, Line::Unreadable).await,
-        };
-        match text {
-            Ok(text) => match self.say(socket, text).await {
-                Ok(()) => Ok(()),
-                Err(_) => tell(socket, Line::NotStored).await,
-            },
-            Err(TextError::Empty) => tell(socket, Line::Empty).await,
-            Err(TextError::TooLong(_)) => tell(socket, Line::TooLong).await,
+async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) -> Result<(), DeskError> {
+    let seat = match &session.seat {
+        Some(seat) => seat.clone(),
+        None => {
+            let conversation = ConversationId::of_visitor(visitor);
+            let seat = session.door.desk.seat(conversation, visitor).await?;
+            session.seat.insert(seat).clone()
         }
+    };
+    let said = Said {
+        id: EventId::new(),
+        client_id: ClientId::new(),
+        text,
+        choice: None,
+        language: session.languages.first().cloned(),
+    };
+    let ack = session.door.desk.say(&seat, said).await?;
+    if ack.conversation != seat.conversation() {
+        let other = session.door.desk.seat(ack.conversation, visitor).await?;
+        session.seat = Some(other);
+        session.follow(ack.conversation, Some(ack.seq));
     }
-
-    async fn say(&self, socket: &mut Socket, text: Text) -> Result<(), DeskError> {
-        let seat = match &socket.seat {
-            Some(seat) => seat.clone(),
-            None => {
-                let conversation = ConversationId::of_visitor(self.visitor);
-                let seat = socket.door.desk.seat(conversation, self.visitor).await?;
-                socket.seat.insert(seat).clone()
-            }
-        };
-        let said = Said {
-            id: EventId::new(),
-            client_id: ClientId::new(),
-            text,
-            choice: None,
-            language: socket.languages.first().cloned(),
-        };
-        let ack = socket.door.desk.say(&seat, said).await?;
-        if ack.conversation != seat.conversation() {
-            let other = socket.door.desk.seat(ack.conversation, self.visitor).await?;
-            socket.seat = Some(other);
-            socket.follow(ack.conversation, Some(ack.seq));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// An event as this dialect words it: what others said, and nothing else.
-pub fn word(event: &Event) -> Option<Message> {
+pub fn word(event: &Event) -> Option<Frame> {
     if event.kind != Kind::Message || event.author == Author::Visitor {
         return None;
     }
@@ -93,11 +79,11 @@ pub fn word(event: &Event) -> Option<Message> {
     Some(frame(Cow::Owned(message)))
 }
 
-async fn tell(socket: &mut Socket, line: Line) -> Result<(), Gone> {
-    let text = socket.line(line);
-    socket.feed(frame(Cow::Owned(escape(&text)))).await
+async fn tell<W: Wire>(session: &mut Session<W>, line: Line) -> Result<(), Gone> {
+    let text = session.line(line);
+    session.wire.feed(frame(Cow::Owned(escape(&text)))).await
 }
 
-fn frame(message: Cow<'_, str>) -> Message {
-    Message::text(serde_json::to_string(&PlainFrame { message }).unwrap_or_default())
+fn frame(message: Cow<'_, str>) -> Frame {
+    PlainFrame { message }.frame()
 }

@@ -13,6 +13,8 @@ use crate::desk::Ack;
 pub const TYPED: &str = "purser.v1";
 /// The longest frame, in bytes.
 pub const MAX_FRAME: usize = 32 * 1024;
+/// The longest body of a POST, in bytes: a frame and who sends it.
+pub const MAX_BODY: usize = MAX_FRAME + 1_024;
 /// How many events a page of history holds.
 pub const PAGE: u32 = 50;
 
@@ -71,6 +73,21 @@ pub struct Say {
     /// The `choice` of the button that was pressed.
     #[serde(default)]
     pub choice: Option<String>,
+}
+
+/// What a client without a socket sends: one frame, and whose it is.
+#[derive(Deserialize, JsonSchema)]
+pub struct Post {
+    /// The visitor's token, as in `hello`.
+    pub token: String,
+    /// The conversation that the frame belongs to: the one that `welcome` named, or an id that the client made for
+    /// its first one.
+    pub conversation: ConversationId,
+    /// The language of the page, as BCP 47.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// The frame.
+    pub frame: ClientFrame,
 }
 
 /// A frame of the typed dialect to a client.
@@ -192,11 +209,40 @@ impl ServerFrame<'_> {
         ServerFrame::Ack { conversation: *conversation, client_id: client_id.as_str(), seq: *seq, at: *at }
     }
 
-    /// The frame as JSON.
-    pub fn json(&self) -> String {
+    /// The frame, ready to go.
+    pub fn frame(&self) -> Frame {
+        let seq = match self {
+            ServerFrame::Event(event) => Some(event.seq),
+            ServerFrame::History { events, .. } => events.last().map(|event| event.seq),
+            _ => None,
+        };
+        let refused = match self {
+            ServerFrame::Error { code, retry_after, .. } => Some(Refused { code: *code, retry_after: *retry_after }),
+            _ => None,
+        };
         // Only maps with keys that are no strings could fail here, and there are none.
-        serde_json::to_string(self).unwrap_or_default()
+        Frame { json: serde_json::to_string(self).unwrap_or_default(), seq, refused }
     }
+}
+
+/// A frame that is ready to go, in either dialect.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// What goes out.
+    pub json: String,
+    /// The last seq that it tells of.
+    pub seq: Option<Seq>,
+    /// Set if it says that something could not be done.
+    pub refused: Option<Refused>,
+}
+
+/// What could not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub code: ErrorCode,
+    /// When to try again, in milliseconds.
+    pub retry_after: Option<u32>,
 }
 
 /// Why something could not be done.
@@ -272,6 +318,13 @@ pub struct PlainFrame<'a> {
     /// In: text. Out: sanitised HTML.
     #[serde(borrow)]
     pub message: std::borrow::Cow<'a, str>,
+}
+
+impl PlainFrame<'_> {
+    /// The frame, ready to go.
+    pub fn frame(&self) -> Frame {
+        Frame { json: serde_json::to_string(self).unwrap_or_default(), seq: None, refused: None }
+    }
 }
 
 /// The typed dialect as JSON Schema: the frames of the client and of the server.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use salvo::websocket::Message;
-
 use super::Door;
-use super::protocol::{ClientFrame, CloseCode, ErrorCode, EventFrame, Hello, PAGE, Say, ServerFrame};
-use super::socket::{Dialect, Gone, Socket};
+use super::protocol::{ClientFrame, ErrorCode, EventFrame, Frame, Hello, PAGE, Say, ServerFrame};
+use super::session::{Gone, Session, Wire};
 use crate::conversation::{
     ClientId, Conversation, ConversationId, Event, EventId, MAX_TEXT, Said, Seq, Text, TextError, VisitorId,
 };
@@ -16,131 +14,132 @@ use crate::store::StoreError;
 
 /// A token holds at least 256 bits: 43 characters of base64url.
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
+/// The longest name of a language, in bytes.
+const MAX_LANGUAGE: usize = 35;
 /// When a client tries again to store a message, in milliseconds.
 const TRY_AGAIN: u32 = 3_000;
 
-/// What the typed dialect remembers of a socket.
-#[derive(Default)]
-pub struct Typed;
-
-impl Typed {
-    /// Takes a frame.
-    pub async fn hear(&self, socket: &mut Socket, frame: &str) -> Result<(), Gone> {
-        match serde_json::from_str(frame) {
-            Ok(ClientFrame::Hello(hello)) => self.hello(socket, hello).await,
-            Ok(ClientFrame::Say(say)) => self.say(socket, say).await,
-            Ok(ClientFrame::Older { before }) => self.older(socket, before).await,
-            Ok(ClientFrame::Ping) => socket.feed(json(&ServerFrame::Pong)).await,
-            Err(_) => refuse(socket, ErrorCode::Unreadable, None).await,
-        }
+/// Takes a frame as it came.
+pub async fn hear<W: Wire>(session: &mut Session<W>, frame: &str) -> Result<(), Gone> {
+    match serde_json::from_str(frame) {
+        Ok(frame) => take(session, frame).await,
+        Err(_) => refuse(session, ErrorCode::Unreadable, None).await,
     }
+}
 
-    async fn hello(&self, socket: &mut Socket, hello: Hello) -> Result<(), Gone> {
-        let token = hello.token.as_bytes();
-        let fits = TOKEN_LENGTH.contains(&token.len())
-            && token.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='));
-        if !fits {
-            return refuse(socket, ErrorCode::BadToken, None).await;
-        }
-        if let Some(language) = hello.language
-            && language.len() <= 35
-        {
-            socket.languages.insert(0, language);
-            socket.languages.truncate(4);
-        }
-        let visitor = VisitorId::of_token(&hello.token);
-        match seat(&socket.door, visitor, hello.conversation).await {
-            Ok(seat) => {
-                let same = hello.conversation == Some(seat.conversation());
-                self.enter(socket, seat, if same { hello.seq } else { 0 }).await
-            }
-            Err(DeskError::NotYours) => refuse(socket, ErrorCode::NotYours, None).await,
-            Err(DeskError::Unavailable(_) | DeskError::Busy) => refuse(socket, ErrorCode::NotStored, None).await,
-        }
+/// Takes a frame.
+pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Result<(), Gone> {
+    match frame {
+        ClientFrame::Hello(hello) => match meet(session, hello).await {
+            Ok((seat, seen)) => enter(session, seat, seen).await,
+            Err(code) => refuse(session, code, None).await,
+        },
+        ClientFrame::Say(said) => say(session, said).await,
+        ClientFrame::Older { before } => older(session, before).await,
+        ClientFrame::Ping => session.wire.feed(ServerFrame::Pong.frame()).await,
     }
+}
 
-    /// Enters a conversation: welcome, what was missed, and from then on what happens.
-    async fn enter(&self, socket: &mut Socket, seat: Arc<Seat>, seen: Seq) -> Result<(), Gone> {
-        let id = seat.conversation();
-        // Following comes before reading: what is committed in between is heard twice and sent once.
-        socket.follow(id, Some(seen));
-        socket.seat = Some(seat);
-        let last = match last_seq(&socket.door, id).await {
-            Ok(last) => last,
-            Err(_) => return refuse(socket, ErrorCode::NotStored, None).await,
-        };
-        socket.feed(json(&ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT })).await?;
-        if seen > 0 && seen <= last {
-            return socket.fill(&Dialect::Typed(Typed), id, seen, last + 1).await;
-        }
-        socket.sent(last);
-        if last == 0 { Ok(()) } else { self.older(socket, last + 1).await }
+/// Finds the seat of whoever says hello, and the last seq that its client has of that conversation.
+pub async fn meet<W: Wire>(session: &mut Session<W>, hello: Hello) -> Result<(Arc<Seat>, Seq), ErrorCode> {
+    let visitor = visitor(&hello.token)?;
+    speak(session, hello.language);
+    let seat = meeting_place(&session.door, visitor, hello.conversation).await.map_err(code)?;
+    let same = hello.conversation == Some(seat.conversation());
+    Ok((seat, if same { hello.seq } else { 0 }))
+}
+
+/// The visitor whose token this is.
+pub fn visitor(token: &str) -> Result<VisitorId, ErrorCode> {
+    let fits = TOKEN_LENGTH.contains(&token.len())
+        && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'='));
+    if fits { Ok(VisitorId::of_token(token)) } else { Err(ErrorCode::BadToken) }
+}
+
+/// The page speaks this language.
+pub fn speak<W: Wire>(session: &mut Session<W>, language: Option<String>) {
+    if let Some(language) = language
+        && language.len() <= MAX_LANGUAGE
+    {
+        session.languages.insert(0, language);
+        session.languages.truncate(4);
     }
+}
 
-    async fn say(&self, socket: &mut Socket, say: Say) -> Result<(), Gone> {
-        let Some(seat) = socket.seat.clone() else {
-            return refuse(socket, ErrorCode::HelloFirst, Some(&say.client_id)).await;
-        };
-        let text = match Text::new(&say.text) {
-            Ok(text) => text,
-            Err(TextError::Empty) => return refuse(socket, ErrorCode::Empty, Some(&say.client_id)).await,
-            Err(TextError::TooLong(_)) => return refuse(socket, ErrorCode::TooLong, Some(&say.client_id)).await,
-        };
-        let client_id = say.client_id;
-        let said = Said {
-            id: EventId::new(),
-            client_id: client_id.clone(),
-            text,
-            choice: say.choice.filter(|choice| choice.len() <= 128),
-            language: socket.languages.first().cloned(),
-        };
-        let ack = match socket.door.desk.say(&seat, said).await {
-            Ok(ack) => ack,
-            Err(DeskError::NotYours) => return refuse(socket, ErrorCode::NotYours, Some(&client_id)).await,
-            Err(DeskError::Unavailable(_) | DeskError::Busy) => {
-                return refuse(socket, ErrorCode::NotStored, Some(&client_id)).await;
-            }
-        };
-        socket.feed(json(&ServerFrame::ack(&ack))).await?;
-        if ack.conversation != seat.conversation() {
-            return match socket.door.desk.seat(ack.conversation, seat.visitor()).await {
-                Ok(other) => self.enter(socket, other, 0).await,
-                Err(_) => Err(Gone),
-            };
-        }
-        Ok(())
+/// Enters a conversation: welcome, what was missed, and from then on what happens.
+pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq) -> Result<(), Gone> {
+    let id = seat.conversation();
+    // Following comes before reading: what is committed in between is heard twice and sent once.
+    session.follow(id, Some(seen));
+    session.seat = Some(seat);
+    let last = match last_seq(&session.door, id).await {
+        Ok(last) => last,
+        Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
+    };
+    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT };
+    session.wire.feed(welcome.frame()).await?;
+    if seen > 0 && seen <= last {
+        return session.fill(id, seen, last + 1).await;
     }
+    session.sent(last);
+    if last == 0 { Ok(()) } else { older(session, last + 1).await }
+}
 
-    async fn older(&self, socket: &mut Socket, before: Seq) -> Result<(), Gone> {
-        let Some(seat) = &socket.seat else {
-            return refuse(socket, ErrorCode::HelloFirst, None).await;
+async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
+    let Some(seat) = session.seat.clone() else {
+        return refuse(session, ErrorCode::HelloFirst, Some(&say.client_id)).await;
+    };
+    let text = match Text::new(&say.text) {
+        Ok(text) => text,
+        Err(TextError::Empty) => return refuse(session, ErrorCode::Empty, Some(&say.client_id)).await,
+        Err(TextError::TooLong(_)) => return refuse(session, ErrorCode::TooLong, Some(&say.client_id)).await,
+    };
+    let client_id = say.client_id;
+    let said = Said {
+        id: EventId::new(),
+        client_id: client_id.clone(),
+        text,
+        choice: say.choice.filter(|choice| choice.len() <= 128),
+        language: session.languages.first().cloned(),
+    };
+    let ack = match session.door.desk.say(&seat, said).await {
+        Ok(ack) => ack,
+        Err(error) => return refuse(session, code(error), Some(&client_id)).await,
+    };
+    session.wire.feed(ServerFrame::ack(&ack).frame()).await?;
+    if ack.conversation != seat.conversation() {
+        return match session.door.desk.seat(ack.conversation, seat.visitor()).await {
+            Ok(other) => enter(session, other, 0).await,
+            Err(_) => Err(Gone),
         };
-        match socket.door.store.events_before(seat.conversation(), before, PAGE).await {
-            Ok(events) => {
-                let more = events.first().is_some_and(|event| event.seq > 1);
-                let events = events.iter().map(|event| EventFrame::of(event)).collect();
-                socket.feed(json(&ServerFrame::History { events, more })).await
-            }
-            Err(error) => {
-                tracing::warn!(conversation = %seat.conversation(), %error, "history cannot be read");
-                refuse(socket, ErrorCode::NotStored, None).await
-            }
+    }
+    Ok(())
+}
+
+async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gone> {
+    let Some(seat) = &session.seat else {
+        return refuse(session, ErrorCode::HelloFirst, None).await;
+    };
+    match session.door.store.events_before(seat.conversation(), before, PAGE).await {
+        Ok(events) => {
+            let more = events.first().is_some_and(|event| event.seq > 1);
+            let events = events.iter().map(|event| EventFrame::of(event)).collect();
+            session.wire.feed(ServerFrame::History { events, more }.frame()).await
+        }
+        Err(error) => {
+            tracing::warn!(conversation = %seat.conversation(), %error, "history cannot be read");
+            refuse(session, ErrorCode::NotStored, None).await
         }
     }
 }
 
 /// An event as this dialect words it.
-pub fn word(event: &Event) -> Message {
-    json(&ServerFrame::Event(EventFrame::of(event)))
-}
-
-/// The last frame before a close.
-pub fn bye(code: CloseCode, back_in: Option<u32>) -> Message {
-    json(&ServerFrame::Bye { code: code.number(), back_in })
+pub fn word(event: &Event) -> Frame {
+    ServerFrame::Event(EventFrame::of(event)).frame()
 }
 
 /// The visitor's open conversation before the one that the client names, so that all tabs meet in it.
-async fn seat(door: &Door, visitor: VisitorId, named: Option<ConversationId>) -> Result<Arc<Seat>, DeskError> {
+async fn meeting_place(door: &Door, visitor: VisitorId, named: Option<ConversationId>) -> Result<Arc<Seat>, DeskError> {
     match door.desk.open_seat(visitor).await? {
         Some(open) => Ok(open),
         None => door.desk.seat(named.unwrap_or_default(), visitor).await,
@@ -152,7 +151,20 @@ async fn last_seq(door: &Door, id: ConversationId) -> Result<Seq, StoreError> {
     Ok(stored.map_or(0, |conversation| conversation.last_seq))
 }
 
-async fn refuse(socket: &mut Socket, code: ErrorCode, client_id: Option<&ClientId>) -> Result<(), Gone> {
+/// What a client is told when the desk could not do it.
+pub fn code(error: DeskError) -> ErrorCode {
+    match error {
+        DeskError::NotYours => ErrorCode::NotYours,
+        DeskError::Unavailable(_) | DeskError::Busy => ErrorCode::NotStored,
+    }
+}
+
+/// Says that something could not be done.
+pub async fn refuse<W: Wire>(
+    session: &mut Session<W>,
+    code: ErrorCode,
+    client_id: Option<&ClientId>,
+) -> Result<(), Gone> {
     let (line, retry_after) = match code {
         ErrorCode::Empty => (Line::Empty, None),
         ErrorCode::TooLong => (Line::TooLong, None),
@@ -161,11 +173,7 @@ async fn refuse(socket: &mut Socket, code: ErrorCode, client_id: Option<&ClientI
             (Line::Unreadable, None)
         }
     };
-    let text = socket.line(line);
-    let frame = ServerFrame::Error { code, client_id: client_id.map(ClientId::as_str), text: &text, retry_after };
-    socket.feed(json(&frame)).await
-}
-
-fn json(frame: &ServerFrame<'_>) -> Message {
-    Message::text(frame.json())
+    let text = session.line(line);
+    let error = ServerFrame::Error { code, client_id: client_id.map(ClientId::as_str), text: &text, retry_after };
+    session.wire.feed(error.frame()).await
 }

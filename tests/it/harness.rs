@@ -163,6 +163,44 @@ impl TestPurser {
         socket
     }
 
+    /// A request to the chat's HTTP API.
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = method.parse().expect("a method");
+        http_client().request(method, format!("http://{}/api/chat/{path}", self.address))
+    }
+
+    /// A POST to the chat's HTTP API, with its status and JSON; `null` for another body.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: String) -> (u16, Value) {
+        let mut request = self.request("POST", path).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = within("a response", request.send()).await.expect("a response");
+        let status = response.status().as_u16();
+        let body = within("a body", response.bytes()).await.expect("a body");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// One frame of this visitor over HTTP, with the status and the frames that answer it.
+    pub async fn post_frame(&self, visitor: &Visitor, frame: Value) -> (u16, Vec<Value>) {
+        let Visitor { token, conversation } = visitor;
+        let body = json!({ "token": token, "conversation": conversation, "frame": frame });
+        let (status, mut reply) = self.post("frames", &[], body.to_string()).await;
+        (status, reply["frames"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+
+    /// A message of this visitor over HTTP.
+    pub async fn post_say(&self, visitor: &Visitor, client_id: &str, text: &str) -> (u16, Vec<Value>) {
+        self.post_frame(visitor, json!({ "type": "say", "client_id": client_id, "text": text })).await
+    }
+
+    /// The stream of this visitor's conversation.
+    pub async fn events(&self, visitor: &Visitor, seen: u32) -> Events {
+        let Visitor { token, conversation } = visitor;
+        let hello = json!({ "type": "hello", "token": token, "conversation": conversation, "seq": seen });
+        Events::open(self.address, hello.to_string()).await.expect("a stream")
+    }
+
     /// How many sockets follow a conversation and are not cut off.
     pub fn followers(&self, conversation: ConversationId) -> usize {
         self.fanout.followers(conversation)
@@ -313,6 +351,77 @@ impl Typed {
     pub async fn closed(mut self) -> Option<u16> {
         closed(&mut self.ws).await.map(|frame| frame.code.into())
     }
+}
+
+/// A client of the typed dialect that hears over HTTP.
+pub struct Events {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    /// Opens a stream; `Err` has the status that refused it.
+    pub async fn open(address: SocketAddr, hello: String) -> Result<Events, u16> {
+        let request = http_client().post(format!("http://{address}/api/chat/events")).body(hello);
+        let response = within("a response", request.send()).await.expect("a response");
+        if !response.status().is_success() {
+            return Err(response.status().as_u16());
+        }
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+        Ok(Events { response, text: String::new() })
+    }
+
+    /// The next frame of this type, with its id as `id:`.
+    pub async fn hear(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.next().await.unwrap_or_else(|| panic!("the stream ended before {kind}"));
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// The events up to this seq, history included.
+    pub async fn events_to(&mut self, seq: u64) -> Vec<Value> {
+        let mut events = Vec::new();
+        while events.last().is_none_or(|event: &Value| event["seq"].as_u64() < Some(seq)) {
+            let frame = self.next().await.expect("an event");
+            match (&frame["type"], frame["events"].as_array()) {
+                (_, Some(history)) => events.extend(history.iter().cloned()),
+                (kind, None) if kind == "event" => events.push(frame),
+                _ => {}
+            }
+        }
+        events
+    }
+
+    /// Whether nothing more comes.
+    pub async fn ended(&mut self) -> bool {
+        self.next().await.is_none()
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
+                let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let Some(data) = field("data:") else { continue };
+                let mut frame: Value = serde_json::from_str(data).expect("a frame of JSON");
+                if let Some(id) = field("id:") {
+                    frame["id:"] = id.into();
+                }
+                return Some(frame);
+            }
+            let chunk = within("an event", self.response.chunk()).await.expect("an open stream")?;
+            self.text.push_str(std::str::from_utf8(&chunk).expect("frames are sent whole"));
+        }
+    }
+}
+
+fn http_client() -> reqwest::Client {
+    // There is one already in all tests but the first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
 /// Tries again until there is something; for what the other side finishes in its own time.

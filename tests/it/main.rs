@@ -12,6 +12,7 @@ mod content;
 mod conversations;
 mod frames;
 mod harness;
+mod http_api;
 mod properties;
 mod proxy;
 mod servers;

@@ -1,0 +1,231 @@
+//! A session of the typed dialect over HTTP, for networks that let no WebSocket through and for programs.
+//!
+//! What comes is a stream of server-sent events, what is said are POSTs; frames, ids and promises are those of the
+//! socket. A stream is counted, drained and cut off like a socket.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use salvo::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY,
+};
+use salvo::http::{HeaderName, HeaderValue, ParseError, StatusCode};
+use salvo::prelude::*;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::admission::{Place, check_origin, languages};
+use super::protocol::{ClientFrame, CloseCode, ErrorCode, Frame, MAX_BODY, Post, Refused, ServerFrame};
+use super::session::{Dialect, Gone, Session, Wire};
+use super::socket::TAKES_AT_MOST;
+use super::{door, typed};
+use crate::conversation::Seq;
+use crate::desk::Seat;
+
+/// A comment is sent after this long without an event, so that a client knows that the stream is alive.
+const COMMENT_AFTER: Duration = Duration::from_secs(15);
+/// A reply that has grown to so many bytes gets no further frame; the client asks for the rest.
+const FULL_REPLY: usize = 256 * 1024;
+
+/// `POST /api/chat/events`: says hello, and gets what happens as server-sent events.
+#[handler]
+pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let mut session = arrive(req, depot)?;
+    let place = Place::take(&session.door)?;
+    let hello = match read(req).await? {
+        Some(ClientFrame::Hello(hello)) => hello,
+        Some(_) => return session.refuse(ErrorCode::HelloFirst, res).await,
+        None => return session.refuse(ErrorCode::Unreadable, res).await,
+    };
+    let (seat, seen) = match typed::meet(&mut session, hello).await {
+        Ok(met) => met,
+        Err(code) => return session.refuse(code, res).await,
+    };
+    for (name, value) in [
+        (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        // nginx would hold events back.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        res.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    let (sender, mut sent) = mpsc::channel(1);
+    res.stream(stream::poll_fn(move |context| sent.poll_recv(context).map(|event| event.map(Ok::<_, Infallible>))));
+    // Its own task, so that a stop can wait for it.
+    session.door.sockets.clone().spawn(async move {
+        let _place = place;
+        run(session.over(Stream(sender)), seat, seen).await;
+    });
+    Ok(())
+}
+
+/// `POST /api/chat/frames`: takes one frame, and replies with those that answer it.
+#[handler]
+pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let mut session = arrive(req, depot)?;
+    // While it is under way it takes as much as a socket.
+    let _place = Place::take(&session.door)?;
+    let Some(Post { token, conversation, language, frame }) = read(req).await? else {
+        return session.refuse(ErrorCode::Unreadable, res).await;
+    };
+    let seat = match typed::visitor(&token) {
+        Ok(visitor) => session.door.desk.seat(conversation, visitor).await.map_err(typed::code),
+        Err(code) => Err(code),
+    };
+    match seat {
+        Ok(seat) => session.seat = Some(seat),
+        Err(code) => return session.refuse(code, res).await,
+    }
+    typed::speak(&mut session, language);
+    // What is too much for one reply is asked for again.
+    let _ = typed::take(&mut session, frame).await;
+    session.wire.render(res);
+    Ok(())
+}
+
+fn arrive(req: &Request, depot: &Depot) -> Result<Session<Reply>, StatusError> {
+    let door = door(depot)?;
+    check_origin(&door, req)?;
+    let languages = languages(&door, req);
+    Ok(Session::new(door, Dialect::Typed, languages, Reply::default()))
+}
+
+/// The body as JSON; `None` if it is something else.
+async fn read<T: DeserializeOwned>(req: &mut Request) -> Result<Option<T>, StatusError> {
+    match req.payload_with_max_size(MAX_BODY).await {
+        Ok(body) => Ok(serde_json::from_slice(body).ok()),
+        Err(ParseError::PayloadTooLarge) => {
+            Err(StatusError::payload_too_large().brief(format!("a body holds {MAX_BODY} bytes at most")))
+        }
+        Err(_) => Err(StatusError::bad_request().brief("the body did not come to its end")),
+    }
+}
+
+/// A response that goes on and on.
+struct Stream(mpsc::Sender<String>);
+
+impl Wire for Stream {
+    async fn feed(&mut self, frame: Frame) -> Result<(), Gone> {
+        let Frame { json, seq, .. } = frame;
+        self.send(match seq {
+            Some(seq) => format!("id: {seq}\ndata: {json}\n\n"),
+            None => format!("data: {json}\n\n"),
+        })
+        .await
+    }
+}
+
+impl Stream {
+    async fn send(&self, lines: String) -> Result<(), Gone> {
+        match timeout(TAKES_AT_MOST, self.0.send(lines)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Gone),
+        }
+    }
+}
+
+/// Serves a stream until either side ends it.
+async fn run(mut session: Session<Stream>, seat: Arc<Seat>, seen: Seq) {
+    let Ok(code) = talk(&mut session, seat, seen).await else { return };
+    let bye = ServerFrame::Bye { code: code.number(), back_in: session.door.back_in(code) };
+    let _ = session.wire.feed(bye.frame()).await;
+}
+
+async fn talk(session: &mut Session<Stream>, seat: Arc<Seat>, seen: Seq) -> Result<CloseCode, Gone> {
+    typed::enter(session, seat, seen).await?;
+    let stop = session.door.stop.clone();
+    loop {
+        let (event, wire) = session.next();
+        let event = tokio::select! {
+            () = stop.cancelled() => return Ok(CloseCode::Stopping),
+            () = wire.0.closed() => return Err(Gone),
+            event = timeout(COMMENT_AFTER, event) => event,
+        };
+        match event {
+            Ok(Some(event)) => session.tell(event).await?,
+            Ok(None) => return Ok(CloseCode::FellBehind),
+            Err(_) => session.wire.send(":\n\n".to_owned()).await?,
+        }
+    }
+}
+
+/// A response that holds the frames which answer one.
+#[derive(Default)]
+struct Reply {
+    frames: Vec<String>,
+    bytes: usize,
+    refused: Option<Refused>,
+}
+
+impl Wire for Reply {
+    async fn feed(&mut self, frame: Frame) -> Result<(), Gone> {
+        if self.bytes >= FULL_REPLY {
+            return Err(Gone);
+        }
+        self.bytes += frame.json.len();
+        self.frames.push(frame.json);
+        self.refused = self.refused.or(frame.refused);
+        Ok(())
+    }
+}
+
+impl Reply {
+    fn render(&self, res: &mut Response) {
+        if let Some(Refused { code, retry_after }) = self.refused {
+            res.status_code(status(code));
+            if let Some(after) = retry_after {
+                res.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.div_ceil(1_000)));
+            }
+        }
+        res.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        res.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        res.body(format!("{{\"frames\":[{}]}}", self.frames.join(",")));
+    }
+}
+
+impl Session<Reply> {
+    async fn refuse(mut self, code: ErrorCode, res: &mut Response) -> Result<(), StatusError> {
+        // A reply that is empty takes it.
+        let _ = typed::refuse(&mut self, code, None).await;
+        self.wire.render(res);
+        Ok(())
+    }
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken => StatusCode::BAD_REQUEST,
+        ErrorCode::NotYours => StatusCode::FORBIDDEN,
+        ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::NotStored => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Lets pages of the sites that may chat read the answers, and no others.
+#[handler]
+pub async fn cors(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let headers = res.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = req.headers().get(ORIGIN) else { return Ok(()) };
+    check_origin(&*door(depot)?, req)?;
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+    Ok(())
+}
+
+/// `OPTIONS` of both: what a page may send.
+#[handler]
+pub async fn preflight(res: &mut Response) {
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
+        (ACCESS_CONTROL_MAX_AGE, "7200"),
+    ] {
+        res.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    res.status_code(StatusCode::NO_CONTENT);
+}

@@ -1,0 +1,169 @@
+//! One client's place in a conversation: frames in, events out, whatever carries them.
+//!
+//! A session understands frames and words events in one of the two dialects. How its frames leave is the wire's
+//! matter: a WebSocket (`socket.rs`), a stream of server-sent events or the reply to one POST (`http.rs`). Events that
+//! were committed meanwhile wait in the subscription, which is bounded: whoever reads too slowly is cut off and told
+//! to come back with the last seq it saw.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::Door;
+use super::protocol::Frame;
+use super::{plain, typed};
+use crate::conversation::{ConversationId, Event, Seq, VisitorId};
+use crate::desk::Seat;
+use crate::fanout::Subscription;
+use crate::responders::lines::Line;
+
+/// How many events are read from the store at once to fill a gap.
+const FILL: u32 = 200;
+
+/// The connection is over; there is nobody to tell.
+pub struct Gone;
+
+/// What carries a session's frames to its client.
+pub trait Wire: Send {
+    /// Takes a frame. Waits for a slow client, and gives it up after a while.
+    fn feed(&mut self, frame: Frame) -> impl Future<Output = Result<(), Gone>> + Send;
+}
+
+/// How frames are understood and events are worded.
+#[derive(Debug, Clone, Copy)]
+pub enum Dialect {
+    /// `{"message": …}` in the conversation of this visitor, whom the browser's cookie names.
+    Plain(VisitorId),
+    /// `purser.v1`: the client says who the visitor is.
+    Typed,
+}
+
+/// What goes on in every session, whatever its dialect and its wire.
+pub struct Session<W> {
+    pub door: Arc<Door>,
+    /// The languages of the customer's browser, most wanted first, with the site's own at the end.
+    pub languages: Vec<String>,
+    pub seat: Option<Arc<Seat>>,
+    pub wire: W,
+    pub dialect: Dialect,
+    subscription: Option<Subscription>,
+    /// The last seq that went out; `None` until there is a place to start from.
+    sent: Option<Seq>,
+}
+
+impl<W: Wire> Session<W> {
+    /// A session in no conversation yet.
+    pub fn new(door: Arc<Door>, dialect: Dialect, languages: Vec<String>, wire: W) -> Session<W> {
+        Session { door, languages, seat: None, wire, dialect, subscription: None, sent: None }
+    }
+
+    /// The same session over another wire.
+    pub fn over<V>(self, wire: V) -> Session<V> {
+        let Session { door, languages, seat, dialect, subscription, sent, .. } = self;
+        Session { door, languages, seat, wire, dialect, subscription, sent }
+    }
+
+    /// Begins with what the dialect knows before anything is said.
+    pub fn begin(&mut self) {
+        if let Dialect::Plain(visitor) = self.dialect {
+            plain::begin(self, visitor);
+        }
+    }
+
+    /// Takes a frame of the client, and sends what it leads to.
+    pub async fn hear(&mut self, frame: &str) -> Result<(), Gone> {
+        match self.dialect {
+            Dialect::Plain(visitor) => plain::hear(self, visitor, frame).await?,
+            Dialect::Typed => typed::hear(self, frame).await?,
+        }
+        self.deliver_waiting().await
+    }
+
+    /// The next event of the conversation that is followed (`None` when the client fell too far behind), and the
+    /// wire, to wait for both at a time.
+    pub fn next(&mut self) -> (impl Future<Output = Option<Arc<Event>>>, &mut W) {
+        (next_event(&mut self.subscription), &mut self.wire)
+    }
+
+    /// Follows a conversation from `sent` on, or from its next event on.
+    pub fn follow(&mut self, conversation: ConversationId, sent: Option<Seq>) {
+        self.subscription = Some(self.door.fanout.subscribe(conversation));
+        self.sent = sent;
+    }
+
+    /// Says that everything up to `seq` is out.
+    pub fn sent(&mut self, seq: Seq) {
+        self.sent = Some(seq);
+    }
+
+    /// A line of purser's own in the customer's language.
+    pub fn line(&self, line: Line) -> String {
+        self.door.desk.pipeline().lines().say(line, &self.languages).0.to_owned()
+    }
+
+    /// Sends an event once and in order, with whatever is missing before it and whatever has come since.
+    pub async fn tell(&mut self, event: Arc<Event>) -> Result<(), Gone> {
+        self.deliver(event).await?;
+        self.deliver_waiting().await
+    }
+
+    /// Sends the events that have come meanwhile, so that one flush carries them all.
+    async fn deliver_waiting(&mut self) -> Result<(), Gone> {
+        while let Some(event) = self.subscription.as_mut().and_then(Subscription::waiting) {
+            self.deliver(event).await?;
+        }
+        Ok(())
+    }
+
+    async fn deliver(&mut self, event: Arc<Event>) -> Result<(), Gone> {
+        match self.sent {
+            Some(sent) if event.seq <= sent => return Ok(()),
+            Some(sent) if event.seq > sent + 1 => {
+                if let Some(subscription) = &self.subscription {
+                    self.fill(subscription.conversation(), sent, event.seq).await?;
+                }
+            }
+            _ => {}
+        }
+        self.word(&event).await?;
+        self.sent = Some(event.seq);
+        Ok(())
+    }
+
+    /// Sends what the store has between two seqs.
+    pub async fn fill(&mut self, conversation: ConversationId, mut after: Seq, before: Seq) -> Result<(), Gone> {
+        while after + 1 < before {
+            let page = match self.door.store.events_after(conversation, after, FILL).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%conversation, %error, "a gap cannot be filled, the client is sent away");
+                    return Err(Gone);
+                }
+            };
+            let Some(last) = page.last().map(|event| event.seq) else { return Ok(()) };
+            for event in page.iter().filter(|event| event.seq < before) {
+                self.word(event).await?;
+            }
+            self.sent = Some(last.min(before - 1));
+            after = last;
+        }
+        Ok(())
+    }
+
+    async fn word(&mut self, event: &Event) -> Result<(), Gone> {
+        let worded = match self.dialect {
+            Dialect::Plain(_) => plain::word(event),
+            Dialect::Typed => Some(typed::word(event)),
+        };
+        match worded {
+            Some(frame) => self.wire.feed(frame).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn next_event(subscription: &mut Option<Subscription>) -> Option<Arc<Event>> {
+    match subscription {
+        Some(subscription) => subscription.next().await,
+        None => std::future::pending().await,
+    }
+}
