@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::conversation::{ClientId, Conversation, ConversationId, Event, EventId, Millis, Said, Seq, VisitorId};
+use crate::conversation::{
+    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, Rated, Said, Seq, VisitorId,
+};
 use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
 use crate::store::{AppendError, Store, StoreError};
@@ -77,6 +79,9 @@ pub enum DeskError {
     /// The log moved on too often meanwhile; nothing is stored.
     #[error("the conversation is too busy")]
     Busy,
+    /// There is no answer with that number.
+    #[error("there is no such answer")]
+    NoAnswer,
 }
 
 /// What this node knows of a conversation while somebody is in it.
@@ -209,6 +214,26 @@ impl Desk {
         Err(DeskError::Busy)
     }
 
+    /// The visitor of this seat rates an answer, or takes a rating back. Returns when it is durable.
+    pub async fn rate(&self, seat: &Seat, rated: Rated) -> Result<(), DeskError> {
+        let before = rated.answer.saturating_add(1);
+        let found = self.store.events_before(seat.id, before, 1).await.map_err(DeskError::Unavailable)?;
+        let is_answer = |event: &Arc<Event>| {
+            event.seq == rated.answer && event.kind == Kind::Message && event.author != Author::Visitor
+        };
+        if !found.iter().any(is_answer) {
+            return Err(DeskError::NoAnswer);
+        }
+        let mut seated = seat.state.lock().await;
+        self.append(seat, &mut seated, |head| Some(head.rate(rated, self.clock.now()))).await.map(drop)
+    }
+
+    /// The visitor of this seat has the conversation deleted. Returns when it is gone.
+    pub async fn erase(&self, seat: &Seat) -> Result<(), DeskError> {
+        let mut seated = seat.state.lock().await;
+        self.append(seat, &mut seated, |head| head.erase(self.clock.now())).await.map(drop)
+    }
+
     /// Looks for conversations that are due and does what they wait for, until it is stopped.
     pub async fn wake(self: Arc<Self>, stop: CancellationToken) {
         let mut away = false;
@@ -298,24 +323,38 @@ impl Desk {
         seq: Seq,
         answered: Answered,
     ) -> Result<(), DeskError> {
+        let answer =
+            |head: &Conversation| head.answer(question, seq, answered.message.clone(), self.clock.now(), self.limit);
+        if !self.append(seat, seated, answer).await? {
+            tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
+        }
+        Ok(())
+    }
+
+    /// Appends what `decide` makes of the state; after a conflict it decides anew. False if it decided on nothing.
+    async fn append(
+        &self,
+        seat: &Seat,
+        seated: &mut Seated,
+        decide: impl Fn(&Conversation) -> Option<Decision>,
+    ) -> Result<bool, DeskError> {
         for _ in 0..MAX_CONFLICTS {
             let head = self.head(seat, seated).await?;
-            let decided = head.answer(question, seq, answered.message.clone(), self.clock.now(), self.limit);
-            let Some(decision) = decided else {
-                tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
-                return Ok(());
-            };
+            let Some(decision) = decide(&head) else { return Ok(false) };
             let next = decision.next.clone();
             match self.store.append(decision).await {
                 Ok(()) => {
                     seated.head = Some(next);
-                    return Ok(());
+                    return Ok(true);
                 }
                 // Somebody else's events, perhaps the very answer: the next look decides.
                 Err(AppendError::Conflict | AppendError::Repeated { .. } | AppendError::Elsewhere(_)) => {
                     seated.head = None;
                 }
-                Err(AppendError::Unavailable(error)) => return Err(DeskError::Unavailable(error)),
+                Err(AppendError::Unavailable(error)) => {
+                    seated.head = None;
+                    return Err(DeskError::Unavailable(error));
+                }
             }
         }
         Err(DeskError::Busy)

@@ -137,7 +137,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       } catch {}
       // Only somebody who was here before has anything unread. Plain text: no preflight.
       if (visitor.seen)
-        fetch(new URL("api/unread", server), { method: "POST", body: localStorage[key], credentials: "omit" })
+        fetch(new URL("api/chat/unread", server), { method: "POST", body: localStorage[key], credentials: "omit" })
           .then((answer) => answer.json())
           .then((answer) => chat || count(answer.unread))
           .catch(() => {});

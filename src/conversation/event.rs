@@ -13,20 +13,28 @@ pub enum Kind {
     Message,
     /// The conversation was over and goes on.
     Reopened,
+    /// The visitor found an answer helpful or not, or took that back: see [`Rated`].
+    Rated,
+    /// The visitor had everything before this deleted.
+    Erased,
 }
 
 impl Kind {
+    const ALL: [Kind; 4] = [Kind::Message, Kind::Reopened, Kind::Rated, Kind::Erased];
+
     /// The word for it in the store and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Message => "message",
             Kind::Reopened => "reopened",
+            Kind::Rated => "rated",
+            Kind::Erased => "erased",
         }
     }
 
     /// The kind that a stored word stands for; `None` for one that this version does not know.
     pub fn from_word(word: &str) -> Option<Kind> {
-        [Kind::Message, Kind::Reopened].into_iter().find(|kind| kind.as_str() == word)
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -113,6 +121,9 @@ pub struct Meta {
     /// On an answer: the seq of its question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<Seq>,
+    /// On a rating: what was rated, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rated: Option<Rated>,
 }
 
 impl Meta {
@@ -120,6 +131,26 @@ impl Meta {
     pub fn is_empty(&self) -> bool {
         *self == Meta::default()
     }
+}
+
+/// What a visitor thinks of an answer. The last one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rated {
+    /// The seq of the answer.
+    pub answer: Seq,
+    /// Nothing where a thumb was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumb: Option<Thumb>,
+}
+
+/// Which way a thumb points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Thumb {
+    /// The answer helped.
+    Up,
+    /// It did not.
+    Down,
 }
 
 /// Something to press instead of typing.

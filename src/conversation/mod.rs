@@ -14,7 +14,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use event::{Author, Button, Event, Kind, Meta, Provenance};
+pub use event::{Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
 pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
 
 /// Where a conversation stands.
@@ -188,6 +188,31 @@ impl Conversation {
             draft.next.language = message.language;
         }
         draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
+        Some(draft.done())
+    }
+
+    /// The visitor rates an answer. Nothing waits for that, so a closed conversation stays closed.
+    pub fn rate(&self, rated: Rated, now: Millis) -> Decision {
+        let mut draft = Draft::on(self, now);
+        let meta = Meta { rated: Some(rated), ..Meta::default() };
+        draft.add(EventId::new(), Kind::Rated, Author::Visitor, String::new(), None, None, meta);
+        draft.done()
+    }
+
+    /// The visitor has the conversation deleted. The event at the tail fences off whoever decided on the log before
+    /// it and tells every tab; the store deletes what stands before it in the same commit. A question under way
+    /// gets no answer any more. `None` if nothing was ever said.
+    pub fn erase(&self, now: Millis) -> Option<Decision> {
+        if self.last_seq == 0 {
+            return None;
+        }
+        let mut draft = Draft::on(self, now);
+        draft.add(EventId::new(), Kind::Erased, Author::Visitor, String::new(), None, None, Meta::default());
+        let next = &mut draft.next;
+        next.status = Status::Closed;
+        next.answered_seq = next.asked_seq;
+        next.language = None;
+        next.wake_at = None;
         Some(draft.done())
     }
 }

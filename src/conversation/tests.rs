@@ -13,6 +13,8 @@ enum Step {
     /// The pipeline answers the question with this number, whether it is pending or not.
     Answer(Seq),
     Close,
+    Rate,
+    Erase,
     /// The clock goes on, or is set back.
     Clock(Millis),
 }
@@ -22,6 +24,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Say),
         4 => (1..20_u32).prop_map(Step::Answer),
         1 => Just(Step::Close),
+        1 => Just(Step::Rate),
+        1 => Just(Step::Erase),
         1 => (-5_000..5_000_i64).prop_map(Step::Clock),
     ];
     prop::collection::vec(step, 0..60)
@@ -57,6 +61,8 @@ proptest! {
                     conversation.status = Status::Closed;
                     None
                 }
+                Step::Rate => Some(conversation.rate(Rated { answer: 1, thumb: None }, now)),
+                Step::Erase => conversation.erase(now),
                 Step::Clock(by) => {
                     now += by;
                     None
@@ -131,6 +137,22 @@ fn a_message_into_a_closed_conversation_reopens_it() {
     let kinds: Vec<_> = decision.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::Reopened, Kind::Message]);
     assert_eq!(decision.next.status, Status::Bot);
+}
+
+#[test]
+fn a_deleted_conversation_is_closed_and_its_question_gets_no_answer() {
+    let new = Conversation::new(ConversationId::new(), VisitorId::of_token("x"));
+    assert!(new.erase(1).is_none(), "there is nothing to delete");
+    let asked = new.say(said(), 1, LIMIT);
+    let question = asked.events[0].id;
+    let erased = asked.next.erase(2).expect("something to delete");
+    let state = &erased.next;
+    assert_eq!((state.status, state.has_pending(), state.wake_at), (Status::Closed, false, None));
+    // Not even when the visitor has said something new meanwhile.
+    let goes_on = state.say(said(), 3, LIMIT);
+    assert!(goes_on.next.answer(question, 1, message(), 4, LIMIT).is_none());
+    let next = goes_on.events.last().expect("a message");
+    assert!(goes_on.next.answer(next.id, next.seq, message(), 4, LIMIT).is_some());
 }
 
 #[test]

@@ -30,11 +30,17 @@ pub enum Line {
     Unreadable,
     /// The store is away: the message is not lost, but not stored either.
     NotStored,
+    /// Stands in the window before anything was said.
+    Greeting,
+    /// The buttons below the greeting, one a line.
+    Starters,
+    /// The small print of the window, such as a link to how data is kept.
+    Privacy,
 }
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 9] = [
+    pub const ALL: [Line; 12] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -44,6 +50,9 @@ impl Line {
         Line::TooLong,
         Line::Unreadable,
         Line::NotStored,
+        Line::Greeting,
+        Line::Starters,
+        Line::Privacy,
     ];
 
     /// The word for it in YAML.

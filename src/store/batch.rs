@@ -4,6 +4,7 @@
 //! these sizes. Heads come first and sorted: whoever else writes the same conversations takes the locks in the same
 //! order, and one who lost learns it before it has written anything.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use sqlx::mysql::MySqlConnection;
@@ -12,7 +13,7 @@ use sqlx::{Arguments, Connection, Database};
 
 use super::pool::{Link, on};
 use super::writer::Append;
-use crate::conversation::{Event, Status};
+use crate::conversation::{ConversationId, Event, Kind, Seq, Status};
 
 /// One statement in all its sizes.
 struct Statement {
@@ -116,7 +117,40 @@ pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, s
     }
     insert_heads(link, &new).await?;
     insert_events(link, &sorted).await?;
+    delete_erased(link, &sorted).await?;
     Ok(true)
+}
+
+/// What stands before an `erased` goes in the same commit: there is no moment in which it is said to be gone and is not.
+async fn delete_erased(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
+    for append in appends {
+        let erased = append.decision.events.iter().rfind(|event| event.kind == Kind::Erased);
+        let Some(erased) = erased else { continue };
+        on!(Link, link, connection => {
+            sqlx::query("DELETE FROM events WHERE conversation_id = ? AND seq < ?")
+                .bind(append.decision.next.id.0)
+                .bind(i64::from(erased.seq))
+                .execute(&mut **connection)
+                .await?;
+        });
+    }
+    Ok(())
+}
+
+/// Notes how far visitors have seen their conversations; neither back nor beyond the end. In the order in which every writer takes locks.
+pub(super) async fn write_seen(link: &mut Link, seen: &BTreeMap<ConversationId, Seq>) -> Result<(), sqlx::Error> {
+    for (conversation, seq) in seen {
+        on!(Link, link, connection => {
+            sqlx::query("UPDATE conversations SET seen_seq = ? WHERE id = ? AND seen_seq < ? AND last_seq >= ?")
+                .bind(i64::from(*seq))
+                .bind(conversation.0)
+                .bind(i64::from(*seq))
+                .bind(i64::from(*seq))
+                .execute(&mut **connection)
+                .await?;
+        });
+    }
+    Ok(())
 }
 
 async fn move_heads(link: &mut Link, appends: &[&Append]) -> Result<bool, sqlx::Error> {

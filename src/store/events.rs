@@ -115,6 +115,18 @@ pub(super) async fn next_question(
     })
 }
 
+pub(super) async fn unread(engine: &Engine, visitor: VisitorId, seen: Seq) -> Result<u32, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(
+            "SELECT e.seq FROM conversations c JOIN events e ON e.conversation_id = c.id \
+             WHERE c.open_visitor = ? AND e.seq > c.seen_seq AND e.seq > ? AND e.kind = 'message' \
+             AND e.author IN ('bot', 'agent') LIMIT 99",
+        );
+        let rows = query.bind(&visitor.0[..]).bind(i64::from(seen)).fetch_all(&side.readers).await?;
+        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+    })
+}
+
 /// The events that this version knows; the others are skipped.
 fn known(rows: impl Iterator<Item = Result<Option<Arc<Event>>, StoreError>>) -> Result<Vec<Arc<Event>>, StoreError> {
     rows.filter_map(Result::transpose).collect()

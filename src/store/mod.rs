@@ -138,6 +138,19 @@ impl Store {
         }
     }
 
+    /// Notes that the visitor has seen the conversation up to `seq`. Nobody waits for it, and it may be lost: then
+    /// something is counted as unread once more.
+    pub fn note_seen(&self, id: ConversationId, seq: Seq) {
+        // A full queue has more important things in it.
+        let _ = self.0.queue.try_send(Order::Seen(id, seq));
+    }
+
+    /// How many messages of others stand in the visitor's open conversation after what the visitor has seen, which
+    /// is `seen` or what was noted, whichever is later. Counts to 99.
+    pub async fn unread(&self, visitor: VisitorId, seen: Seq) -> Result<u32, StoreError> {
+        self.read(events::unread(&self.0.engine, visitor, seen)).await
+    }
+
     /// Where a conversation stands.
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         self.read(events::conversation(&self.0.engine, id)).await

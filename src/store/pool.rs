@@ -60,7 +60,14 @@ macro_rules! migrations {
             &[$(($number, $name, include_str!(concat!("../../migrations/mariadb/", $name, ".sql")))),*];
     };
 }
-migrations!(1 "0001_conversations", 2 "0002_events", 3 "0003_content", 4 "0004_content_blobs", 5 "0005_content_files");
+migrations!(
+    1 "0001_conversations",
+    2 "0002_events",
+    3 "0003_content",
+    4 "0004_content_blobs",
+    5 "0005_content_files",
+    6 "0006_seen",
+);
 
 /// Rows are read by few: the desk keeps the heads of open conversations.
 const READERS: u32 = 8;

@@ -5,7 +5,7 @@
 //! lost (`judge.rs`); the others are written again. After a deadlock or a lost connection the whole batch is tried
 //! anew, then its halves, then each append by itself.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::error::{AppendError, Fault, StoreError};
 use super::judge::{self, Verdict};
 use super::pool::{Engine, Link};
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, VisitorId};
+use crate::conversation::{ConversationId, Decision, Seq, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
 /// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
@@ -39,6 +39,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What the writer is asked to do.
 pub(super) enum Order {
     Append(Append),
+    /// The visitor has seen the conversation up to here. Nobody waits for it.
+    Seen(ConversationId, Seq),
     Content {
         set: ContentSet,
         reply: oneshot::Sender<Result<(), StoreError>>,
@@ -154,6 +156,8 @@ pub(super) struct Writer {
     link: Option<Link>,
     /// Appends that wait for the previous one of their conversation.
     held: VecDeque<Append>,
+    /// How far visitors have seen their conversations, to be noted after the next batch.
+    seen: BTreeMap<ConversationId, Seq>,
     /// An order that ended the gathering of a batch and comes after it.
     aside: Option<Order>,
     pause: Duration,
@@ -175,6 +179,7 @@ impl Writer {
             on_commit,
             link: None,
             held: VecDeque::new(),
+            seen: BTreeMap::new(),
             aside: None,
             pause: FIRST_PAUSE,
             away: false,
@@ -198,15 +203,16 @@ impl Writer {
         let _ = self.connect().await;
         loop {
             let batch = self.gather().await;
-            let idle = batch.is_empty();
+            let idle = batch.is_empty() && self.seen.is_empty();
             self.commit(batch).await;
+            self.note_seen().await;
             match self.aside.take() {
                 Some(Order::Content { set, reply }) => {
                     let _ = reply.send(self.keep(&set).await);
                 }
                 // What was sent before comes out of the queue still, then it ends.
                 Some(Order::Close) => self.orders.close(),
-                Some(Order::Append(_)) => unreachable!("an append is never put aside"),
+                Some(Order::Append(_) | Order::Seen(..)) => unreachable!("these are never put aside"),
                 None if idle => break,
                 None => {}
             }
@@ -227,6 +233,10 @@ impl Writer {
         while let Some(next) = order {
             match next {
                 Order::Append(append) => self.held.extend(batch.offer(append)),
+                Order::Seen(conversation, seq) => {
+                    let last = self.seen.entry(conversation).or_default();
+                    *last = seq.max(*last);
+                }
                 other => {
                     self.aside = Some(other);
                     break;
@@ -291,6 +301,24 @@ impl Writer {
             Ok(written)
         })
         .await
+    }
+
+    /// Tried once: what is lost here is counted as unread once more, and nothing else.
+    async fn note_seen(&mut self) {
+        if self.seen.is_empty() {
+            return;
+        }
+        let seen = std::mem::take(&mut self.seen);
+        let noted = match self.connect().await {
+            Ok(()) => self.transaction(async |link| {
+                batch::write_seen(link, &seen).await?;
+                link.commit().await
+            }),
+            Err(error) => return self.went_away(&error),
+        };
+        if let Err(fault) = noted.await {
+            tracing::warn!(error = %fault.into_error(), "what visitors have seen could not be noted");
+        }
     }
 
     async fn judge(&mut self, appends: &[Append]) -> Result<Vec<Verdict>, Fault> {

@@ -83,6 +83,7 @@ pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
     typed::speak(&mut session, language);
     // What is too much for one reply is asked for again.
     let _ = typed::take(&mut session, frame).await;
+    session.note_seen();
     session.wire.render(res);
     Ok(())
 }
@@ -200,6 +201,7 @@ fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken => StatusCode::BAD_REQUEST,
         ErrorCode::NotYours => StatusCode::FORBIDDEN,
+        ErrorCode::NoAnswer => StatusCode::NOT_FOUND,
         ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::NotStored => StatusCode::SERVICE_UNAVAILABLE,
     }

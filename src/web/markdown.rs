@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ammonia::{Builder, UrlRelative};
-use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 
 /// Rendering costs tens of microseconds and most answers are the same few texts, so that many are kept.
 const KEPT: usize = 1_024;
@@ -95,6 +95,9 @@ fn render(markdown: &str) -> String {
             in_link = in_link.saturating_sub(1);
             vec![event]
         }
+        // In a bubble one size of heading is enough.
+        Event::Start(Tag::Heading { .. }) => vec![Event::Start(heading())],
+        Event::End(TagEnd::Heading(_)) => vec![Event::End(TagEnd::Heading(HeadingLevel::H3))],
         // HTML that somebody typed is shown as what was typed.
         Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
         Event::Text(text) if in_link == 0 && text.contains("://") => linked(&text),
@@ -103,6 +106,10 @@ fn render(markdown: &str) -> String {
     let mut html = String::with_capacity(markdown.len() * 3 / 2);
     pulldown_cmark::html::push_html(&mut html, events);
     SANITISER.clean(html.trim_end()).to_string()
+}
+
+fn heading() -> Tag<'static> {
+    Tag::Heading { level: HeadingLevel::H3, id: None, classes: Vec::new(), attrs: Vec::new() }
 }
 
 /// Makes links of the bare addresses in a text.
@@ -151,6 +158,7 @@ mod tests {
              https://halyard.example/track</a>.</p>",
         ),
         ("`<b>`", "<p><code>&lt;b&gt;</code></p>"),
+        ("# Prices", "<h3>Prices</h3>"),
         ("2 < 3 & 4", "<p>2 &lt; 3 &amp; 4</p>"),
     ];
 

@@ -5,6 +5,7 @@
 
 mod admission;
 mod api;
+mod assets;
 mod http;
 mod markdown;
 mod origin;
@@ -14,6 +15,7 @@ pub mod protocol;
 mod session;
 mod socket;
 mod typed;
+mod unread;
 mod upgrade;
 
 use std::path::PathBuf;
@@ -115,7 +117,8 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, at_most: Duration) ->
             tracing::warn!("some sockets did not close in {at_most:?}");
         }
     });
-    server.try_serve(routes(door)).await?;
+    // On the service, so that what is not found has them too.
+    server.try_serve(Service::new(routes(door)).hoop(pages::security_headers)).await?;
     stopping.await.map_err(std::io::Error::other)
 }
 
@@ -124,16 +127,18 @@ fn routes(door: Arc<Door>) -> Router {
     Router::new()
         .hoop(CatchPanic::new())
         .hoop(affix_state::inject(door))
-        .hoop(pages::security_headers)
-        .get(pages::front)
+        .get(pages::demo)
+        .push(Router::with_path("plain").get(pages::plain))
         .push(Router::with_path("ws/chat").get(upgrade::chat))
         .push(
             Router::with_path("api/chat")
                 .hoop(http::cors)
                 .push(Router::with_path("events").post(http::events).options(http::preflight))
-                .push(Router::with_path("frames").post(http::frames).options(http::preflight)),
+                .push(Router::with_path("frames").post(http::frames).options(http::preflight))
+                .push(Router::with_path("unread").post(unread::unread).options(http::preflight)),
         )
-        .push(Router::with_path("static/{name}").get(pages::asset))
+        .push(Router::with_path("static/{name}").get(assets::file))
+        .push(Router::with_path("static/{revision}/{name}").get(assets::window_file))
         .push(Router::with_path("api/protocol.json").get(api::protocol))
         .push(Router::with_path("api/content").get(api::content))
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::markdown::html;
-use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Kind, Millis, Seq};
+use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Kind, Millis, Seq, Thumb};
 use crate::desk::Ack;
 
 /// The name of the typed dialect in `Sec-WebSocket-Protocol`.
@@ -31,6 +31,21 @@ pub enum ClientFrame {
         /// The lowest seq that the client has.
         before: Seq,
     },
+    /// The visitor has seen everything up to here. What comes after it is unread. Not answered.
+    Seen {
+        /// The highest seq that was shown.
+        seq: Seq,
+    },
+    /// What the visitor thinks of an answer. Answered by a `rated` event, in every tab.
+    Rate {
+        /// The seq of the answer.
+        seq: Seq,
+        /// Which way the thumb points; nothing takes it back.
+        #[serde(default)]
+        thumb: Option<Thumb>,
+    },
+    /// Deletes everything in the conversation for good. Answered by an `erased` event, in every tab.
+    Erase,
     /// Answered by `pong`.
     Ping,
 }
@@ -102,6 +117,8 @@ pub enum ServerFrame<'a> {
         seq: Seq,
         /// The longest text, in code points.
         max_text: usize,
+        /// What the site says around the messages, in the customer's language.
+        site: Site,
     },
     /// Events that are older than those the client has, or the last ones for a client that has none; ascending.
     History {
@@ -180,6 +197,35 @@ pub struct EventFrame<'a> {
     /// On an answer: its language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<&'a str>,
+    /// On a rating: the seq of the answer that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Seq>,
+    /// On a rating: which way the thumb points; nothing where it was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumb: Option<Thumb>,
+}
+
+/// What the site says around the messages.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Site {
+    /// Stands above the first message, as sanitised HTML.
+    #[schemars(with = "String")]
+    pub greeting: std::sync::Arc<str>,
+    /// What may be pressed before anything was said.
+    pub starters: Vec<Button>,
+    /// The small print, as sanitised HTML.
+    #[schemars(with = "String")]
+    pub privacy: std::sync::Arc<str>,
+}
+
+/// The body of `POST /api/chat/unread`.
+#[derive(Deserialize)]
+pub struct Unread {
+    /// The visitor's token.
+    pub token: String,
+    /// The last seq that the client has shown.
+    #[serde(default)]
+    pub seen: Seq,
 }
 
 impl<'a> EventFrame<'a> {
@@ -198,6 +244,8 @@ impl<'a> EventFrame<'a> {
             buttons: &event.meta.buttons,
             question: event.meta.question,
             language: event.meta.language.as_deref().filter(|_| !visitor),
+            answer: event.meta.rated.map(|rated| rated.answer),
+            thumb: event.meta.rated.and_then(|rated| rated.thumb),
         }
     }
 }
@@ -261,6 +309,8 @@ pub enum ErrorCode {
     Empty,
     /// The text is too long. Sending it again does not help.
     TooLong,
+    /// There is no answer with that seq. Sending it again does not help.
+    NoAnswer,
     /// The message is not stored: the client keeps it and sends it again after `retry_after`.
     NotStored,
 }

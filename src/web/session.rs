@@ -45,6 +45,8 @@ pub struct Session<W> {
     pub seat: Option<Arc<Seat>>,
     pub wire: W,
     pub dialect: Dialect,
+    /// How far the visitor has seen the conversation.
+    pub seen: Seq,
     subscription: Option<Subscription>,
     /// The last seq that went out; `None` until there is a place to start from.
     sent: Option<Seq>,
@@ -53,13 +55,13 @@ pub struct Session<W> {
 impl<W: Wire> Session<W> {
     /// A session in no conversation yet.
     pub fn new(door: Arc<Door>, dialect: Dialect, languages: Vec<String>, wire: W) -> Session<W> {
-        Session { door, languages, seat: None, wire, dialect, subscription: None, sent: None }
+        Session { door, languages, seat: None, wire, dialect, seen: 0, subscription: None, sent: None }
     }
 
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
-        let Session { door, languages, seat, dialect, subscription, sent, .. } = self;
-        Session { door, languages, seat, wire, dialect, subscription, sent }
+        let Session { door, languages, seat, dialect, seen, subscription, sent, .. } = self;
+        Session { door, languages, seat, wire, dialect, seen, subscription, sent }
     }
 
     /// Begins with what the dialect knows before anything is said.
@@ -82,6 +84,15 @@ impl<W: Wire> Session<W> {
     /// wire, to wait for both at a time.
     pub fn next(&mut self) -> (impl Future<Output = Option<Arc<Event>>>, &mut W) {
         (next_event(&mut self.subscription), &mut self.wire)
+    }
+
+    /// Has it noted how far the visitor has seen the conversation: once a visit, not once a message.
+    pub fn note_seen(&self) {
+        if let Some(seat) = &self.seat
+            && self.seen > 0
+        {
+            self.door.store.note_seen(seat.conversation(), self.seen);
+        }
     }
 
     /// Follows a conversation from `sent` on, or from its next event on.

@@ -74,7 +74,9 @@ impl Socket {
 
 /// Serves the socket until either side ends it.
 pub async fn run(mut session: Session<Socket>) {
-    let Ok(ending) = talk(&mut session).await else { return };
+    let ending = talk(&mut session).await;
+    session.note_seen();
+    let Ok(ending) = ending else { return };
     if let (Some(code), Dialect::Typed) = (ending, session.dialect) {
         let bye = ServerFrame::Bye { code: code.number(), back_in: session.door.back_in(code) };
         let _ = session.wire.feed(bye.frame()).await;

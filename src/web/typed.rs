@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Door;
-use super::protocol::{ClientFrame, ErrorCode, EventFrame, Frame, Hello, PAGE, Say, ServerFrame};
+use super::markdown::html;
+use super::protocol::{ClientFrame, ErrorCode, EventFrame, Frame, Hello, PAGE, Say, ServerFrame, Site};
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
-    ClientId, Conversation, ConversationId, Event, EventId, MAX_TEXT, Said, Seq, Text, TextError, VisitorId,
+    Button, ClientId, Conversation, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Text, TextError,
+    VisitorId,
 };
 use crate::desk::{DeskError, Seat};
 use crate::responders::lines::Line;
@@ -36,6 +38,12 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
         },
         ClientFrame::Say(said) => say(session, said).await,
         ClientFrame::Older { before } => older(session, before).await,
+        ClientFrame::Seen { seq } => {
+            session.seen = seq.max(session.seen);
+            Ok(())
+        }
+        ClientFrame::Rate { seq, thumb } => rate(session, Rated { answer: seq, thumb }).await,
+        ClientFrame::Erase => erase(session).await,
         ClientFrame::Ping => session.wire.feed(ServerFrame::Pong.frame()).await,
     }
 }
@@ -76,7 +84,8 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
         Ok(last) => last,
         Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
     };
-    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT };
+    let site = site(session);
+    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site };
     session.wire.feed(welcome.frame()).await?;
     if seen > 0 && seen <= last {
         return session.fill(id, seen, last + 1).await;
@@ -116,6 +125,26 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
     Ok(())
 }
 
+async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Result<(), Gone> {
+    let Some(seat) = session.seat.clone() else {
+        return refuse(session, ErrorCode::HelloFirst, None).await;
+    };
+    match session.door.desk.rate(&seat, rated).await {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(session, code(error), None).await,
+    }
+}
+
+async fn erase<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
+    let Some(seat) = session.seat.clone() else {
+        return refuse(session, ErrorCode::HelloFirst, None).await;
+    };
+    match session.door.desk.erase(&seat).await {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(session, code(error), None).await,
+    }
+}
+
 async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gone> {
     let Some(seat) = &session.seat else {
         return refuse(session, ErrorCode::HelloFirst, None).await;
@@ -138,6 +167,17 @@ pub fn word(event: &Event) -> Frame {
     ServerFrame::Event(EventFrame::of(event)).frame()
 }
 
+/// What the site says around the messages, in the customer's language.
+fn site<W: Wire>(session: &Session<W>) -> Site {
+    let starters = session.line(Line::Starters);
+    let starters = starters.lines().map(str::trim).filter(|line| !line.is_empty());
+    Site {
+        greeting: html(&session.line(Line::Greeting)),
+        starters: starters.map(|text| Button { text: text.to_owned(), choice: None }).collect(),
+        privacy: html(&session.line(Line::Privacy)),
+    }
+}
+
 /// The visitor's open conversation before the one that the client names, so that all tabs meet in it.
 async fn meeting_place(door: &Door, visitor: VisitorId, named: Option<ConversationId>) -> Result<Arc<Seat>, DeskError> {
     match door.desk.open_seat(visitor).await? {
@@ -155,6 +195,7 @@ async fn last_seq(door: &Door, id: ConversationId) -> Result<Seq, StoreError> {
 pub fn code(error: DeskError) -> ErrorCode {
     match error {
         DeskError::NotYours => ErrorCode::NotYours,
+        DeskError::NoAnswer => ErrorCode::NoAnswer,
         DeskError::Unavailable(_) | DeskError::Busy => ErrorCode::NotStored,
     }
 }
@@ -169,9 +210,11 @@ pub async fn refuse<W: Wire>(
         ErrorCode::Empty => (Line::Empty, None),
         ErrorCode::TooLong => (Line::TooLong, None),
         ErrorCode::NotStored => (Line::NotStored, Some(TRY_AGAIN)),
-        ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken | ErrorCode::NotYours => {
-            (Line::Unreadable, None)
-        }
+        ErrorCode::Unreadable
+        | ErrorCode::HelloFirst
+        | ErrorCode::BadToken
+        | ErrorCode::NotYours
+        | ErrorCode::NoAnswer => (Line::Unreadable, None),
     };
     let text = session.line(line);
     let error = ServerFrame::Error { code, client_id: client_id.map(ClientId::as_str), text: &text, retry_after };

@@ -69,7 +69,7 @@ async fn a_customer_asks_on_the_plain_page() {
     let database = TestDatabase::sqlite();
     let purser = TestPurser::start(&database).await;
     let page = &browser.client;
-    page.goto(&format!("http://{}/", purser.address)).await.expect("the page");
+    page.goto(&format!("http://{}/plain", purser.address)).await.expect("the page");
     let field = page.find(Locator::Id("text")).await.expect("a field");
     field.send_keys("do you deliver on saturdays?\u{E007}").await.expect("typing");
     let answer = within("the answer", page.wait().for_element(Locator::Css("#log .bot"))).await.expect("an answer");

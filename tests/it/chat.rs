@@ -6,7 +6,7 @@ use purser::clock::Clock;
 use purser::conversation::{Author, ConversationId};
 use serde_json::{Value, json};
 
-use crate::harness::{Plain, Setup, Slow, TestDatabase, TestPurser, Visitor};
+use crate::harness::{Plain, Setup, Slow, TestDatabase, TestPurser, Visitor, until};
 use crate::on_both_engines;
 
 on_both_engines! {
@@ -28,6 +28,11 @@ on_both_engines! {
     the_answer_comes_in_the_customers_language;
     a_suggestion_is_answered_by_its_button;
     when_nothing_fits_a_person_is_offered;
+    the_window_is_greeted_in_its_language;
+    an_answer_is_rated;
+    a_visitor_deletes_the_chat;
+    a_deleted_question_gets_no_answer;
+    what_nobody_has_seen_is_unread;
 }
 
 async fn the_plain_dialect_answers(database: &TestDatabase) {
@@ -378,5 +383,114 @@ async fn when_nothing_fits_a_person_is_offered(database: &TestDatabase) {
     assert_ne!(contact["text"], answer["text"]);
     let (_, asked) = typed.ask("m3", "talk to a person").await;
     assert_eq!(asked["text"], contact["text"], "by words as by the button");
+    purser.stop().await;
+}
+
+async fn the_window_is_greeted_in_its_language(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    for (language, greeting, starter) in [
+        ("en", "<p>Hello! What can I do for you?</p>", "Where is my parcel?"),
+        ("de-AT", "<p>Guten Tag! Was kann ich für Sie tun?</p>", "Wo ist mein Paket?"),
+    ] {
+        let mut customer = purser.typed().await;
+        let token = Visitor::new().token;
+        customer.send(json!({ "type": "hello", "token": token, "language": language })).await;
+        let site = customer.hear("welcome").await["site"].clone();
+        assert_eq!(site["greeting"], greeting);
+        assert_eq!(site["starters"][0]["text"], starter);
+        assert!(site["privacy"].as_str().is_some_and(|text| text.starts_with("<p>")));
+    }
+    purser.stop().await;
+}
+
+async fn an_answer_is_rated(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut tab = purser.visit(&visitor, 0).await;
+    let mut other_tab = purser.visit(&visitor, 0).await;
+    tab.ask("m1", "saturday delivery").await;
+    for (seq, thumb) in [(3, json!("up")), (4, json!("down")), (5, json!(null))] {
+        tab.send(json!({ "type": "rate", "seq": 2, "thumb": thumb })).await;
+        for tab in [&mut tab, &mut other_tab] {
+            let rated = tab.hear_where("the rating", |frame| frame["kind"] == "rated").await;
+            assert_eq!((&rated["seq"], &rated["answer"]), (&json!(seq), &json!(2)));
+            assert_eq!(rated.get("thumb").cloned().unwrap_or_default(), thumb);
+        }
+    }
+    // What is not there, or is the visitor's own, cannot be rated.
+    for seq in [0, 1, 3, 99, u32::MAX] {
+        tab.send(json!({ "type": "rate", "seq": seq, "thumb": "up" })).await;
+        assert_eq!(tab.hear("error").await["code"], "no_answer", "for {seq}");
+    }
+    purser.stop().await;
+}
+
+async fn a_visitor_deletes_the_chat(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut tab = purser.visit(&visitor, 0).await;
+    let mut other_tab = purser.visit(&visitor, 0).await;
+    tab.ask("m1", "saturday delivery").await;
+    tab.send(json!({ "type": "erase" })).await;
+    for tab in [&mut tab, &mut other_tab] {
+        let erased = tab.hear_where("the mark", |frame| frame["kind"] == "erased").await;
+        assert_eq!((&erased["seq"], &erased["author"]), (&json!(3), &json!("visitor")));
+    }
+    // Whoever comes back, with an old seq or with none, finds the mark and nothing else.
+    for seen in [0, 1] {
+        let mut back = purser.visit(&visitor, seen).await;
+        let kinds: Vec<Value> = back.events_to(3).await.iter().map(|event| event["kind"].clone()).collect();
+        assert_eq!(kinds, ["erased"]);
+    }
+    // And the chat goes on.
+    let (ack, answer) = tab.ask("m2", "saturday delivery").await;
+    assert_eq!((&ack["seq"], &answer["seq"]), (&json!(5), &json!(6)));
+    assert_eq!(ack["conversation"], json!(visitor.conversation));
+    purser.stop().await;
+}
+
+async fn a_deleted_question_gets_no_answer(database: &TestDatabase) {
+    let slow = Slow::new();
+    let purser = Setup::on(database).first(slow.clone()).start().await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    customer.say("m1", "slow secret").await;
+    customer.hear("ack").await;
+    slow.was_asked().await;
+    customer.send(json!({ "type": "erase" })).await;
+    customer.hear_where("the mark", |frame| frame["kind"] == "erased").await;
+    slow.release();
+    let (ack, answer) = customer.ask("m2", "saturday delivery").await;
+    assert_eq!((&ack["seq"], &answer["seq"]), (&json!(4), &json!(5)), "nothing came in between");
+    purser.stop().await;
+}
+
+async fn what_nobody_has_seen_is_unread(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    customer.ask("m1", "saturday delivery").await;
+    customer.ask("m2", "saturday delivery").await;
+    let unread = async |seen: u32| {
+        let body = json!({ "token": visitor.token, "seen": seen }).to_string();
+        let (status, answer) = purser.post("unread", &[], body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["unread"].as_u64()
+    };
+    assert_eq!(unread(0).await, Some(2));
+    assert_eq!(unread(2).await, Some(1));
+    // What was seen is stored when the visit ends, for the visitor's other browsers.
+    customer.send(json!({ "type": "seen", "seq": 4 })).await;
+    drop(customer);
+    until("the note", || async { (unread(0).await == Some(0)).then_some(()) }).await;
+
+    let body = json!({ "token": visitor.token }).to_string();
+    for (headers, body, expected) in [
+        (vec![("Origin", "https://evil.example")], body.as_str(), 403),
+        (vec![("Origin", "null")], body.as_str(), 403),
+        (vec![], "{", 400),
+        (vec![], r#"{"token":"short"}"#, 400),
+    ] {
+        assert_eq!(purser.post("unread", &headers, body.to_owned()).await.0, expected, "for {body}");
+    }
     purser.stop().await;
 }

@@ -13,6 +13,7 @@ mod conversations;
 mod frames;
 mod harness;
 mod http_api;
+mod pages;
 mod properties;
 mod proxy;
 mod servers;

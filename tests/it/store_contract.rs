@@ -52,6 +52,9 @@ on_both!(
     somebody_elses_conversation_is_a_conflict,
     a_closed_conversation_is_reopened,
     the_good_ones_of_a_bad_batch_are_stored,
+    deleting_leaves_nothing_but_the_mark,
+    a_writer_that_was_overtaken_by_a_deletion_has_a_conflict,
+    what_was_seen_is_not_unread,
     two_nodes_share_a_conversation,
     commits_are_told_in_order_and_before_the_caller,
     due_conversations_come_earliest_first,
@@ -401,6 +404,66 @@ async fn the_good_ones_of_a_bad_batch_are_stored(database: TestDatabase) {
     assert_eq!(store.conversation(said_before.id).await, Ok(Some(said_before)));
 }
 
+async fn deleting_leaves_nothing_but_the_mark(database: TestDatabase) {
+    let Opened { store, mut commits } = open(&database.url()).await;
+    let mut head = new();
+    for text in ["my secret", "my other secret"] {
+        head = stored(&store, &exchange(&head, text)).await;
+    }
+    let other = stored(&store, &exchange(&new(), "somebody else's")).await;
+    let erased = head.erase(NOW + 1).expect("something to delete");
+    head = stored(&store, &erased).await;
+    assert_eq!(log(&store, head.id).await, erased.events);
+    assert_eq!(store.open_conversation(head.visitor).await, Ok(None));
+    assert_eq!(store.conversation(head.id).await, Ok(Some(head.clone())));
+    assert_eq!(log(&store, other.id).await.len(), 2, "nobody else's is touched");
+    // Whoever follows is told, and the log goes on with the next number.
+    let mut told = Vec::new();
+    while let Ok(committed) = commits.try_recv() {
+        told.extend(committed.events.iter().map(|event| event.kind).filter(|kind| *kind == Kind::Erased));
+    }
+    assert_eq!(told, [Kind::Erased]);
+    head = stored(&store, &exchange(&head, "something new")).await;
+    let seqs: Vec<Seq> = log(&store, head.id).await.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [5, 6, 7, 8], "the mark, reopened, a question, its answer");
+}
+
+async fn a_writer_that_was_overtaken_by_a_deletion_has_a_conflict(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let head = stored(&store, &question(&new(), "my secret")).await;
+    let asked = log(&store, head.id).await.pop().expect("a question");
+    let late = head.answer(asked.id, asked.seq, reply("About your secret"), NOW, LIMIT).expect("an answer");
+    stored(&store, &head.erase(NOW).expect("something to delete")).await;
+    assert_eq!(store.append(late).await, Err(AppendError::Conflict));
+    assert_eq!(log(&store, head.id).await.len(), 1);
+}
+
+async fn what_was_seen_is_not_unread(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let mut head = new();
+    assert_eq!(store.unread(head.visitor, 0).await, Ok(0));
+    for number in 1..=3 {
+        head = stored(&store, &exchange(&head, &format!("question {number}"))).await;
+    }
+    assert_eq!(store.unread(head.visitor, 0).await, Ok(3), "answers count, own messages do not");
+    assert_eq!(store.unread(head.visitor, 4).await, Ok(1));
+    store.note_seen(head.id, 4);
+    store.note_seen(head.id, 2);
+    let other = stored(&store, &exchange(&new(), "somebody else's")).await;
+    store.note_seen(other.id, 99);
+    // The writer notes it after what was ordered before it.
+    head = stored(&store, &exchange(&head, "question 4")).await;
+    store.note_seen(head.id, 1);
+    let other = stored(&store, &exchange(&other, "somebody else's")).await;
+    assert_eq!(store.unread(head.visitor, 0).await, Ok(2));
+    assert_eq!(store.unread(other.visitor, 0).await, Ok(2), "nobody has seen what is not there yet");
+    assert_eq!(store.unread(visitor(), 0).await, Ok(0));
+    for number in 0..100 {
+        head = stored(&store, &exchange(&head, &format!("question {number}"))).await;
+    }
+    assert_eq!(store.unread(head.visitor, 0).await, Ok(99), "nobody counts further");
+}
+
 /// Several writers on one database; on SQLite, where there is one, several tasks.
 async fn two_nodes_share_a_conversation(database: TestDatabase) {
     let first = open(&database.url()).await.store;
@@ -666,16 +729,20 @@ fn any_event() -> impl Strategy<Value = Event> {
     let provenance = (names, prop::option::of(names), "[0-9a-f]{12}", any::<u32>())
         .prop_map(|(responder, entry, revision, micros)| Provenance { responder, entry, revision, micros });
     let buttons = prop::collection::vec((any::<String>(), prop::option::of(names)), 0..3);
-    let meta = (buttons, prop::option::of(names), prop::option::of(names), prop::option::of(any::<Seq>())).prop_map(
-        |(buttons, choice, language, question)| Meta {
+    let thumb = prop::sample::select(vec![Some(Thumb::Up), Some(Thumb::Down), None]);
+    let rated = prop::option::of((any::<Seq>(), thumb).prop_map(|(answer, thumb)| Rated { answer, thumb }));
+    let question = prop::option::of(any::<Seq>());
+    let meta = (buttons, prop::option::of(names), prop::option::of(names), question, rated).prop_map(
+        |(buttons, choice, language, question, rated)| Meta {
             buttons: buttons.into_iter().map(|(text, choice)| Button { text, choice }).collect(),
             choice,
             language,
             question,
+            rated,
         },
     );
     let author = prop::sample::select(vec![Author::Visitor, Author::Agent, Author::Bot, Author::System]);
-    let kind = prop::sample::select(vec![Kind::Message, Kind::Reopened]);
+    let kind = prop::sample::select(vec![Kind::Message, Kind::Reopened, Kind::Rated]);
     let start = (0..i64::MAX / 2, kind, author, any::<String>(), any::<bool>());
     (start, prop::option::of(provenance), meta).prop_map(|((at, kind, author, body, named), provenance, meta)| {
         let client_id = named.then(|| ClientId::new().as_str().to_owned());

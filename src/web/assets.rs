@@ -1,0 +1,204 @@
+//! The static files: all inside the binary, compressed once, and told apart by a hash of what they hold.
+//!
+//! The sources are plain modules that a browser could load as they are. What is served is a little less: the modules
+//! of the window are put into one file, so that opening it costs one round trip, and comments stay here.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::LazyLock;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use salvo::http::header::{
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    VARY,
+};
+use salvo::http::{HeaderName, HeaderValue, StatusCode};
+use salvo::prelude::*;
+use sha2::{Digest, Sha256};
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// The modules of the window, each after those that it needs.
+const WINDOW: [&str; 5] = [
+    include_str!("../../static/chat/look.js"),
+    include_str!("../../static/chat/nodes.js"),
+    include_str!("../../static/chat/link.js"),
+    include_str!("../../static/chat/log.js"),
+    include_str!("../../static/chat/window.js"),
+];
+
+/// Further files of the window, which stand beside it.
+const BESIDE: [(&str, &str); 2] = [
+    ("text.de.js", include_str!("../../static/chat/text.de.js")),
+    ("text.en.js", include_str!("../../static/chat/text.en.js")),
+];
+
+const LOADER: &str = include_str!("../../static/widget.js");
+/// What the loader says for the folder of the window's files; the revision goes there.
+const FOLDER: &str = "\"chat/\"";
+
+/// How long a browser takes the loader from its cache; it asks again meanwhile for a day.
+const LOADER_KEPT: &str = "max-age=300, stale-while-revalidate=86400";
+/// The revision is in the path, so what stands there never changes.
+const KEPT_FOREVER: &str = "public, max-age=31536000, immutable";
+/// Whether it is still the same is asked each time.
+const ASKED: &str = "no-cache";
+
+struct Asset {
+    kind: &'static str,
+    plain: Vec<u8>,
+    gzip: Vec<u8>,
+    etag: String,
+}
+
+struct Assets {
+    /// Of the window's files.
+    revision: String,
+    /// By name: of the window's files and of the others.
+    window: HashMap<&'static str, Asset>,
+    others: HashMap<&'static str, Asset>,
+}
+
+static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
+    let mut window = vec![("window.js", joined(&WINDOW))];
+    window.extend(BESIDE.map(|(name, source)| (name, squeezed(source))));
+    let mut hash = Sha256::new();
+    for (name, text) in &window {
+        hash.update(name);
+        hash.update(text);
+    }
+    let revision = hex(&hash.finalize()[..6]);
+    let loader = squeezed(LOADER).replace(FOLDER, &format!("\"{revision}/\""));
+    let others = [
+        ("widget.js", Asset::new(SCRIPT, &loader)),
+        ("demo.js", Asset::new(SCRIPT, include_str!("../../static/demo.js"))),
+        ("demo.css", Asset::new(STYLE, include_str!("../../static/demo.css"))),
+        ("plain.js", Asset::new(SCRIPT, include_str!("../../static/plain.js"))),
+        ("plain.css", Asset::new(STYLE, include_str!("../../static/plain.css"))),
+    ];
+    Assets {
+        revision,
+        window: window.into_iter().map(|(name, text)| (name, Asset::new(SCRIPT, &text))).collect(),
+        others: others.into(),
+    }
+});
+
+impl Asset {
+    fn new(kind: &'static str, text: &str) -> Asset {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory does not fail; if it did, nothing would be sent compressed.
+        let gzip = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
+        let etag = format!("\"{}\"", hex(&Sha256::digest(text)[..8]));
+        Asset { kind, plain: text.into(), gzip, etag }
+    }
+}
+
+/// `GET /static/{name}`
+#[handler]
+pub async fn file(req: &mut Request, res: &mut Response) -> Result<(), StatusError> {
+    let name = req.param::<&str>("name").unwrap_or_default();
+    let asset = ASSETS.others.get(name).ok_or_else(StatusError::not_found)?;
+    send(req, res, asset, if name == "widget.js" { LOADER_KEPT } else { ASKED })
+}
+
+/// `GET /static/{revision}/{name}`: a file of the window. A loader that was kept from before an upgrade gets the file
+/// of today.
+#[handler]
+pub async fn window_file(req: &mut Request, res: &mut Response) -> Result<(), StatusError> {
+    let revision = req.param::<&str>("revision").unwrap_or_default();
+    let asset = ASSETS.window.get(req.param::<&str>("name").unwrap_or_default()).ok_or_else(StatusError::not_found)?;
+    send(req, res, asset, if revision == ASSETS.revision { KEPT_FOREVER } else { ASKED })
+}
+
+fn send(req: &Request, res: &mut Response, asset: &'static Asset, cache: &'static str) -> Result<(), StatusError> {
+    let header = |name| req.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    let known = header(IF_NONE_MATCH).split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
+    let zipped = !asset.gzip.is_empty() && takes_gzip(header(ACCEPT_ENCODING));
+    let headers: [(HeaderName, &str); 4] = [
+        (CACHE_CONTROL, cache),
+        (ETAG, &asset.etag),
+        (VARY, "Accept-Encoding"),
+        // The modules are for pages of every site; what a chat may do from there is another question.
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    for (name, value) in headers {
+        let value = HeaderValue::try_from(value).map_err(|_| StatusError::internal_server_error())?;
+        res.headers_mut().insert(name, value);
+    }
+    res.headers_mut()
+        .insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
+    if known {
+        res.status_code(StatusCode::NOT_MODIFIED);
+        return Ok(());
+    }
+    res.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
+    if zipped {
+        res.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    let body: &'static [u8] = if zipped { &asset.gzip } else { &asset.plain };
+    res.write_body(body).map_err(|_| StatusError::internal_server_error())
+}
+
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        parts.next() == Some("gzip") && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+/// The modules as one: each keeps its names, imports of each other fall away, and only the last one exports.
+fn joined(modules: &[&str]) -> String {
+    let mut text = String::new();
+    for (at, module) in modules.iter().enumerate() {
+        let last = at + 1 == modules.len();
+        for line in squeezed(module).lines().filter(|line| !line.starts_with("import {")) {
+            text.push_str(line.strip_prefix("export ").filter(|_| !last).unwrap_or(line));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Without comment lines and indentation.
+fn squeezed(source: &str) -> String {
+    let lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.fold(String::with_capacity(source.len()), |text, line| text + line + "\n")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_become_one() {
+        let a = "// Says a.\nexport const a = () => {\n  // Here.\n  return `//`;\n};\n";
+        let b = "import { a } from \"./a.js\";\n\nexport const b = a();\n";
+        assert_eq!(joined(&[a, b]), "const a = () => {\nreturn `//`;\n};\nexport const b = a();\n");
+    }
+
+    #[test]
+    fn the_loader_names_the_revision() {
+        let loader = std::str::from_utf8(&ASSETS.others["widget.js"].plain).expect("text");
+        assert_eq!(loader.matches(&format!("\"{}/\"", ASSETS.revision)).count(), 1);
+        assert!(!loader.contains(FOLDER));
+    }
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        for (accepted, takes) in [
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, gzip;q=0.5", true),
+            ("gzip;q=0", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            assert_eq!(takes_gzip(accepted), takes, "{accepted}");
+        }
+    }
+}

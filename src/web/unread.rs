@@ -1,0 +1,31 @@
+//! The one request of a page whose chat nobody has opened yet: is there anything to read?
+
+use salvo::http::HeaderValue;
+use salvo::http::header::CACHE_CONTROL;
+use salvo::prelude::*;
+use serde_json::json;
+
+use super::admission::check_origin;
+use super::{door, protocol, typed};
+
+/// More is no request of ours.
+const LONGEST: usize = 1_024;
+
+/// `POST /api/chat/unread` with `{"token", "seen"}`: answers `{"unread": n}`, at most 99. The body may come as plain
+/// text, so that a page of another site needs no second request for permission.
+#[handler]
+pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let door = door(depot)?;
+    check_origin(&door, req)?;
+    let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
+    let asked = serde_json::from_slice::<protocol::Unread>(body);
+    let asked = asked.map_err(|_| StatusError::bad_request().brief("the body is {\"token\": \"…\", \"seen\": 7}"))?;
+    let visitor = typed::visitor(&asked.token).map_err(|_| StatusError::bad_request().brief("this is no token"))?;
+    let count = door.store.unread(visitor, asked.seen).await.map_err(|error| {
+        tracing::warn!(%error, "unread messages cannot be counted");
+        StatusError::service_unavailable()
+    })?;
+    res.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    res.render(Json(json!({ "unread": count })));
+    Ok(())
+}
