@@ -18,6 +18,7 @@
 //! - [`desk`]: the asynchronous shell around the decisions; the one place where messages come in.
 //! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, the request for a person.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
+//! - [`text`]: what is said in a sentence: numbers of parcels, amounts, places, days.
 //! - [`store`]: the log on two engines, and the one writer.
 //! - [`fanout`]: committed events to those who follow.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
@@ -44,5 +45,6 @@ pub mod finding;
 pub mod recording;
 pub mod responders;
 pub mod store;
+pub mod text;
 pub mod web;
 pub mod yaml;

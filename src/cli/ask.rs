@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::recording::word;
 use crate::responders::Turn;
 use crate::responders::pipeline::{Answered, Pipeline};
+use crate::text::parcel::{Check, parcel_numbers};
 
 /// What `purser ask` takes.
 #[derive(Debug, Args)]
@@ -37,11 +38,25 @@ struct Line<'a> {
     suggestions: Vec<&'a str>,
     score: Option<f32>,
     lookups: u32,
+    numbers: Vec<Number>,
     micros: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Vec<(String, Vec<String>)>>,
+}
+
+/// A parcel number in the text.
+#[derive(Debug, Serialize)]
+struct Number {
+    compact: String,
+    carrier: &'static str,
+}
+
+/// The parcel numbers of a text whose check digit fits or that have none.
+fn numbers(text: &str) -> Vec<Number> {
+    let found = parcel_numbers(text).into_iter().filter(|number| number.check >= Check::Absent);
+    found.map(|number| Number { compact: number.compact, carrier: number.carrier.code() }).collect()
 }
 
 /// Answers all lines of standard input. Output is gathered unless somebody sits before it.
@@ -93,6 +108,7 @@ fn write_json(
         suggestions: answered.suggested().collect(),
         score: answered.score,
         lookups: 0,
+        numbers: numbers(&turn.text),
         micros: message.provenance.micros,
         trace: why.then(|| trace(&answered.trace)),
         why: why.then(|| pipeline.explain(turn)),

@@ -119,7 +119,8 @@ enum Command {
         purser ask --json < questions.txt > answers.jsonl\n  \
         purser ask --why --lang de\n\n\
         With --json each line of the output is an object: text, language, outcome (answer, ask, suggest, pass or\n\
-        handover), responder, entry, suggestions, score, lookups, micros. No store is touched.")]
+        handover), responder, entry, suggestions, score, lookups, numbers (of parcels: compact, carrier), micros. No\n\
+        store is touched.")]
     Ask(ask::Options),
     /// Replay recorded conversations against the content of today
     #[command(after_help = "Examples:\n  \

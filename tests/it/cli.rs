@@ -156,7 +156,7 @@ fn ask_answers_each_line_by_itself() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(lines.len(), 4, "a line for each: {ran:?}");
-    let keys = "text,language,outcome,responder,entry,suggestions,score,lookups,micros";
+    let keys = "text,language,outcome,responder,entry,suggestions,score,lookups,numbers,micros";
     let mut from = 0;
     for key in keys.split(',') {
         let at = lines[0][from..].find(&format!("\"{key}\":")).unwrap_or_else(|| panic!("{key} in {}", lines[0]));

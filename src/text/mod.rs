@@ -1,0 +1,14 @@
+//! What scripts would be slow or clumsy at: finding numbers, amounts, places and days in a sentence, and writing
+//! them in a language. All of it is pure: text in, values out.
+//!
+//! [`words`] parts a sentence; [`number`] reads digits and number words; [`quantity`], [`money`], [`date`], [`place`]
+//! and [`postcode`] find what their names say; [`parcel`] knows the parcel numbers of the carriers.
+
+pub mod date;
+pub mod money;
+pub mod number;
+pub mod parcel;
+pub mod place;
+pub mod postcode;
+pub mod quantity;
+pub mod words;
