@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Content, Folders, Snapshot};
 use crate::desk::Desk;
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Pace};
 use crate::responders::Responder;
 use crate::responders::faq::Faq;
 use crate::responders::person::Person;
@@ -34,18 +34,33 @@ pub struct App {
     background: TaskTracker,
 }
 
+/// What tests, and nobody else, want otherwise than it is.
+#[derive(Default)]
+pub struct Tuning {
+    /// The clock.
+    pub clock: Clock,
+    /// Further responders, which are asked before the others.
+    pub first: Vec<Arc<dyn Responder>>,
+    /// How soon the fan-out looks after what is missing.
+    pub pace: Pace,
+}
+
 impl App {
     /// Opens the store, loads the content, and starts what runs in the background: the content watch and the wake.
     pub async fn build(config: Config) -> anyhow::Result<App> {
-        App::build_with(config, Clock::System, Vec::new()).await
+        App::build_with(config, Tuning::default()).await
     }
 
-    /// The same with a clock of the caller's and further responders, which are asked before the others.
-    pub async fn build_with(config: Config, clock: Clock, first: Vec<Arc<dyn Responder>>) -> anyhow::Result<App> {
+    /// The same, with what a caller may want otherwise.
+    pub async fn build_with(config: Config, tuning: Tuning) -> anyhow::Result<App> {
+        let Tuning { clock, first, pace } = tuning;
         let queue = usize::try_from(config.limits.socket_queue).context("limits.socket_queue")?;
-        let fanout = Fanout::new(queue);
+        let fanout = Fanout::with(queue, config.redis.clone(), pace);
         let publish = fanout.clone();
-        let store = Store::open(&config.database, move |committed| publish.publish(&committed)).await?;
+        let store = Store::open(&config.database, move |committed| publish.publish(committed)).await?;
+        if config.redis.is_some() && !store.is_shared() {
+            tracing::warn!("Redis connects several nodes, and only one can use an SQLite file: see `database`");
+        }
 
         // The content comes before the desk that it is for, and goes on changing after.
         let late_desk: Arc<std::sync::OnceLock<Arc<Desk>>> = Arc::default();
@@ -73,6 +88,9 @@ impl App {
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
+        let in_force = content.clone();
+        let revision = move || in_force.in_force().revision.clone();
+        background.spawn(fanout.clone().run(store.clone(), revision, stop.clone()));
         Ok(App { config, store, fanout, content, desk, stop, background })
     }
 
@@ -100,16 +118,16 @@ impl App {
     pub fn describe(&self) -> Vec<String> {
         let snapshot = self.content.in_force();
         let faq = &snapshot.faq;
-        vec![
-            format!("store    {}", self.store.describe()),
-            format!(
-                "content  {}: {} entries, {} phrases in {}",
-                snapshot.revision,
-                faq.entries(),
-                faq.phrases(),
-                faq.languages().join(", ")
-            ),
-        ]
+        let mut lines = vec![format!("store    {}", self.store.describe())];
+        lines.extend(self.fanout.redis().map(|redis| format!("nodes    connected by {redis}")));
+        lines.push(format!(
+            "content  {}: {} entries, {} phrases in {}",
+            snapshot.revision,
+            faq.entries(),
+            faq.phrases(),
+            faq.languages().join(", ")
+        ));
+        lines
     }
 
     /// Serves on this listener until `stop` is ready, then ends what is under way and returns.

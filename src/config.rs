@@ -20,6 +20,7 @@ use raw::{Entries, Raw};
 pub use values::language;
 use values::{Value, folder, listen, log, number, origin, pipeline, token};
 
+use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
 use crate::store::{DatabaseUrl, UrlError};
 use crate::yaml;
@@ -28,9 +29,10 @@ use crate::yaml;
 pub const FILE: &str = "purser.yaml";
 
 /// The names of all keys.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "listen",
     "database",
+    "redis",
     "faq",
     "plugins",
     "templates",
@@ -49,15 +51,12 @@ pub const KEYS: [&str; 15] = [
 /// The responders that a pipeline can be made of.
 pub const RESPONDERS: [&str; 2] = ["faq", "person"];
 
-/// What `redis` is answered with, wherever it is given.
-const NO_REDIS: &str = "this version of purser runs on one node and does not use Redis. Remove the setting; \
-                        with one node nothing is missing, and a second node must not be started on the same database";
 /// Variables that are none of the configuration's keys.
 const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];
 /// The key that has keys of its own.
 const LIMITS: &str = "limits";
 /// Keys whose values are not shown.
-const SECRETS: [&str; 2] = ["database", "admin_token"];
+const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
 /// All that an operator can set. `purser.example.yaml` describes every key.
 #[derive(Debug, Clone)]
@@ -66,6 +65,8 @@ pub struct Config {
     pub listen: String,
     /// The store.
     pub database: DatabaseUrl,
+    /// What connects several nodes on one database.
+    pub redis: Option<RedisUrl>,
     /// The folder with the FAQ.
     pub faq: PathBuf,
     /// The folder with the plugins.
@@ -106,6 +107,7 @@ impl Default for Config {
         Config {
             listen: "127.0.0.1:8080".to_owned(),
             database: "sqlite://purser.db".parse().expect("the default database is valid"),
+            redis: None,
             faq: PathBuf::from("faq"),
             plugins: PathBuf::from("plugins"),
             templates: None,
@@ -153,7 +155,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What the command line sets: keys of [`KEYS`] (or `redis`, which is refused) with their values.
+/// What the command line sets: keys of [`KEYS`] with their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags(pub Vec<(&'static str, String)>);
 
@@ -187,8 +189,7 @@ impl Config {
             Err(error) => problems.push(format!("cannot read {}: {error}", path.display())),
         }
         for (name, value) in env {
-            let key = if name == variable("redis") { Some("redis") } else { key_of(&name) };
-            if let Some(key) = key
+            if let Some(key) = key_of(&name)
                 && let Err(problem) = config.set(key, &Value::One(value))
             {
                 problems.push(format!("{name}: {problem}"));
@@ -230,7 +231,6 @@ impl Config {
                 problems.push(without_secrets(finding, text).to_string());
             };
             let taken = match value.value {
-                _ if full == "redis" => Err(NO_REDIS.to_owned()),
                 _ if !KEYS.contains(&full.as_str()) && full != LIMITS => {
                     problem(key.referenced, format!("unknown key `{}`", key.value), Some(key_hint(within, &key.value)));
                     continue;
@@ -259,6 +259,9 @@ impl Config {
             "database" => {
                 self.database = value.one()?.parse().map_err(|error: UrlError| error.to_string())?;
             }
+            "redis" => {
+                self.redis = Some(value.one()?.parse().map_err(|error: RedisUrlError| error.to_string())?);
+            }
             "faq" => self.faq = folder(value.one()?)?,
             "plugins" => self.plugins = folder(value.one()?)?,
             "templates" => self.templates = Some(folder(value.one()?)?),
@@ -272,7 +275,6 @@ impl Config {
             "limits.sockets" => self.limits.sockets = number(value.one()?, 1..=1_000_000)?,
             "limits.socket_queue" => self.limits.socket_queue = number(value.one()?, 4..=10_000)?,
             "limits.stop_seconds" => self.limits.stop_seconds = number(value.one()?, 0..=600)?,
-            "redis" => return Err(NO_REDIS.to_owned()),
             _ => return Err("there is no such key".to_owned()),
         }
         Ok(())

@@ -86,8 +86,8 @@ struct Server {
     /// A folder whose pages and lines replace the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Settings of the server")]
     templates: Option<String>,
-    /// Refused with the reason, since ignoring it would be worse
-    #[arg(long, value_name = "URL", hide = true)]
+    /// What connects several nodes on one MariaDB: redis://HOST:6379, or redis+sentinel://HOST:26379,HOST:26379/NAME
+    #[arg(long, value_name = "URL", help_heading = "Settings of the server")]
     redis: Option<String>,
 }
 
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn every_option_of_a_setting_is_a_key() {
-        for flag in ["listen", "database", "templates", "faq", "plugins", "log"] {
+        for flag in ["listen", "database", "redis", "templates", "faq", "plugins", "log"] {
             assert!(config::KEYS.contains(&flag), "{flag}");
         }
     }

@@ -32,7 +32,7 @@ fn the_example_holds_every_key_with_its_default() {
 #[test]
 fn every_key_of_the_example_takes_another_value() {
     // An example whose keys nobody reads would hold the defaults, too.
-    let text = "listen: localhost:0\ndatabase: sqlite://other.db\nfaq: a\nplugins: b\ntemplates: c\nlanguage: de-AT\n\
+    let text = "listen: localhost:0\ndatabase: sqlite://other.db\nredis: redis://b\nfaq: a\nplugins: b\ntemplates: c\nlanguage: de-AT\n\
                 origins: [HTTPS://Shop.example/, \"b.example:443\", http://c.example:443]\npipeline: [person]\n\
                 admin_token: 0123456789abcdef\nlog: purser=debug,warn\nlimits: { answer_seconds: 20,\n \
                 responder_seconds: 5, sockets: 1_000, socket_queue: 8, stop_seconds: 0 }\n";
@@ -85,7 +85,7 @@ fn problems_name_the_place_and_the_way_out() {
         ("limits:\n  sokets: 3\n", "unknown key `sokets`\n --> purser.yaml:2:3"),
         ("limits:\n  sokets: 3\n", "did you mean `sockets`?"),
         ("sockets: 3\n", "it belongs into `limits`"),
-        ("colour: red\n", "the keys are listen, database, faq"),
+        ("colour: red\n", "the keys are listen, database, redis, faq"),
         ("listen: 8080\n", "listen: `8080` is not an address; write host:port"),
         ("listen: 127.0.0.1:99999\n", "is not an address"),
         ("listen: [a, b]\n", "listen: one value is expected, not a list"),
@@ -104,7 +104,7 @@ fn problems_name_the_place_and_the_way_out() {
         ("pipeline: []\n", "nothing would ever be answered"),
         ("log: loud\n", "`loud` is no log level"),
         ("database: purser.db\n", "database: a database is sqlite://FILE or mysql://"),
-        ("redis: redis://localhost\n", "runs on one node and does not use Redis. Remove the setting"),
+        ("redis: localhost\n", "redis: Redis is redis://HOST:6379, rediss://HOST:6379 with TLS"),
         ("just a text\n", "keys and values are expected"),
         ("faq: a\nfaq: b\n", "the key `faq` stands here twice"),
         ("faq: [a\n", "purser.yaml:"),
@@ -122,7 +122,7 @@ fn problems_of_variables_and_flags_name_them() {
     let flags = Flags(vec![("listen", "nowhere".to_owned()), ("redis", "x".to_owned())]);
     let shown = Config::load(Some(Path::new("/dev/null")), env, &flags).unwrap_err().to_string();
     for expected in
-        ["PURSER_LIMITS_SOCKETS: `many`", "PURSER_REDIS: this version", "--listen: `nowhere`", "--redis: this"]
+        ["PURSER_LIMITS_SOCKETS: `many`", "PURSER_REDIS: Redis is", "--listen: `nowhere`", "--redis: Redis is"]
     {
         assert!(shown.contains(expected), "{expected}: {shown}");
     }
@@ -146,11 +146,12 @@ fn unknown_variables_warn_and_known_ones_do_not() {
 
 #[test]
 fn secrets_show_nowhere() {
-    let text = "database: mysql://shop:s3cret@db/chat\nadmin_token: s3cret-s3cret-s3cret\n";
+    let text = "database: mysql://shop:s3cret@db/chat\nredis: redis://:s3cret@b\nadmin_token: s3cret-s3cret-s3cret\n";
     let shown = format!("{:?}", from_text(text).unwrap());
     assert!(!shown.contains("s3cret") && shown.contains("***"), "{shown}");
     for text in [
         "database: mysql://shop:s3cret@/chat\n",
+        "redis: redis://:s3cret@b/c\n",
         "admin_token: s3cret\n",
         "admin_tokn: s3cret\n",
         "admin_token: [s3cret, b]\n",

@@ -69,8 +69,8 @@ impl Author {
     }
 }
 
-/// One thing that happened in a conversation.
-#[derive(Debug, Clone, PartialEq)]
+/// One thing that happened in a conversation. As JSON it goes from node to node; clients get another form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Names the event.
     pub id: EventId,
@@ -83,12 +83,16 @@ pub struct Event {
     /// Who did it.
     pub author: Author,
     /// A visitor's plain text, or an answer's Markdown; empty where the kind says all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
     /// The id that the client gave; for an answer [`EventId::answer_key`] of its question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// How a bot's message came about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
     /// What else belongs to it.
+    #[serde(default, skip_serializing_if = "Meta::is_empty")]
     pub meta: Meta,
 }
 

@@ -1,6 +1,6 @@
 //! Reading conversations and their logs.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
@@ -125,6 +125,38 @@ pub(super) async fn unread(engine: &Engine, visitor: VisitorId, seen: Seq) -> Re
         let rows = query.bind(&visitor.0[..]).bind(i64::from(seen)).fetch_all(&side.readers).await?;
         Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
     })
+}
+
+/// So many conversations are looked up at a time. Shorter lists repeat their last key: two statements, always prepared.
+const PIECES: [usize; 2] = [256, 16];
+
+static LAST_SEQS: LazyLock<[String; 2]> = LazyLock::new(|| {
+    PIECES.map(|keys| format!("SELECT id, last_seq FROM conversations WHERE id IN ({})", vec!["?"; keys].join(",")))
+});
+
+pub(super) async fn last_seqs(
+    engine: &Engine,
+    mut ids: &[ConversationId],
+) -> Result<Vec<(ConversationId, Seq)>, StoreError> {
+    let mut last_seqs = Vec::with_capacity(ids.len());
+    while let Some(filler) = ids.last() {
+        let size = usize::from(ids.len() <= PIECES[1]);
+        let (piece, rest) = ids.split_at(ids.len().min(PIECES[size]));
+        let padding = std::iter::repeat_n(filler, PIECES[size] - piece.len());
+        on!(Engine, engine, side => {
+            let mut query = sqlx::query(LAST_SEQS[size].as_str());
+            for id in piece.iter().chain(padding) {
+                query = query.bind(id.0);
+            }
+            for row in query.fetch_all(&side.readers).await? {
+                let seq = Seq::try_from(row.try_get::<i64, _>(1)?);
+                let unreadable = |_| StoreError::Unreadable("the end of a conversation".to_owned());
+                last_seqs.push((ConversationId(row.try_get(0)?), seq.map_err(unreadable)?));
+            }
+        });
+        ids = rest;
+    }
+    Ok(last_seqs)
 }
 
 /// The events that this version knows; the others are skipped.

@@ -121,6 +121,11 @@ impl Store {
         self.0.engine.describe()
     }
 
+    /// Whether other nodes may write to this database too.
+    pub fn is_shared(&self) -> bool {
+        self.0.engine.is_shared()
+    }
+
     /// Appends to a conversation's log and waits until that is durable.
     pub async fn append(&self, decision: Decision) -> Result<(), AppendError> {
         let deadline = Instant::now() + self.0.limits.patience;
@@ -159,6 +164,11 @@ impl Store {
     /// The visitor's conversation that is not closed.
     pub async fn open_conversation(&self, visitor: VisitorId) -> Result<Option<Conversation>, StoreError> {
         self.read(events::open_conversation(&self.0.engine, visitor)).await
+    }
+
+    /// Where these conversations end; those that nothing is stored of are left out.
+    pub async fn last_seqs(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Seq)>, StoreError> {
+        self.read(events::last_seqs(&self.0.engine, ids)).await
     }
 
     /// The first `limit` events after `after`, ascending.

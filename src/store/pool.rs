@@ -105,6 +105,11 @@ impl Engine {
         on!(Engine, self, side => side.shown.clone())
     }
 
+    /// Whether others may have it open too.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Engine::Maria(_))
+    }
+
     pub(super) async fn close(&self) {
         on!(Engine, self, side => {
             side.readers.close().await;

@@ -101,6 +101,20 @@ impl<W: Wire> Session<W> {
         self.sent = sent;
     }
 
+    /// Ready when nothing that is committed from now on can be missed: the log may be read.
+    pub async fn heard(&mut self) {
+        if let Some(subscription) = &self.subscription {
+            subscription.heard().await;
+        }
+    }
+
+    /// Says where the log ended when it was read.
+    pub fn starts_at(&self, last: Seq) {
+        if let Some(subscription) = &self.subscription {
+            subscription.starts_at(last);
+        }
+    }
+
     /// Says that everything up to `seq` is out.
     pub fn sent(&mut self, seq: Seq) {
         self.sent = Some(seq);

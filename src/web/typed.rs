@@ -79,11 +79,13 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     let id = seat.conversation();
     // Following comes before reading: what is committed in between is heard twice and sent once.
     session.follow(id, Some(seen));
+    session.heard().await;
     session.seat = Some(seat);
     let last = match last_seq(&session.door, id).await {
         Ok(last) => last,
         Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
     };
+    session.starts_at(last);
     let site = site(session);
     let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site };
     session.wire.feed(welcome.frame()).await?;

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("responders", &["conversation", "finding", "yaml"]),
     ("content", &["clock", "conversation", "finding", "responders", "store", "yaml"]),
     ("desk", &["clock", "conversation", "responders", "store"]),
-    ("config", &["finding", "responders", "store", "yaml"]),
+    ("config", &["fanout", "finding", "responders", "store", "yaml"]),
     ("web", &["config", "content", "conversation", "desk", "fanout", "responders", "store"]),
     ("app", &["clock", "config", "content", "desk", "fanout", "responders", "store", "web"]),
     ("recording", &["clock", "conversation", "finding", "responders", "yaml"]),
@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const LIBRARIES: &[(&str, &str)] = &[
     ("salvo", "web"),
     ("sqlx", "store"),
+    ("redis", "fanout"),
     ("ammonia", "web"),
     ("notify", "content"),
     ("clap", "cli"),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use purser::app::App;
+use purser::app::{App, Tuning};
 use purser::clock::Clock;
 use purser::config::Config;
 use purser::conversation::ConversationId;
 use purser::desk::Desk;
-use purser::fanout::Fanout;
+use purser::fanout::{Fanout, Pace};
 use purser::responders::{Answer, BoxFuture, Reply, Responder, Turn};
 use purser::store::Store;
 use serde_json::{Value, json};
@@ -69,12 +69,14 @@ pub struct Setup<'a> {
     pub clock: Clock,
     /// Responders that are asked before the FAQ.
     pub first: Vec<Arc<dyn Responder>>,
+    pub pace: Pace,
     pub change: Box<dyn FnOnce(&mut Config) + 'a>,
 }
 
 impl<'a> Setup<'a> {
     pub fn on(database: &'a TestDatabase) -> Setup<'a> {
-        Setup { database, clock: Clock::System, first: Vec::new(), change: Box::new(|_| ()) }
+        let (clock, pace) = (Clock::System, Pace::default());
+        Setup { database, clock, first: Vec::new(), pace, change: Box::new(|_| ()) }
     }
 
     pub fn clock(mut self, clock: &Clock) -> Setup<'a> {
@@ -108,7 +110,8 @@ impl<'a> Setup<'a> {
             ..Config::default()
         };
         (self.change)(&mut config);
-        let app = App::build_with(config, self.clock, self.first).await.expect("purser starts");
+        let tuning = Tuning { clock: self.clock, first: self.first, pace: self.pace };
+        let app = App::build_with(config, tuning).await.expect("purser starts");
         let listener = purser::web::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let address = listener.local_addr().expect("a local address");
         let (desk, store, fanout) = (app.desk().clone(), app.store().clone(), app.fanout().clone());

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod content;
 mod conversations;
+mod fanout;
 mod frames;
 mod harness;
 mod http_api;

@@ -23,31 +23,169 @@ const REQUIRED: &str = "PURSER_TESTS_NEED_SERVERS";
 /// A private MariaDB server that flushes at commit. Its default character set is latin1, as on a server that nobody
 /// configured.
 pub struct MariaDb {
+    process: Guarded,
     folder: TempDir,
     port: u16,
-    /// A shell that kills the server and removes the folder as soon as its standard input ends, which it does when
-    /// this process ends, even by a signal.
-    guard: Option<Child>,
 }
 
 /// The server that the tests of this process share; each takes its own database. `None`, and said aloud, where it
 /// cannot be started.
 pub fn mariadb() -> Option<&'static MariaDb> {
     static SERVER: OnceLock<Option<MariaDb>> = OnceLock::new();
-    SERVER
-        .get_or_init(|| match MariaDb::start() {
-            Ok(server) => Some(server),
-            Err(error) => {
-                assert!(std::env::var_os(REQUIRED).is_none(), "MariaDB cannot be started: {error}");
-                // Past the test runner, which swallows what passing tests print.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "\n*** MariaDB cannot be started, its tests are SKIPPED: {error}\n*** (on Debian: apt-get install mariadb-server)\n"
-                );
-                None
+    SERVER.get_or_init(|| or_skip("MariaDB", "mariadb-server", MariaDb::start())).as_ref()
+}
+
+/// The Redis that the tests of this process share: their conversations are different ones. `None`, and said aloud,
+/// where it cannot be started.
+pub fn redis() -> Option<&'static Redis> {
+    static SERVER: OnceLock<Option<Redis>> = OnceLock::new();
+    SERVER.get_or_init(|| or_skip("Redis", "redis-server", Redis::start())).as_ref()
+}
+
+fn or_skip<T>(name: &str, package: &str, started: Result<T, String>) -> Option<T> {
+    match started {
+        Ok(server) => Some(server),
+        Err(error) => {
+            assert!(std::env::var_os(REQUIRED).is_none(), "{name} cannot be started: {error}");
+            // Past the test runner, which swallows what passing tests print.
+            let _ = writeln!(
+                std::io::stderr(),
+                "\n*** {name} cannot be started, its tests are SKIPPED: {error}\n*** (on Debian: apt-get install {package})\n"
+            );
+            None
+        }
+    }
+}
+
+/// A private Redis that keeps nothing.
+pub struct Redis {
+    process: Guarded,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Redis {
+    /// A server of one's own, for tests that stop it.
+    pub fn start() -> Result<Redis, String> {
+        let folder = tempfile::Builder::new().prefix("purser-redis-").tempdir().map_err(|e| e.to_string())?;
+        let mut server = Redis { process: Guarded::default(), folder, port: free_port()? };
+        server.run()?;
+        Ok(server)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address, by way of `port`: the server's own or a proxy's.
+    pub fn url(&self, port: u16) -> String {
+        format!("redis://127.0.0.1:{port}")
+    }
+
+    /// `kill -9`.
+    pub fn crash(&mut self) {
+        self.process.crash();
+    }
+
+    /// Starts the server on the port that it had.
+    pub fn run(&mut self) -> Result<(), String> {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &self.port.to_string()]);
+        command.arg("--dir").arg(self.folder.path());
+        self.process.run(command, self.folder.path(), "Ready to accept connections")
+    }
+
+    /// Another one that copies this one.
+    pub fn replica(&self) -> Result<Redis, String> {
+        let replica = Redis::start()?;
+        let status = Command::new("redis-cli")
+            .args(["-p", &replica.port.to_string(), "REPLICAOF", "127.0.0.1", &self.port.to_string()])
+            .stdout(Stdio::null())
+            .status()
+            .map_err(|error| error.to_string())?;
+        if status.success() { Ok(replica) } else { Err(format!("redis-cli: {status}")) }
+    }
+
+    /// A Sentinel that watches this one under the name `shop`, and its address.
+    pub fn sentinel(&self) -> Result<(Redis, String), String> {
+        let folder = tempfile::Builder::new().prefix("purser-sentinel-").tempdir().map_err(|e| e.to_string())?;
+        let port = free_port()?;
+        let file = folder.path().join("sentinel.conf");
+        let text = format!(
+            "bind 127.0.0.1\nport {port}\nsentinel monitor shop 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 2000\n",
+            self.port
+        );
+        fs::write(&file, text).map_err(|error| error.to_string())?;
+        let mut command = Command::new("redis-server");
+        command.arg(&file).arg("--sentinel");
+        let mut process = Guarded::default();
+        process.run(command, folder.path(), "+monitor master shop")?;
+        Ok((Redis { process, folder, port }, format!("redis+sentinel://127.0.0.1:{port}/shop")))
+    }
+}
+
+/// A server's process, behind a shell that kills it and removes its folder as soon as the shell's standard input
+/// ends, which it does when this process ends, even by a signal.
+#[derive(Default)]
+struct Guarded(Option<Child>);
+
+impl Guarded {
+    /// Starts it, and waits until it says that it is ready, on whichever of its outputs.
+    fn run(&mut self, server: Command, folder: &Path, ready_line: &'static str) -> Result<(), String> {
+        let mut guard = Command::new("sh")
+            .args(["-c", GUARD, "guard"])
+            .arg(folder)
+            .arg(server.get_program())
+            .args(server.get_args())
+            .env("PATH", path())
+            // A Ctrl-C is for the tests; the guard learns of their end and tidies up.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let log = guard.stderr.take().expect("piped");
+        self.0 = Some(guard);
+
+        let (ready, is_ready) = mpsc::channel();
+        // Reads on until the server ends: a full pipe would stop it.
+        std::thread::spawn(move || {
+            let mut last = String::new();
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                if line.contains(ready_line) {
+                    let _ = ready.send(Ok(()));
+                }
+                last = line;
             }
-        })
-        .as_ref()
+            let _ = ready.send(Err(last));
+        });
+        match is_ready.recv_timeout(Duration::from_secs(60)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(last)) => Err(format!("it ended: {last}")),
+            Err(_) => Err("it was not ready within a minute".to_owned()),
+        }
+    }
+
+    /// `kill -9`; the folder stays.
+    fn crash(&mut self) {
+        let Some(mut guard) = self.0.take() else { return };
+        if let Some(mut order) = guard.stdin.take() {
+            // Anything but the end of the input: the folder stays.
+            let _ = order.write_all(b"stop\n");
+        }
+        guard.wait().expect("the guard ends after the server");
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(mut guard) = self.0.take() {
+            drop(guard.stdin.take());
+            let _ = guard.wait();
+        }
+    }
 }
 
 impl MariaDb {
@@ -56,7 +194,7 @@ impl MariaDb {
         let folder = tempfile::Builder::new().prefix("purser-mariadb-").tempdir().map_err(|e| e.to_string())?;
         install(&folder.path().join("data"))?;
         let port = free_port()?;
-        let mut server = MariaDb { folder, port, guard: None };
+        let mut server = MariaDb { process: Guarded::default(), folder, port };
         server.run()?;
         Ok(server)
     }
@@ -88,64 +226,23 @@ impl MariaDb {
 
     /// `kill -9`, and the same data again.
     pub fn crash(&mut self) {
-        let Some(mut guard) = self.guard.take() else { return };
-        if let Some(mut order) = guard.stdin.take() {
-            // Anything but the end of the input: the folder stays.
-            let _ = order.write_all(b"stop\n");
-        }
-        guard.wait().expect("the guard ends after the server");
+        self.process.crash();
     }
 
     /// Starts the server on the data that is there, on the port that it had.
     pub fn run(&mut self) -> Result<(), String> {
         let folder = self.folder.path();
-        let mut guard = Command::new("sh")
-            .args(["-c", GUARD, "guard", &folder.display().to_string()])
-            .args(["mariadbd", "--no-defaults", "--bind-address=127.0.0.1"])
+        let mut command = Command::new("mariadbd");
+        command
+            .args(["--no-defaults", "--bind-address=127.0.0.1"])
             .arg(format!("--port={}", self.port))
             .arg(format!("--datadir={}", folder.join("data").display()))
             .arg(format!("--socket={}", folder.join("socket").display()))
             .arg(format!("--pid-file={}", folder.join("pid").display()))
             .args(["--innodb-flush-log-at-trx-commit=1", "--character-set-server=latin1"])
             .args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--skip-name-resolve"])
-            .args(as_root())
-            .env("PATH", path())
-            // A Ctrl-C is for the tests; the guard learns of their end and tidies up.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let log = guard.stderr.take().expect("piped");
-        self.guard = Some(guard);
-
-        let (ready, is_ready) = mpsc::channel();
-        // Reads on until the server ends: a full pipe would stop it.
-        std::thread::spawn(move || {
-            let mut last = String::new();
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                if line.contains("ready for connections") {
-                    let _ = ready.send(Ok(()));
-                }
-                last = line;
-            }
-            let _ = ready.send(Err(last));
-        });
-        match is_ready.recv_timeout(Duration::from_secs(60)) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(last)) => Err(format!("mariadbd ended: {last}")),
-            Err(_) => Err("mariadbd was not ready within a minute".to_owned()),
-        }
-    }
-}
-
-impl Drop for MariaDb {
-    fn drop(&mut self) {
-        if let Some(mut guard) = self.guard.take() {
-            drop(guard.stdin.take());
-            let _ = guard.wait();
-        }
+            .args(as_root());
+        self.process.run(command, folder, "ready for connections")
     }
 }
 
@@ -153,7 +250,7 @@ impl Drop for MariaDb {
 /// needs the folder any more.
 const GUARD: &str = r#"
 folder=$1; shift
-"$@" &
+"$@" >&2 &
 server=$!
 read -r _; ended=$?
 kill -9 $server 2>/dev/null
