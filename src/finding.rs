@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The most of a long line that is shown, in characters.
 const SNIPPET_WIDTH: usize = 100;
 
 /// Whether a finding keeps a change from going live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The change stays out; what was in force before stays.
@@ -18,7 +19,7 @@ pub enum Severity {
 }
 
 /// One thing that is wrong, or doubtful, in a content file. `Display` prints it like a compiler does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Whether it keeps the change from going live.
     pub severity: Severity,
@@ -41,7 +42,7 @@ pub struct Finding {
 }
 
 /// A place in a content file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Place {
     /// The file, as a person would open it.
     pub file: String,

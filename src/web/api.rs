@@ -2,9 +2,26 @@
 
 use salvo::http::header::AUTHORIZATION;
 use salvo::prelude::*;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{door, protocol as wire};
+use crate::finding::Finding;
+
+/// What is loaded.
+#[derive(Serialize, JsonSchema)]
+pub struct Loaded<'a> {
+    /// Names the content in force: 12 hex digits.
+    pub revision: &'a str,
+    /// The languages that there is content in.
+    pub languages: Vec<&'a str>,
+    /// How many entries there are.
+    pub entries: usize,
+    /// How many wordings lead to them.
+    pub phrases: usize,
+    /// What is wrong, or doubtful, in the files.
+    pub findings: &'a [Finding],
+}
 
 /// `GET /api/protocol.json`: the typed dialect as JSON Schema.
 #[handler]
@@ -29,13 +46,13 @@ pub async fn content(req: &mut Request, depot: &mut Depot, res: &mut Response) -
         );
     }
     let snapshot = door.content.in_force();
-    res.render(Json(json!({
-        "revision": snapshot.revision,
-        "languages": snapshot.faq.languages(),
-        "entries": snapshot.faq.entries(),
-        "phrases": snapshot.faq.phrases(),
-        "findings": *door.content.findings(),
-    })));
+    res.render(Json(Loaded {
+        revision: &snapshot.revision,
+        languages: snapshot.faq.languages(),
+        entries: snapshot.faq.entries(),
+        phrases: snapshot.faq.phrases(),
+        findings: &door.content.findings(),
+    }));
     Ok(())
 }
 

@@ -75,6 +75,7 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
         ("widget.js", Asset::new(SCRIPT, &loader)),
         ("demo.js", Asset::new(SCRIPT, include_str!("../../static/demo.js"))),
         ("demo.css", Asset::new(STYLE, include_str!("../../static/demo.css"))),
+        ("api.css", Asset::new(STYLE, include_str!("../../static/api.css"))),
         ("plain.js", Asset::new(SCRIPT, include_str!("../../static/plain.js"))),
         ("plain.css", Asset::new(STYLE, include_str!("../../static/plain.css"))),
     ];

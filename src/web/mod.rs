@@ -8,10 +8,12 @@ mod api;
 mod assets;
 mod http;
 mod markdown;
+mod openapi;
 mod origin;
 mod pages;
 mod plain;
 pub mod protocol;
+mod reference;
 mod session;
 mod socket;
 mod typed;
@@ -140,6 +142,8 @@ fn routes(door: Arc<Door>) -> Router {
         .push(Router::with_path("static/{name}").get(assets::file))
         .push(Router::with_path("static/{revision}/{name}").get(assets::window_file))
         .push(Router::with_path("api/protocol.json").get(api::protocol))
+        .push(Router::with_path("api/openapi.json").get(openapi::openapi))
+        .push(Router::with_path("api").get(reference::page))
         .push(Router::with_path("api/content").get(api::content))
 }
 

@@ -1,17 +1,16 @@
 //! The pages: inside the binary; a site may lay its own templates over ours.
 
-use std::path::Path;
-
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context};
 use salvo::http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
 use salvo::http::{HeaderName, HeaderValue};
 use salvo::prelude::*;
 
 use super::admission::accepted_languages;
-use super::door;
+use super::{Door, door};
 
 /// The templates in the binary.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("api.html", include_str!("../../templates/api.html")),
     ("demo.html", include_str!("../../templates/demo.html")),
     ("plain.html", include_str!("../../templates/plain.html")),
 ];
@@ -57,23 +56,20 @@ fn show(req: &Request, depot: &Depot, res: &mut Response, name: &'static str) ->
     let door = door(depot)?;
     let header = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let german = accepted_languages(header.unwrap_or_default()).first().is_some_and(|tag| tag.starts_with("de"));
-    match page(door.templates.as_deref(), name, if german { "de" } else { "en" }) {
-        Ok(html) => {
-            res.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
-            res.render(Text::Html(html));
-            Ok(())
-        }
-        Err(error) => {
-            tracing::error!(%error, "the template {name} cannot be rendered");
-            Err(StatusError::internal_server_error())
-        }
-    }
+    let language = if german { "de" } else { "en" };
+    let html = render(&door, name, context! { language })?;
+    res.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
+    res.render(Text::Html(html));
+    Ok(())
 }
 
 /// Renders a template: the site's own file of that name if there is one, else ours.
-fn page(folder: Option<&Path>, name: &str, language: &str) -> Result<String, minijinja::Error> {
-    let own = folder.and_then(|folder| std::fs::read_to_string(folder.join(name)).ok());
+pub fn render(door: &Door, name: &str, values: impl Into<Value>) -> Result<String, StatusError> {
+    let own = door.templates.as_ref().and_then(|folder| std::fs::read_to_string(folder.join(name)).ok());
     let ours = TEMPLATES.iter().find(|(known, _)| *known == name).map(|(_, source)| *source);
     let source = own.as_deref().or(ours).unwrap_or_default();
-    Environment::new().render_named_str(name, source, context! { language })
+    Environment::new().render_named_str(name, source, values).map_err(|error| {
+        tracing::error!(%error, "the template {name} cannot be rendered");
+        StatusError::internal_server_error()
+    })
 }

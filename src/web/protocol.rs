@@ -165,6 +165,13 @@ pub enum ServerFrame<'a> {
     Pong,
 }
 
+/// What a POST is replied with.
+#[derive(Serialize, JsonSchema)]
+pub struct Replied<'a> {
+    /// The frames that answer the one that was sent, in order.
+    pub frames: Vec<ServerFrame<'a>>,
+}
+
 /// An event as a client sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct EventFrame<'a> {
@@ -219,13 +226,20 @@ pub struct Site {
 }
 
 /// The body of `POST /api/chat/unread`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Unread {
     /// The visitor's token.
     pub token: String,
     /// The last seq that the client has shown.
     #[serde(default)]
     pub seen: Seq,
+}
+
+/// What `POST /api/chat/unread` is answered with.
+#[derive(Serialize, JsonSchema)]
+pub struct UnreadCount {
+    /// How many messages the visitor has not seen, at most 99.
+    pub unread: u32,
 }
 
 impl<'a> EventFrame<'a> {

@@ -3,7 +3,6 @@
 use salvo::http::HeaderValue;
 use salvo::http::header::CACHE_CONTROL;
 use salvo::prelude::*;
-use serde_json::json;
 
 use super::admission::check_origin;
 use super::{door, protocol, typed};
@@ -26,6 +25,6 @@ pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
         StatusError::service_unavailable()
     })?;
     res.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    res.render(Json(json!({ "unread": count })));
+    res.render(Json(protocol::UnreadCount { unread: count }));
     Ok(())
 }

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("content", &["clock", "conversation", "finding", "responders", "store", "yaml"]),
     ("desk", &["clock", "conversation", "responders", "store"]),
     ("config", &["fanout", "finding", "responders", "store", "yaml"]),
-    ("web", &["config", "content", "conversation", "desk", "fanout", "responders", "store"]),
+    ("web", &["config", "content", "conversation", "desk", "fanout", "finding", "responders", "store"]),
     ("app", &["clock", "config", "content", "desk", "fanout", "responders", "store", "web"]),
     ("recording", &["clock", "conversation", "finding", "responders", "yaml"]),
     (

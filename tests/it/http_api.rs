@@ -4,7 +4,7 @@ use purser::conversation::ConversationId;
 use purser::web::protocol::MAX_BODY;
 use serde_json::{Value, json};
 
-use crate::harness::{Events, Setup, Slow, TestDatabase, TestPurser, Visitor, until};
+use crate::harness::{Events, Setup, Slow, TestDatabase, TestPurser, Visitor, get, http_client, until};
 use crate::on_both_engines;
 
 on_both_engines! {
@@ -204,4 +204,74 @@ async fn a_stream_that_nobody_reads_is_cut_off_alone() {
     let rest = back.events_to(last).await;
     assert_eq!(rest.len() as u64, last - 1);
     purser.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_is_described_and_the_description_is_true() {
+    let database = TestDatabase::sqlite();
+    let purser = TestPurser::start(&database).await;
+    let (status, body) = get(purser.address, "/api/openapi.json", &[]).await;
+    assert_eq!(status, 200);
+    let document: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+
+    // Every address is there, with the methods that are named and no body that it would not take.
+    let paths = document["paths"].as_object().expect("paths");
+    for (path, methods) in paths {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let url = format!("http://{}{path}", purser.address);
+            let request = http_client().request(method.to_uppercase().parse().expect("a method"), url);
+            let example = &operation["requestBody"]["content"]["application/json"]["example"];
+            let request = if example.is_null() { request } else { request.body(example.to_string()) };
+            let response = request.send().await.expect("a response");
+            let status = response.status().as_u16().to_string();
+            let named = operation["responses"].get(&status).is_some();
+            // A socket is opened by an upgrade only.
+            assert!(named || path == "/ws/chat/", "{method} {path} answers {status}");
+        }
+    }
+    // Every reference leads somewhere, and every frame of the protocol is among the schemas.
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(references.len() > 20);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+    let schemas = &document["components"]["schemas"];
+    for name in ["ClientFrame", "ServerFrame"] {
+        assert!(schemas[name]["oneOf"].as_array().is_some_and(|frames| frames.len() >= 4), "{name}");
+    }
+    purser.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_of_the_api_needs_no_script_and_no_other_host() {
+    let database = TestDatabase::sqlite();
+    let purser = TestPurser::start(&database).await;
+    let (status, page) = get(purser.address, "/api", &[]).await;
+    assert_eq!(status, 200);
+    let page = page.replace("&#x2f;", "/");
+    for part in ["/api/chat/events", "text/event-stream", "id=\"ServerFrame\"", "<code>client_id</code>", "retry_after"]
+    {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    for part in ["<script", "<style", " style=", " src=", " onclick="] {
+        assert!(!page.contains(part), "{part} is on the page");
+    }
+    for link in page.split(" href=\"").skip(1) {
+        assert!(link.starts_with(['/', '#']) && !link.starts_with("//"), "{}", &link[..40]);
+    }
+    purser.stop().await;
+}
+
+fn collect_references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| collect_references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, found)),
+        _ => {}
+    }
 }

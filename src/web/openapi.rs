@@ -1,0 +1,243 @@
+//! The HTTP API as an OpenAPI 3.1 document, its schemas made from the Rust types that the handlers use.
+
+use std::sync::LazyLock;
+
+use salvo::prelude::*;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+use super::api::Loaded;
+use super::protocol::{ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount};
+
+/// The document. It never changes while the program runs.
+pub static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
+/// `GET /api/openapi.json`
+#[handler]
+pub async fn openapi(res: &mut Response) {
+    res.render(Json(&*DOCUMENT));
+}
+
+/// The schemas of what comes in and of what goes out: a field that may be left out coming in may always be there
+/// going out.
+struct Schemas {
+    taken: SchemaGenerator,
+    given: SchemaGenerator,
+}
+
+impl Schemas {
+    fn new() -> Schemas {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        Schemas {
+            taken: settings.clone().for_deserialize().into_generator(),
+            given: settings.for_serialize().into_generator(),
+        }
+    }
+
+    fn taken<T: JsonSchema>(&mut self) -> Schema {
+        self.taken.subschema_for::<T>()
+    }
+
+    fn given<T: JsonSchema>(&mut self) -> Schema {
+        self.given.subschema_for::<T>()
+    }
+
+    fn all(mut self) -> Map<String, Value> {
+        let mut all = self.taken.take_definitions(true);
+        all.extend(self.given.take_definitions(true));
+        all
+    }
+}
+
+fn document() -> Value {
+    let mut schemas = Schemas::new();
+    // Of the socket, which OpenAPI has no words for.
+    schemas.taken::<ClientFrame>();
+    let paths = json!({
+        "/api/chat/events": { "post": chat_events(&mut schemas) },
+        "/api/chat/frames": { "post": chat_frames(&mut schemas) },
+        "/api/chat/unread": { "post": unread(&mut schemas) },
+        "/ws/chat/": { "get": socket() },
+        "/api/content": { "get": content(&mut schemas) },
+        "/api/protocol.json": { "get": {
+            "tags": ["descriptions"],
+            "summary": "The frames as JSON Schema",
+            "responses": { "200": json_body("The frames of the client and of the server.", &json!({ "type": "object" })) },
+        } },
+        "/api/openapi.json": { "get": {
+            "tags": ["descriptions"],
+            "summary": "This document",
+            "responses": { "200": json_body("OpenAPI 3.1.", &json!({ "type": "object" })) },
+        } },
+    });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "purser",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "The chat desk of this site.",
+            "description": "Customers chat over a WebSocket or over HTTP with the same frames: a message is stored \
+                            before it is acknowledged, once however often it is sent, and whoever was away says the \
+                            last seq it saw and gets the rest.",
+            "license": { "name": "Apache-2.0 OR MIT" },
+        },
+        "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "chat", "description": "For customers' clients." },
+            { "name": "operation", "description": "For whoever runs the site." },
+            { "name": "descriptions", "description": "For programs that read how to talk to this one." },
+        ],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "admin": {
+                "type": "http", "scheme": "bearer",
+                "description": "The `admin_token` of the configuration. Not needed from the machine itself.",
+            } },
+            "schemas": schemas.all(),
+        },
+    })
+}
+
+fn chat_events(schemas: &mut Schemas) -> Value {
+    let stream = schemas.given::<ServerFrame>();
+    let mut responses = refusals(schemas, &["400", "403", "503"]);
+    responses.insert(
+        "200".to_owned(),
+        json!({
+            "description": "A stream that goes on until either side ends it: `welcome`, what was missed, then what \
+                            happens. Each `data:` line holds a frame, with its seq as `id:`. After 15 s without one \
+                            comes a comment. Before the server ends it comes `bye`.",
+            "content": { "text/event-stream": { "schema": {
+                "type": "string",
+                "description": "The frame in each `data:` line.",
+                "contentMediaType": "application/json",
+                "contentSchema": stream,
+            } } },
+        }),
+    );
+    json!({
+        "tags": ["chat"],
+        "summary": "Hear what happens in a conversation",
+        "description": "Takes a `hello` frame. A client that comes back says the last seq that it saw and gets the \
+                        rest.",
+        "requestBody": request(&hello_frame(schemas), &json!({
+            "type": "hello", "token": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "conversation": "01932c5e-7b1a-7f00-8000-000000000001", "seq": 0, "language": "en",
+        })),
+        "responses": responses,
+    })
+}
+
+fn hello_frame(schemas: &mut Schemas) -> Value {
+    let hello = schemas.taken::<Hello>();
+    json!({ "allOf": [hello, {
+        "type": "object", "required": ["type"], "properties": { "type": { "type": "string", "const": "hello" } },
+    }] })
+}
+
+fn chat_frames(schemas: &mut Schemas) -> Value {
+    let replied = schemas.given::<Replied>();
+    let mut responses = refusals(schemas, &["400", "403", "404", "422", "503"]);
+    responses.insert("200".to_owned(), json_body("The frames that answer it.", &replied.to_value()));
+    json!({
+        "tags": ["chat"],
+        "summary": "Say something, or ask for older events",
+        "description": "Takes any frame of a client. A message is durable when its `ack` is among the frames of the \
+                        reply; sent again with the same `client_id` it is stored once. Its answer comes over the \
+                        stream.",
+        "requestBody": request(&schemas.taken::<Post>().to_value(), &json!({
+            "token": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "conversation": "01932c5e-7b1a-7f00-8000-000000000001",
+            "frame": { "type": "say", "client_id": "1", "text": "Do you deliver on Saturdays?" },
+        })),
+        "responses": responses,
+    })
+}
+
+fn unread(schemas: &mut Schemas) -> Value {
+    json!({
+        "tags": ["chat"],
+        "summary": "How many messages are unread",
+        "description": "For a page whose chat was not opened yet.",
+        "requestBody": request(&schemas.taken::<Unread>().to_value(), &json!({
+            "token": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "seen": 7,
+        })),
+        "responses": {
+            "200": json_body("The number.", &schemas.given::<UnreadCount>().to_value()),
+            "400": { "description": "This is no such body, or no token in it." },
+            "403": { "description": "This site may not chat here." },
+            "503": { "description": "The store is away." },
+        },
+    })
+}
+
+fn socket() -> Value {
+    json!({
+        "tags": ["chat"],
+        "summary": "Chat over a WebSocket",
+        "description": "With `Sec-WebSocket-Protocol: purser.v1` the frames are those of the two POSTs: the client \
+                        sends `ClientFrame`s and gets `ServerFrame`s. Without it, `{\"message\": \"text\"}` goes in and \
+                        `{\"message\": \"html\"}` comes out.",
+        "parameters": [{
+            "name": "Sec-WebSocket-Protocol", "in": "header",
+            "schema": { "type": "string", "enum": ["purser.v1"] },
+        }],
+        "responses": {
+            "101": { "description": "The socket is open." },
+            "400": { "description": "An unknown protocol was offered alone." },
+            "403": { "description": "This site may not open a chat here." },
+            "503": { "description": "Too many chats are open." },
+        },
+    })
+}
+
+fn content(schemas: &mut Schemas) -> Value {
+    let loaded = schemas.given::<Loaded>();
+    json!({
+        "tags": ["operation"],
+        "summary": "The content in force, and what is wrong with its files",
+        "security": [{ "admin": [] }, {}],
+        "responses": {
+            "200": json_body("What is loaded.", &loaded.to_value()),
+            "403": { "description": "Neither from this machine nor with the admin token." },
+        },
+    })
+}
+
+fn request(schema: &Value, example: &Value) -> Value {
+    json!({
+        "required": true,
+        "description": format!("At most {MAX_BODY} bytes. The `Content-Type` does not matter."),
+        "content": { "application/json": { "schema": schema, "example": example } },
+    })
+}
+
+fn json_body(description: &str, schema: &Value) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema } } })
+}
+
+/// The replies to a frame that was refused: an HTTP status beside its `error`.
+fn refusals(schemas: &mut Schemas, statuses: &[&str]) -> Map<String, Value> {
+    let replied = schemas.given::<Replied>().to_value();
+    let mut responses: Map<String, Value> = statuses
+        .iter()
+        .map(|status| {
+            let description = match *status {
+                "400" => "`unreadable`, `hello_first` or `bad_token`.",
+                "403" => "`not_yours`; without frames: this site may not chat here.",
+                "404" => "`no_answer`.",
+                "422" => "`empty` or `too_long`.",
+                _ => {
+                    "`not_stored`: send it again after `Retry-After` seconds. Without frames: too many chats are open."
+                }
+            };
+            ((*status).to_owned(), json_body(description, &replied))
+        })
+        .collect();
+    responses.insert("413".to_owned(), json!({ "description": "The body is too long." }));
+    responses
+}
