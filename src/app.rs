@@ -15,12 +15,13 @@ use crate::config::Config;
 use crate::content::{Content, Folders, Snapshot};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
+use crate::limits::{Bounds, Limits};
 use crate::responders::Responder;
 use crate::responders::faq::Faq;
 use crate::responders::person::Person;
 use crate::responders::pipeline::Pipeline;
 use crate::store::Store;
-use crate::web::{self, Door};
+use crate::web::{self, Door, Proxies};
 
 /// A running purser: everything but the listener.
 pub struct App {
@@ -29,6 +30,7 @@ pub struct App {
     fanout: Arc<Fanout>,
     content: Arc<Content>,
     desk: Arc<Desk>,
+    limits: Option<Arc<Limits>>,
     /// Ends the background tasks.
     stop: CancellationToken,
     background: TaskTracker,
@@ -84,14 +86,22 @@ impl App {
         let desk = Arc::new(Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit));
         let _ = late_desk.set(desk.clone());
 
+        let limits = &config.limits;
+        let bounds = Bounds {
+            messages: limits.messages_per_minute,
+            connections: limits.connections_per_minute,
+            open: limits.connections_open,
+            conversations: limits.conversations_per_hour,
+        };
+        let limits = (!limits.off).then(|| Limits::new(bounds, config.redis.is_some()));
         let stop = CancellationToken::new();
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
-        background.spawn(fanout.clone().run(store.clone(), revision, stop.clone()));
-        Ok(App { config, store, fanout, content, desk, stop, background })
+        background.spawn(fanout.clone().run(store.clone(), revision, limits.clone(), stop.clone()));
+        Ok(App { config, store, fanout, content, desk, limits, stop, background })
     }
 
     /// Where messages go.
@@ -146,6 +156,8 @@ impl App {
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
             templates: self.config.templates.clone(),
+            proxies: Proxies::new(self.config.proxies.clone(), self.config.proxy_header),
+            limits: self.limits.clone(),
             max_sockets: usize::try_from(limits.sockets).context("limits.sockets")?,
             open_sockets: AtomicUsize::new(0),
             back_within: at_most,

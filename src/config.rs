@@ -12,13 +12,15 @@ mod values;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
 use raw::{Entries, Raw};
 pub use values::language;
-use values::{Value, folder, listen, log, number, origin, pipeline, token};
+use values::{Value, folder, listen, log, network, number, off, origin, pipeline, proxy_header, token};
 
 use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
@@ -29,7 +31,7 @@ use crate::yaml;
 pub const FILE: &str = "purser.yaml";
 
 /// The names of all keys.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 23] = [
     "listen",
     "database",
     "redis",
@@ -38,14 +40,21 @@ pub const KEYS: [&str; 16] = [
     "templates",
     "language",
     "origins",
+    "proxies",
+    "proxy_header",
     "pipeline",
     "admin_token",
     "log",
+    "limits",
     "limits.answer_seconds",
     "limits.responder_seconds",
     "limits.sockets",
     "limits.socket_queue",
     "limits.stop_seconds",
+    "limits.messages_per_minute",
+    "limits.connections_per_minute",
+    "limits.connections_open",
+    "limits.conversations_per_hour",
 ];
 
 /// The responders that a pipeline can be made of.
@@ -77,6 +86,10 @@ pub struct Config {
     pub language: String,
     /// Further sites whose pages may open a chat. The own origin always may.
     pub origins: Vec<String>,
+    /// The networks of proxies that are believed about where a request comes from.
+    pub proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub proxy_header: ProxyHeader,
     /// The responders that are asked, in order. What is not listed is off.
     pub pipeline: Vec<String>,
     /// What lets a remote operator read `/api/content`; without it, only this machine may.
@@ -100,6 +113,35 @@ pub struct Limits {
     pub socket_queue: u32,
     /// Seconds that a graceful stop waits for work under way.
     pub stop_seconds: u32,
+    /// Messages of a visitor in a minute.
+    pub messages_per_minute: u32,
+    /// New connections from an address in a minute.
+    pub connections_per_minute: u32,
+    /// Connections from an address that are open at once on one node.
+    pub connections_open: u32,
+    /// New conversations from an address in an hour.
+    pub conversations_per_hour: u32,
+    /// Whether the last four are left out: for measuring, and only on this machine.
+    pub off: bool,
+}
+
+/// The header in which proxies say for whom they speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`, which all of them know.
+    XForwardedFor,
+    /// `Forwarded`, of RFC 7239.
+    Forwarded,
+}
+
+impl ProxyHeader {
+    /// Its name, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProxyHeader::XForwardedFor => "x-forwarded-for",
+            ProxyHeader::Forwarded => "forwarded",
+        }
+    }
 }
 
 impl Default for Config {
@@ -113,6 +155,11 @@ impl Default for Config {
             templates: None,
             language: "en".to_owned(),
             origins: Vec::new(),
+            proxies: vec![
+                IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+                IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+            ],
+            proxy_header: ProxyHeader::XForwardedFor,
             pipeline: RESPONDERS.map(str::to_owned).to_vec(),
             admin_token: None,
             log: "info".to_owned(),
@@ -123,7 +170,18 @@ impl Default for Config {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { answer_seconds: 10, responder_seconds: 8, sockets: 20_000, socket_queue: 64, stop_seconds: 10 }
+        Limits {
+            answer_seconds: 10,
+            responder_seconds: 8,
+            sockets: 20_000,
+            socket_queue: 64,
+            stop_seconds: 10,
+            messages_per_minute: 30,
+            connections_per_minute: 300,
+            connections_open: 300,
+            conversations_per_hour: 120,
+            off: false,
+        }
     }
 }
 
@@ -240,7 +298,6 @@ impl Config {
                     self.take_map(name, text, "limits.", inner, problems);
                     continue;
                 }
-                _ if full == LIMITS => Err("keys are expected, such as `sockets: 20000`".to_owned()),
                 Raw::One(one) => self.set(&full, &Value::One(one)),
                 Raw::Many(many) => self.set(&full, &Value::Many(many)),
                 Raw::Map(_) | Raw::Nested => Err("a single value or a list of them is expected".to_owned()),
@@ -267,6 +324,8 @@ impl Config {
             "templates" => self.templates = Some(folder(value.one()?)?),
             "language" => self.language = language(value.one()?)?,
             "origins" => self.origins = value.many().map(origin).collect::<Result<_, _>>()?,
+            "proxies" => self.proxies = value.many().map(network).collect::<Result<_, _>>()?,
+            "proxy_header" => self.proxy_header = proxy_header(value.one()?)?,
             "pipeline" => self.pipeline = pipeline(value.many())?,
             "admin_token" => self.admin_token = Some(token(value.one()?)?),
             "log" => self.log = log(value.one()?)?,
@@ -275,6 +334,15 @@ impl Config {
             "limits.sockets" => self.limits.sockets = number(value.one()?, 1..=1_000_000)?,
             "limits.socket_queue" => self.limits.socket_queue = number(value.one()?, 4..=10_000)?,
             "limits.stop_seconds" => self.limits.stop_seconds = number(value.one()?, 0..=600)?,
+            "limits.messages_per_minute" => self.limits.messages_per_minute = number(value.one()?, 1..=1_000_000)?,
+            "limits.connections_per_minute" => {
+                self.limits.connections_per_minute = number(value.one()?, 1..=1_000_000)?
+            }
+            "limits.connections_open" => self.limits.connections_open = number(value.one()?, 1..=1_000_000)?,
+            "limits.conversations_per_hour" => {
+                self.limits.conversations_per_hour = number(value.one()?, 1..=1_000_000)?
+            }
+            LIMITS => self.limits.off = off(value.one()?)?,
             _ => return Err("there is no such key".to_owned()),
         }
         Ok(())

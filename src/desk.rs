@@ -9,6 +9,7 @@
 //! and acknowledged at once.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -89,6 +90,8 @@ pub struct Seat {
     id: ConversationId,
     visitor: VisitorId,
     seats: Arc<Seats>,
+    /// Whether anything is stored of it, as far as this node knows.
+    begun: AtomicBool,
     state: sync::Mutex<Seated>,
 }
 
@@ -182,6 +185,7 @@ impl Desk {
             let next = decision.next.clone();
             match self.store.append(decision).await {
                 Ok(()) => {
+                    seat.begun.store(true, Ordering::Relaxed);
                     seated.remember(ack.clone());
                     if let Progress::Waiting(answer) = progress
                         && next_in_turn
@@ -196,6 +200,7 @@ impl Desk {
                 Err(AppendError::Repeated { seq, at }) => {
                     seated.head = None;
                     let ack = Ack { seq, at, ..ack };
+                    seat.begun.store(true, Ordering::Relaxed);
                     seated.remember(ack.clone());
                     return Ok(ack);
                 }
@@ -253,6 +258,7 @@ impl Desk {
     pub async fn wake_due(self: &Arc<Self>) -> Result<(), StoreError> {
         for head in self.store.due(self.clock.now(), WAKE_BATCH).await? {
             let seat = self.seats.take(head.id, head.visitor, None);
+            seat.begun.store(true, Ordering::Relaxed);
             let mut seated = seat.state.lock().await;
             seated.head = Some(head);
             if !seated.answering {
@@ -423,6 +429,7 @@ impl Desk {
             return Ok(head.clone());
         }
         let stored = self.store.conversation(seat.id).await.map_err(DeskError::Unavailable)?;
+        seat.begun.fetch_or(stored.is_some(), Ordering::Relaxed);
         let head = stored.unwrap_or_else(|| Conversation::new(seat.id, seat.visitor));
         if head.visitor != seat.visitor {
             return Err(DeskError::NotYours);
@@ -441,6 +448,11 @@ impl Seat {
     /// Whose conversation it is.
     pub fn visitor(&self) -> VisitorId {
         self.visitor
+    }
+
+    /// Whether anything was said in it before, as far as this node knows.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 }
 
@@ -485,8 +497,9 @@ impl Seats {
         if let Some(seat) = shard.get(&id).and_then(Weak::upgrade) {
             return seat;
         }
+        let begun = AtomicBool::new(head.is_some());
         let state = sync::Mutex::new(Seated { head, ..Seated::default() });
-        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), state });
+        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, state });
         shard.insert(id, Arc::downgrade(&seat));
         seat
     }

@@ -21,6 +21,7 @@
 //! - [`text`]: what is said in a sentence: numbers of parcels, amounts, places, days.
 //! - [`store`]: the log on two engines, and the one writer.
 //! - [`fanout`]: committed events to those who follow.
+//! - [`limits`]: how much one visitor, and one address, may do in a while.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.
 //! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`yaml`] are what their names say.
@@ -42,6 +43,7 @@ pub mod conversation;
 pub mod desk;
 pub mod fanout;
 pub mod finding;
+pub mod limits;
 pub mod recording;
 pub mod responders;
 pub mod store;

@@ -102,7 +102,8 @@ impl Home {
         format!("sqlite://{}", self.0.path().join("purser.db").display())
     }
 
-    /// Starts the release build of purser on this database, with the shipped content and all else by default.
+    /// Starts the release build of purser on this database, with the shipped content, without limits, and all else by
+    /// default.
     pub fn purser(&self, database: &str) -> anyhow::Result<Server> {
         let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
@@ -115,6 +116,7 @@ impl Home {
             .env("PURSER_DATABASE", database)
             .env("PURSER_FAQ", crate_root.join("faq"))
             .env("PURSER_PLUGINS", crate_root.join("plugins"))
+            .env("PURSER_LIMITS", "off")
             .env("PURSER_LOG", "warn");
         Server::start(&mut command).context("purser")
     }

@@ -89,6 +89,9 @@ struct Server {
     /// What connects several nodes on one MariaDB: redis://HOST:6379, or redis+sentinel://HOST:26379,HOST:26379/NAME
     #[arg(long, value_name = "URL", help_heading = "Settings of the server")]
     redis: Option<String>,
+    /// `off` leaves out the limits of visitors and addresses, for measuring on this machine
+    #[arg(long, value_name = "off", help_heading = "Settings of the server")]
+    limits: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -230,6 +233,7 @@ impl Server {
             ("database", self.database),
             ("templates", self.templates),
             ("redis", self.redis),
+            ("limits", self.limits),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
@@ -241,6 +245,7 @@ impl Server {
             database: self.database.or(before.database),
             templates: self.templates.or(before.templates),
             redis: self.redis.or(before.redis),
+            limits: self.limits.or(before.limits),
         }
     }
 

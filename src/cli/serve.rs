@@ -22,6 +22,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     // First of all, so that a second server on this port says so before it touches the store.
     let listener = bind(&config.listen).await?;
+    anyhow::ensure!(
+        !config.limits.off || listener.local_addr()?.ip().is_loopback(),
+        "limits: `off` is for measuring, and others can connect to {}; leave it out, or listen on 127.0.0.1",
+        config.listen
+    );
     let app = App::build(config).await?;
     announce(&app, &listener)?;
     app.run(listener, stop).await?;

@@ -1,10 +1,12 @@
 //! What a value must look like, wherever it comes from. An error says what would be right.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::{RESPONDERS, Secret};
+use ipnet::IpNet;
+
+use super::{ProxyHeader, RESPONDERS, Secret};
 use crate::yaml;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -102,6 +104,26 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
         Some(port) if host_fits && port == implied => Ok(format!("{scheme}://{host}")),
         Some(port) if host_fits => Ok(format!("{scheme}://{host}:{port}")),
         _ => wrong("is not a site"),
+    }
+}
+
+/// A network, or one address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.ok_or_else(|| format!("`{text}` is no network; write 10.0.0.0/8, or one address such as 192.0.2.7"))
+}
+
+pub(super) fn proxy_header(text: &str) -> Result<ProxyHeader, String> {
+    let known = [ProxyHeader::XForwardedFor, ProxyHeader::Forwarded];
+    let header = known.into_iter().find(|header| text.eq_ignore_ascii_case(header.name()));
+    header.ok_or_else(|| format!("`{text}` is not read; write x-forwarded-for or forwarded"))
+}
+
+/// `off`; the other way round nothing is to be said.
+pub(super) fn off(text: &str) -> Result<bool, String> {
+    match text {
+        "off" | "false" => Ok(true),
+        _ => Err("keys are expected, such as `sockets: 20000`; or `off`, for measuring on this machine".to_owned()),
     }
 }
 

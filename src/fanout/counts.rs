@@ -11,6 +11,8 @@ pub struct Counts {
     pub not_carried: Count,
     /// Events of other nodes that came by way of Redis.
     pub received: Count,
+    /// Messages of other nodes about what they let through.
+    pub limits_heard: Count,
     /// Events that came without the ones before them.
     pub gaps: Count,
     /// Events that were read from the store because they never came.

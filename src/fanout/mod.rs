@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{ConversationId, Event, Seq};
+use crate::limits::Limits;
 use crate::store::{Committed, Store};
 
 pub use counts::Counts;
@@ -83,16 +84,18 @@ impl Fanout {
     }
 
     /// Keeps the node connected to the others and fills gaps, until `stop`. `revision` tells the content in force,
-    /// which the nodes compare.
+    /// which the nodes compare; of `limits` they
+    /// tell each other what they let through.
     pub async fn run(
         self: Arc<Self>,
         store: Store,
         revision: impl Fn() -> Arc<str> + Send + Sync,
+        limits: Option<Arc<Limits>>,
         stop: CancellationToken,
     ) {
         let carrying = async {
             if let Some(redis) = &self.redis {
-                Carrier::new(&self, redis, revision).run(&stop).await;
+                Carrier::new(&self, redis, revision, limits).run(&stop).await;
             }
         };
         tokio::join!(carrying, heal::run(&self, &store, &stop));

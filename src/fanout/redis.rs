@@ -26,6 +26,7 @@ use super::counts::Counts;
 use super::nodes::{Announcement, Nodes};
 use super::url::RedisUrl;
 use crate::conversation::{ConversationId, Event, Seq};
+use crate::limits::Limits;
 use crate::store::Committed;
 
 /// So many commits wait to be sent; further ones are dropped.
@@ -41,6 +42,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Where the nodes speak of themselves.
 const NODES: &str = "purser:nodes";
+/// Where they speak of what they let through.
+const LIMITS: &str = "purser:limits";
 /// The channel of a conversation is this and the conversation's id.
 const CONVERSATION: &str = "purser:c:";
 
@@ -109,14 +112,20 @@ pub(super) struct Carrier<'a, R> {
     node: Uuid,
     /// The content in force.
     revision: R,
+    limits: Option<Arc<Limits>>,
     subscribed: HashSet<ConversationId>,
     next_beat: Instant,
 }
 
 impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
-    pub(super) fn new(fanout: &'a Arc<Fanout>, redis: &'a Redis, revision: R) -> Carrier<'a, R> {
+    pub(super) fn new(
+        fanout: &'a Arc<Fanout>,
+        redis: &'a Redis,
+        revision: R,
+        limits: Option<Arc<Limits>>,
+    ) -> Carrier<'a, R> {
         let (node, subscribed) = (Uuid::new_v4(), HashSet::new());
-        Carrier { fanout, redis, node, revision, subscribed, next_beat: Instant::now() }
+        Carrier { fanout, redis, node, revision, limits, subscribed, next_beat: Instant::now() }
     }
 
     /// Connects, and connects again, until `stop`.
@@ -152,7 +161,8 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
     async fn session(&mut self, told: &mut bool) -> Result<Infallible, RedisError> {
         let lost = CancellationToken::new();
         let mut link = {
-            let (ears, lost) = (Ears { fanout: self.fanout.clone(), node: node_name(self.node) }, lost.clone());
+            let (fanout, node, limits) = (self.fanout.clone(), node_name(self.node), self.limits.clone());
+            let (ears, lost) = (Ears { fanout, node, limits }, lost.clone());
             let hear = move |push: PushInfo| -> Result<(), Infallible> {
                 match push.kind {
                     PushKind::Message => ears.hear(&push.data),
@@ -164,7 +174,7 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
             let connecting = timeout(2 * PATIENCE, self.redis.url.connect(PATIENCE, hear));
             connecting.await.unwrap_or_else(|_| Err(timed_out()))?
         };
-        link.subscribe(NODES).await?;
+        link.subscribe(vec![NODES, LIMITS]).await?;
         let followed = self.fanout.local.conversations();
         self.subscribe(&mut link, followed).await?;
         // What was followed meanwhile is in `changed`, and whoever reads a log from now on waits for that.
@@ -253,7 +263,13 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let announcement = Announcement { node: self.node, revision, version };
         let message = serde_json::to_vec(&announcement).unwrap_or_default();
-        redis::cmd("PUBLISH").arg(NODES).arg(message).exec_async(link).await
+        let mut pipeline = redis::Pipeline::with_capacity(2);
+        pipeline.cmd("PUBLISH").arg(NODES).arg(message).ignore();
+        if let Some(told) = self.limits.as_ref().and_then(|limits| limits.told()) {
+            let message = [node_name(self.node), told].concat();
+            pipeline.cmd("PUBLISH").arg(LIMITS).arg(message).ignore();
+        }
+        pipeline.exec_async(link).await
     }
 }
 
@@ -262,6 +278,7 @@ struct Ears {
     fanout: Arc<Fanout>,
     /// What this node's own messages start with.
     node: Vec<u8>,
+    limits: Option<Arc<Limits>>,
 }
 
 impl Ears {
@@ -277,12 +294,19 @@ impl Ears {
             }
             return;
         }
-        let conversation = channel.strip_prefix(CONVERSATION).and_then(|id| Uuid::try_parse(id).ok());
-        let Some(conversation) = conversation.map(ConversationId) else { return };
         let Some((node, events)) = message.split_at_checked(self.node.len()) else { return };
         if node == self.node {
             return;
         }
+        if channel == LIMITS {
+            if let Some(limits) = &self.limits {
+                limits.hear(events);
+                self.fanout.local.counts.limits_heard.add(1);
+            }
+            return;
+        }
+        let conversation = channel.strip_prefix(CONVERSATION).and_then(|id| Uuid::try_parse(id).ok());
+        let Some(conversation) = conversation.map(ConversationId) else { return };
         match serde_json::from_slice::<Vec<Arc<Event>>>(events) {
             Ok(events) => {
                 self.fanout.local.counts.received.add(events.len());

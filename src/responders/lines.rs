@@ -30,6 +30,12 @@ pub enum Line {
     Unreadable,
     /// The store is away: the message is not lost, but not stored either.
     NotStored,
+    /// The visitor writes too fast. `{seconds}` stands for how long to wait.
+    TooFast,
+    /// Too much comes from this address. `{seconds}` stands for how long to wait.
+    TooMany,
+    /// The server is full. `{seconds}` stands for how long to wait.
+    Full,
     /// Stands in the window before anything was said.
     Greeting,
     /// The buttons below the greeting, one a line.
@@ -40,7 +46,7 @@ pub enum Line {
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 12] = [
+    pub const ALL: [Line; 15] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -50,6 +56,9 @@ impl Line {
         Line::TooLong,
         Line::Unreadable,
         Line::NotStored,
+        Line::TooFast,
+        Line::TooMany,
+        Line::Full,
         Line::Greeting,
         Line::Starters,
         Line::Privacy,

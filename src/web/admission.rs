@@ -3,12 +3,36 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use salvo::http::HeaderName;
 use salvo::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
 use salvo::prelude::*;
 
 use super::Door;
+use super::protocol::{ErrorCode, Refused};
+use crate::limits::{Address, Open};
+
+/// When to come back to a server that is full.
+const FULL_FOR: Duration = Duration::from_secs(30);
+
+/// Who comes, as far as the request tells.
+pub struct Guest {
+    /// The languages of the customer's browser, most wanted first, with the site's own at the end.
+    pub languages: Vec<String>,
+    /// Where the customer is; `None` if that cannot be counted.
+    pub address: Option<Address>,
+}
+
+impl Guest {
+    /// Whoever sent this request, unless it is the page of a site that may not chat here.
+    pub fn of(door: &Door, req: &Request) -> Result<Guest, StatusError> {
+        check_origin(door, req)?;
+        let mut languages = accepted_languages(header(req, ACCEPT_LANGUAGE).unwrap_or_default());
+        languages.push(door.desk.language().to_owned());
+        Ok(Guest { languages, address: door.proxies.client(req).map(Address::from) })
+    }
+}
 
 /// Refuses a request from the page of a site that may not chat here.
 pub fn check_origin(door: &Door, req: &Request) -> Result<(), StatusError> {
@@ -18,32 +42,44 @@ pub fn check_origin(door: &Door, req: &Request) -> Result<(), StatusError> {
     Err(StatusError::forbidden().brief("this site may not open a chat here: see `origins` in purser.yaml"))
 }
 
-/// The languages of the customer's browser, most wanted first, with the site's own at the end.
-pub fn languages(door: &Door, req: &Request) -> Vec<String> {
-    let mut languages = accepted_languages(header(req, ACCEPT_LANGUAGE).unwrap_or_default());
-    languages.push(door.desk.language().to_owned());
-    languages
+/// One of the chats that may be open at once.
+pub struct Place {
+    door: Arc<Door>,
+    _open: Option<Open>,
 }
 
-/// One of the chats that may be open at once.
-pub struct Place(Arc<Door>);
+/// How long a place is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stay {
+    /// A socket or a stream: counts as a connection.
+    Long,
+    /// One request: counts while it is under way.
+    Short,
+}
 
 impl Place {
-    /// Takes a place, or says that there is none.
-    pub fn take(door: &Arc<Door>) -> Result<Place, StatusError> {
-        let open = door.open_sockets.fetch_add(1, Ordering::Relaxed);
-        let place = Place(door.clone());
-        // The place that is one too many gives itself back.
-        if open < door.max_sockets {
-            return Ok(place);
+    /// Takes a place for somebody at this address, or says why there is none and how long to wait.
+    pub fn take(door: &Arc<Door>, address: Option<Address>, stay: Stay) -> Result<Place, Refused> {
+        let taken = door.open_sockets.fetch_add(1, Ordering::Relaxed);
+        // A place that is not given away in the end gives itself back.
+        let mut place = Place { door: door.clone(), _open: None };
+        if taken >= door.max_sockets {
+            return Err(Refused::wait(ErrorCode::Full, FULL_FOR));
         }
-        Err(StatusError::service_unavailable().brief("too many chats are open, please come back"))
+        if let (Some(limits), Some(address)) = (&door.limits, address) {
+            let open = match stay {
+                Stay::Long => limits.connection(address),
+                Stay::Short => limits.open(address),
+            };
+            place._open = Some(open.map_err(|wait| Refused::wait(ErrorCode::TooMany, wait))?);
+        }
+        Ok(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open_sockets.fetch_sub(1, Ordering::Relaxed);
+        self.door.open_sockets.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::admission::{Place, check_origin, languages};
+use super::admission::{Guest, Stay, check_origin};
 use super::protocol::{ClientFrame, CloseCode, ErrorCode, Frame, MAX_BODY, Post, Refused, ServerFrame};
 use super::session::{Dialect, Gone, Session, Wire};
 use super::socket::TAKES_AT_MOST;
@@ -35,7 +35,10 @@ const FULL_REPLY: usize = 256 * 1024;
 #[handler]
 pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let mut session = arrive(req, depot)?;
-    let place = Place::take(&session.door)?;
+    let place = match session.place(Stay::Long) {
+        Ok(place) => place,
+        Err(refused) => return session.refuse(refused, res).await,
+    };
     let hello = match read(req).await? {
         Some(ClientFrame::Hello(hello)) => hello,
         Some(_) => return session.refuse(ErrorCode::HelloFirst, res).await,
@@ -68,7 +71,10 @@ pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
 pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let mut session = arrive(req, depot)?;
     // While it is under way it takes as much as a socket.
-    let _place = Place::take(&session.door)?;
+    let _place = match session.place(Stay::Short) {
+        Ok(place) => place,
+        Err(refused) => return session.refuse(refused, res).await,
+    };
     let Some(Post { token, conversation, language, frame }) = read(req).await? else {
         return session.refuse(ErrorCode::Unreadable, res).await;
     };
@@ -90,9 +96,8 @@ pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
 
 fn arrive(req: &Request, depot: &Depot) -> Result<Session<Reply>, StatusError> {
     let door = door(depot)?;
-    check_origin(&door, req)?;
-    let languages = languages(&door, req);
-    Ok(Session::new(door, Dialect::Typed, languages, Reply::default()))
+    let guest = Guest::of(&door, req)?;
+    Ok(Session::new(door, Dialect::Typed, guest, Reply::default()))
 }
 
 /// The body as JSON; `None` if it is something else.
@@ -189,9 +194,9 @@ impl Reply {
 }
 
 impl Session<Reply> {
-    async fn refuse(mut self, code: ErrorCode, res: &mut Response) -> Result<(), StatusError> {
+    async fn refuse(mut self, refused: impl Into<Refused>, res: &mut Response) -> Result<(), StatusError> {
         // A reply that is empty takes it.
-        let _ = typed::refuse(&mut self, code, None).await;
+        let _ = typed::refuse(&mut self, refused, None).await;
         self.wire.render(res);
         Ok(())
     }
@@ -203,7 +208,8 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::NotYours => StatusCode::FORBIDDEN,
         ErrorCode::NoAnswer => StatusCode::NOT_FOUND,
         ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::NotStored => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::TooFast | ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::NotStored | ErrorCode::Full => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -13,6 +13,7 @@ mod origin;
 mod pages;
 mod plain;
 pub mod protocol;
+mod proxies;
 mod reference;
 mod session;
 mod socket;
@@ -37,9 +38,11 @@ use crate::config::Secret;
 use crate::content::Content;
 use crate::desk::Desk;
 use crate::fanout::Fanout;
+use crate::limits::Limits;
 use crate::store::Store;
 pub use origin::Origins;
 use protocol::CloseCode;
+pub use proxies::Proxies;
 
 /// Clients that were cut off for being slow come back within this time.
 const BACK_SOON: u32 = 1_000;
@@ -60,6 +63,10 @@ pub struct Door {
     pub admin_token: Option<Secret>,
     /// A folder whose templates replace those in the binary.
     pub templates: Option<PathBuf>,
+    /// The proxies whose word counts about where a customer is.
+    pub proxies: Proxies,
+    /// How much a visitor and an address may do; `None`: as much as they can.
+    pub limits: Option<Arc<Limits>>,
     /// How many sockets may be open at once.
     pub max_sockets: usize,
     /// How many are open.

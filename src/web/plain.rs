@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::markdown::{escape, html};
-use super::protocol::{Frame, PlainFrame};
+use super::protocol::{ErrorCode, Frame, PlainFrame, Refused};
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{Author, ClientId, ConversationId, Event, EventId, Kind, Said, Text, TextError, VisitorId};
 use crate::desk::DeskError;
@@ -27,14 +27,31 @@ pub async fn hear<W: Wire>(session: &mut Session<W>, visitor: VisitorId, frame: 
     match text {
         Ok(text) => match say(session, visitor, text).await {
             Ok(()) => Ok(()),
-            Err(_) => tell(session, Line::NotStored).await,
+            Err(NotSaid::Away) => tell(session, Line::NotStored).await,
+            Err(NotSaid::Held(refused)) => {
+                let line = if refused.code == ErrorCode::TooFast { Line::TooFast } else { Line::TooMany };
+                let text = refused.worded(&session.line(line));
+                tell_text(session, &text).await
+            }
         },
         Err(TextError::Empty) => tell(session, Line::Empty).await,
         Err(TextError::TooLong(_)) => tell(session, Line::TooLong).await,
     }
 }
 
-async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) -> Result<(), DeskError> {
+/// Why a message is not with the desk.
+enum NotSaid {
+    Away,
+    Held(Refused),
+}
+
+impl From<DeskError> for NotSaid {
+    fn from(_: DeskError) -> NotSaid {
+        NotSaid::Away
+    }
+}
+
+async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) -> Result<(), NotSaid> {
     let seat = match &session.seat {
         Some(seat) => seat.clone(),
         None => {
@@ -43,6 +60,7 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
             session.seat.insert(seat).clone()
         }
     };
+    session.may_say(&seat).map_err(NotSaid::Held)?;
     let said = Said {
         id: EventId::new(),
         client_id: ClientId::new(),
@@ -80,8 +98,11 @@ pub fn word(event: &Event) -> Option<Frame> {
 }
 
 async fn tell<W: Wire>(session: &mut Session<W>, line: Line) -> Result<(), Gone> {
-    let text = session.line(line);
-    session.wire.feed(frame(Cow::Owned(escape(&text)))).await
+    tell_text(session, &session.line(line)).await
+}
+
+async fn tell_text<W: Wire>(session: &mut Session<W>, text: &str) -> Result<(), Gone> {
+    session.wire.feed(frame(Cow::Owned(escape(text)))).await
 }
 
 fn frame(message: Cow<'_, str>) -> Frame {

@@ -2,6 +2,8 @@
 //!
 //! `GET /api/protocol.json` serves the JSON Schema of the typed dialect, made from the types below.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,8 @@ pub const TYPED: &str = "purser.v1";
 pub const MAX_FRAME: usize = 32 * 1024;
 /// The longest body of a POST, in bytes: a frame and who sends it.
 pub const MAX_BODY: usize = MAX_FRAME + 1_024;
+/// When a client tries again to store a message, in milliseconds.
+const TRY_AGAIN: u32 = 3_000;
 /// How many events a page of history holds.
 pub const PAGE: u32 = 50;
 
@@ -307,6 +311,28 @@ pub struct Refused {
     pub retry_after: Option<u32>,
 }
 
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Refused {
+        Refused { code, retry_after: (code == ErrorCode::NotStored).then_some(TRY_AGAIN) }
+    }
+}
+
+impl Refused {
+    /// Something that may be tried again after a while.
+    pub fn wait(code: ErrorCode, wait: Duration) -> Refused {
+        // A client that comes back a moment too early would be told once more.
+        let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+        Refused { code, retry_after: Some(wait) }
+    }
+
+    /// A line that tells the customer how long to wait.
+    pub fn worded(&self, line: &str) -> String {
+        // In one second nobody reads it.
+        let seconds = self.retry_after.unwrap_or_default().div_ceil(1_000).max(2);
+        line.replace("{seconds}", &seconds.to_string())
+    }
+}
+
 /// Why something could not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -327,6 +353,12 @@ pub enum ErrorCode {
     NoAnswer,
     /// The message is not stored: the client keeps it and sends it again after `retry_after`.
     NotStored,
+    /// The visitor writes too fast: the client keeps the message and sends it again after `retry_after`.
+    TooFast,
+    /// Too many connections or new conversations come from this address: again after `retry_after`.
+    TooMany,
+    /// The server is full: again after `retry_after`.
+    Full,
 }
 
 /// Why a connection is closed, by the codes of RFC 6455.

@@ -9,11 +9,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::Door;
-use super::protocol::Frame;
+use super::admission::{Guest, Place, Stay};
+use super::protocol::{ErrorCode, Frame, Refused};
 use super::{plain, typed};
 use crate::conversation::{ConversationId, Event, Seq, VisitorId};
 use crate::desk::Seat;
 use crate::fanout::Subscription;
+use crate::limits::Address;
 use crate::responders::lines::Line;
 
 /// How many events are read from the store at once to fill a gap.
@@ -43,6 +45,8 @@ pub struct Session<W> {
     /// The languages of the customer's browser, most wanted first, with the site's own at the end.
     pub languages: Vec<String>,
     pub seat: Option<Arc<Seat>>,
+    /// Where the customer is; `None` if that cannot be counted.
+    address: Option<Address>,
     pub wire: W,
     pub dialect: Dialect,
     /// How far the visitor has seen the conversation.
@@ -54,14 +58,15 @@ pub struct Session<W> {
 
 impl<W: Wire> Session<W> {
     /// A session in no conversation yet.
-    pub fn new(door: Arc<Door>, dialect: Dialect, languages: Vec<String>, wire: W) -> Session<W> {
-        Session { door, languages, seat: None, wire, dialect, seen: 0, subscription: None, sent: None }
+    pub fn new(door: Arc<Door>, dialect: Dialect, guest: Guest, wire: W) -> Session<W> {
+        let Guest { languages, address } = guest;
+        Session { door, languages, seat: None, address, wire, dialect, seen: 0, subscription: None, sent: None }
     }
 
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
-        let Session { door, languages, seat, dialect, seen, subscription, sent, .. } = self;
-        Session { door, languages, seat, wire, dialect, seen, subscription, sent }
+        let Session { door, languages, seat, address, dialect, seen, subscription, sent, .. } = self;
+        Session { door, languages, seat, address, wire, dialect, seen, subscription, sent }
     }
 
     /// Begins with what the dialect knows before anything is said.
@@ -118,6 +123,23 @@ impl<W: Wire> Session<W> {
     /// Says that everything up to `seq` is out.
     pub fn sent(&mut self, seq: Seq) {
         self.sent = Some(seq);
+    }
+
+    /// Takes a place, or says why there is none.
+    pub fn place(&self, stay: Stay) -> Result<Place, Refused> {
+        Place::take(&self.door, self.address, stay)
+    }
+
+    /// Whether the visitor of this seat may say something now.
+    pub fn may_say(&self, seat: &Seat) -> Result<(), Refused> {
+        let Some(limits) = &self.door.limits else { return Ok(()) };
+        limits.message(seat.visitor()).map_err(|wait| Refused::wait(ErrorCode::TooFast, wait))?;
+        match self.address {
+            Some(address) if !seat.has_begun() => {
+                limits.conversation(address).map_err(|wait| Refused::wait(ErrorCode::TooMany, wait))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A line of purser's own in the customer's language.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Door;
 use super::markdown::html;
-use super::protocol::{ClientFrame, ErrorCode, EventFrame, Frame, Hello, PAGE, Say, ServerFrame, Site};
+use super::protocol::{ClientFrame, ErrorCode, EventFrame, Frame, Hello, PAGE, Refused, Say, ServerFrame, Site};
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
     Button, ClientId, Conversation, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Text, TextError,
@@ -18,8 +18,6 @@ use crate::store::StoreError;
 const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
 /// The longest name of a language, in bytes.
 const MAX_LANGUAGE: usize = 35;
-/// When a client tries again to store a message, in milliseconds.
-const TRY_AGAIN: u32 = 3_000;
 
 /// Takes a frame as it came.
 pub async fn hear<W: Wire>(session: &mut Session<W>, frame: &str) -> Result<(), Gone> {
@@ -106,6 +104,9 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         Err(TextError::TooLong(_)) => return refuse(session, ErrorCode::TooLong, Some(&say.client_id)).await,
     };
     let client_id = say.client_id;
+    if let Err(refused) = session.may_say(&seat) {
+        return refuse(session, refused, Some(&client_id)).await;
+    }
     let said = Said {
         id: EventId::new(),
         client_id: client_id.clone(),
@@ -205,20 +206,25 @@ pub fn code(error: DeskError) -> ErrorCode {
 /// Says that something could not be done.
 pub async fn refuse<W: Wire>(
     session: &mut Session<W>,
-    code: ErrorCode,
+    refused: impl Into<Refused>,
     client_id: Option<&ClientId>,
 ) -> Result<(), Gone> {
-    let (line, retry_after) = match code {
-        ErrorCode::Empty => (Line::Empty, None),
-        ErrorCode::TooLong => (Line::TooLong, None),
-        ErrorCode::NotStored => (Line::NotStored, Some(TRY_AGAIN)),
+    let Refused { code, retry_after } = refused.into();
+    let line = match code {
+        ErrorCode::Empty => Line::Empty,
+        ErrorCode::TooLong => Line::TooLong,
+        ErrorCode::NotStored => Line::NotStored,
+        ErrorCode::TooFast => Line::TooFast,
+        ErrorCode::TooMany => Line::TooMany,
+        ErrorCode::Full => Line::Full,
         ErrorCode::Unreadable
         | ErrorCode::HelloFirst
         | ErrorCode::BadToken
         | ErrorCode::NotYours
-        | ErrorCode::NoAnswer => (Line::Unreadable, None),
+        | ErrorCode::NoAnswer => Line::Unreadable,
     };
     let text = session.line(line);
+    let text = Refused { code, retry_after }.worded(&text);
     let error = ServerFrame::Error { code, client_id: client_id.map(ClientId::as_str), text: &text, retry_after };
     session.wire.feed(error.frame()).await
 }

@@ -4,7 +4,7 @@ use salvo::http::HeaderValue;
 use salvo::http::header::CACHE_CONTROL;
 use salvo::prelude::*;
 
-use super::admission::check_origin;
+use super::admission::{Guest, Place, Stay};
 use super::{door, protocol, typed};
 
 /// More is no request of ours.
@@ -15,7 +15,8 @@ const LONGEST: usize = 1_024;
 #[handler]
 pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
-    check_origin(&door, req)?;
+    let guest = Guest::of(&door, req)?;
+    let _place = Place::take(&door, guest.address, Stay::Short).map_err(|_| StatusError::service_unavailable())?;
     let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
     let asked = serde_json::from_slice::<protocol::Unread>(body);
     let asked = asked.map_err(|_| StatusError::bad_request().brief("the body is {\"token\": \"…\", \"seen\": 7}"))?;

@@ -1,13 +1,13 @@
 //! From an HTTP request to a WebSocket: which dialect it speaks, and whose it is.
 
 use salvo::http::HeaderValue;
-use salvo::http::header::{COOKIE, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
+use salvo::http::header::{COOKIE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use salvo::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::admission::{Place, check_origin, header, languages};
+use super::admission::{Guest, Place, Stay, header};
 use super::door;
-use super::protocol::{MAX_FRAME, TYPED};
+use super::protocol::{ErrorCode, MAX_FRAME, TYPED};
 use super::session::{Dialect, Session};
 use super::socket::{self, Socket};
 use crate::conversation::VisitorId;
@@ -23,14 +23,21 @@ const BUFFER: usize = 1_024;
 #[handler]
 pub async fn chat(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
-    check_origin(&door, req)?;
+    let guest = Guest::of(&door, req)?;
     let offered = header(req, SEC_WEBSOCKET_PROTOCOL);
     let typed = offered.is_some_and(|list| list.split(',').any(|protocol| protocol.trim() == TYPED));
     if !typed && offered.is_some() {
         return Err(StatusError::bad_request().brief(format!("the protocols here are {TYPED} and none at all")));
     }
-    let languages = languages(&door, req);
-    let place = Place::take(&door)?;
+    let place = Place::take(&door, guest.address, Stay::Long).map_err(|refused| {
+        if let Some(after) = refused.retry_after {
+            res.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.div_ceil(1_000)));
+        }
+        match refused.code {
+            ErrorCode::TooMany => StatusError::too_many_requests().brief("too many chats come from this address"),
+            _ => StatusError::service_unavailable().brief("too many chats are open, please come back"),
+        }
+    })?;
     let dialect = if typed { Dialect::Typed } else { Dialect::Plain(session(req, res)?) };
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
@@ -45,7 +52,7 @@ pub async fn chat(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
             // Its own task, so that a stop can wait for it.
             sockets.spawn(async move {
                 let _place = place;
-                socket::run(Session::new(door, dialect, languages, Socket(ws))).await;
+                socket::run(Session::new(door, dialect, guest, Socket(ws))).await;
             });
         })
         .await

@@ -52,7 +52,7 @@ impl Nodes {
             let redis = url.map(|url| url.parse::<RedisUrl>().expect("an address"));
             let node = Fanout::with(QUEUE, redis, pace);
             let revision = move || Arc::from(format!("revision-{number}"));
-            tokio::spawn(node.clone().run(store.clone(), revision, stop.clone()));
+            tokio::spawn(node.clone().run(store.clone(), revision, None, stop.clone()));
             nodes.push(node);
         }
         let (here, there) = (nodes[0].clone(), nodes[nodes.len() - 1].clone());

@@ -109,6 +109,8 @@ impl<'a> Setup<'a> {
             plugins: folder.path().join("plugins"),
             ..Config::default()
         };
+        // Tests say more, and faster, than any customer; those of the limits switch them on.
+        config.limits.off = true;
         (self.change)(&mut config);
         let tuning = Tuning { clock: self.clock, first: self.first, pace: self.pace };
         let app = App::build_with(config, tuning).await.expect("purser starts");
@@ -202,6 +204,11 @@ impl TestPurser {
         let Visitor { token, conversation } = visitor;
         let hello = json!({ "type": "hello", "token": token, "conversation": conversation, "seq": seen });
         Events::open(self.address, hello.to_string()).await.expect("a stream")
+    }
+
+    /// The fan-out.
+    pub fn fanout(&self) -> &Fanout {
+        &self.fanout
     }
 
     /// How many sockets follow a conversation and are not cut off.

@@ -14,6 +14,7 @@ mod fanout;
 mod frames;
 mod harness;
 mod http_api;
+mod limits;
 mod pages;
 mod properties;
 mod proxy;
