@@ -2,14 +2,17 @@
 //! append; when the log turns out to have moved on, read again and decide again.
 //!
 //! Every door (WebSocket, terminal, later HTTP) calls [`Desk::say`]. A message is acknowledged after its commit. An
-//! answer that is there at once is committed with its question; a slow one leaves the question pending, and if this
-//! node dies meanwhile, whoever finds the question after its limit finishes it ([`Desk::wake`]).
+//! answer that is there at once is committed with its question; a slow one leaves the question pending. As long as
+//! this node is at it, the question is held; if the node dies meanwhile, another one finds it within seconds and
+//! finishes it ([`Desk::wake`]).
 //!
 //! Questions of one conversation are answered one at a time and in order; messages that come meanwhile are stored
 //! and acknowledged at once.
 
+mod holds;
+
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -27,6 +30,7 @@ use crate::conversation::{
 use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
 use crate::store::{AppendError, Store, StoreError};
+use holds::{Holds, LEASE};
 
 /// A question that is found unanswered after this long gets an apology instead of a late answer.
 const TOO_LATE: Millis = 5 * 60 * 1000;
@@ -49,10 +53,12 @@ pub struct Desk {
     clock: Clock,
     /// The site's own language.
     language: String,
-    /// How long a pending question may take.
+    /// How long a node may hold a question.
     limit: Millis,
     /// The answers under way.
     answering: TaskTracker,
+    holds: Holds,
+    conflicts: AtomicU64,
 }
 
 /// A stored message, as its client is told.
@@ -112,7 +118,7 @@ enum Progress {
 }
 
 impl Desk {
-    /// A desk over this store. Its first pipeline is `pipeline`; `limit` bounds how long a question may be pending.
+    /// A desk over this store. Its first pipeline is `pipeline`; `limit` bounds how long a node may hold a question.
     pub fn new(store: Store, pipeline: Pipeline, clock: Clock, language: String, limit: Duration) -> Desk {
         Desk {
             store,
@@ -122,6 +128,8 @@ impl Desk {
             language,
             limit: Millis::try_from(limit.as_millis()).unwrap_or(Millis::MAX),
             answering: TaskTracker::new(),
+            holds: Holds::default(),
+            conflicts: AtomicU64::new(0),
         }
     }
 
@@ -138,6 +146,16 @@ impl Desk {
     /// The site's own language.
     pub fn language(&self) -> &str {
         &self.language
+    }
+
+    /// How many answers are under way here.
+    pub fn answers_under_way(&self) -> usize {
+        self.holds.count()
+    }
+
+    /// How often a log had gone on since it was last seen here, so that something was decided anew. Since the start.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts.load(Ordering::Relaxed)
     }
 
     /// A seat in a conversation, which may be one that nothing is stored of yet.
@@ -169,7 +187,7 @@ impl Desk {
         for _ in 0..MAX_CONFLICTS {
             let head = self.head(seat, &mut seated).await?;
             let now = self.clock.now();
-            let mut decision = head.say(said.clone(), now, self.limit);
+            let mut decision = head.say(said.clone(), now, LEASE);
             let seq = decision.next.last_seq;
             let next_in_turn = !head.has_pending() && !seated.answering;
             if next_in_turn && matches!(progress, Progress::NotAsked) {
@@ -177,7 +195,7 @@ impl Desk {
             }
             if next_in_turn
                 && let Progress::Ready(answered) = &progress
-                && let Some(answer) = decision.next.answer(said.id, seq, answered.message.clone(), now, self.limit)
+                && let Some(answer) = decision.next.answer(said.id, seq, answered.message.clone(), now, LEASE)
             {
                 decision = decision.then(answer);
             }
@@ -190,13 +208,12 @@ impl Desk {
                     if let Progress::Waiting(answer) = progress
                         && next_in_turn
                     {
-                        seated.answering = true;
-                        self.answering.spawn(self.clone().finish(seat.clone(), said.id, seq, answer));
+                        self.finish_later(seat, &mut seated, said.id, seq, answer);
                     }
                     seated.head = Some(next);
                     return Ok(ack);
                 }
-                Err(AppendError::Conflict) => seated.head = None,
+                Err(AppendError::Conflict) => self.conflict(&mut seated),
                 Err(AppendError::Repeated { seq, at }) => {
                     seated.head = None;
                     let ack = Ack { seq, at, ..ack };
@@ -239,11 +256,15 @@ impl Desk {
         self.append(seat, &mut seated, |head| head.erase(self.clock.now())).await.map(drop)
     }
 
-    /// Looks for conversations that are due and does what they wait for, until it is stopped.
+    /// Holds what is answered here, and does what conversations that are due wait for, until it is stopped.
     pub async fn wake(self: Arc<Self>, stop: CancellationToken) {
         let mut away = false;
         while stop.run_until_cancelled(tokio::time::sleep(WAKE_EVERY)).await.is_some() {
-            match self.wake_due().await {
+            let woken = match self.hold().await {
+                Ok(()) => self.wake_due().await,
+                Err(error) => Err(error),
+            };
+            match woken {
                 Ok(()) => away = false,
                 Err(error) if !away => {
                     away = true;
@@ -254,24 +275,45 @@ impl Desk {
         }
     }
 
+    /// Tells the other nodes that this one is still at its answers.
+    async fn hold(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let held = self.holds.now(now);
+        if held.is_empty() { Ok(()) } else { self.store.hold(held, now + LEASE).await }
+    }
+
     /// Begins to do what every conversation that is due now waits for.
     pub async fn wake_due(self: &Arc<Self>) -> Result<(), StoreError> {
-        for head in self.store.due(self.clock.now(), WAKE_BATCH).await? {
-            let seat = self.seats.take(head.id, head.visitor, None);
-            seat.begun.store(true, Ordering::Relaxed);
-            let mut seated = seat.state.lock().await;
-            seated.head = Some(head);
-            if !seated.answering {
-                self.take_up(&seat, &mut seated).await?;
+        loop {
+            let due = self.store.due(self.clock.now(), WAKE_BATCH).await?;
+            let all = due.len() < WAKE_BATCH as usize;
+            let mut taken_up = 0;
+            for head in due {
+                let seat = self.seats.take(head.id, head.visitor, None);
+                seat.begun.store(true, Ordering::Relaxed);
+                let mut seated = seat.state.lock().await;
+                let Some(wake_at) = head.wake_at.filter(|_| !seated.answering) else { continue };
+                // Of all nodes that find it, one goes on here.
+                let until = self.clock.now() + LEASE;
+                if self.store.claim(head.id, wake_at, until).await? {
+                    taken_up += 1;
+                    seated.head = Some(Conversation { wake_at: Some(until), ..head });
+                    self.take_up(&seat, &mut seated).await?;
+                }
+            }
+            if all || taken_up == 0 {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     /// Waits until every answer under way is stored.
     pub async fn finish_answers(&self) {
         self.answering.close();
-        self.answering.wait().await;
+        while tokio::time::timeout(WAKE_EVERY, self.answering.wait()).await.is_err() {
+            // Should the store be away, other nodes begin the same answers, and one of each is stored.
+            let _ = self.hold().await;
+        }
     }
 
     /// Asks the pipeline once. Most answers are there at once.
@@ -303,16 +345,17 @@ impl Desk {
             match next {
                 Ok(Some((event, turn))) => {
                     (question, seq) = (event.id, event.seq);
+                    self.holds.begin(seat.id, self.clock.now() + self.limit);
                     answer = self.answer(turn);
                 }
                 Ok(None) => {
-                    seated.answering = false;
+                    self.finished(&seat, &mut seated);
                     return;
                 }
                 Err(error) => {
-                    // The question stays pending, and whoever finds it after its limit finishes it.
+                    // The question stays pending, and whoever finds it due finishes it.
                     seated.head = None;
-                    seated.answering = false;
+                    self.finished(&seat, &mut seated);
                     tracing::error!(conversation = %seat.id, error = %error, "an answer could not be stored yet");
                     return;
                 }
@@ -330,7 +373,7 @@ impl Desk {
         answered: Answered,
     ) -> Result<(), DeskError> {
         let answer =
-            |head: &Conversation| head.answer(question, seq, answered.message.clone(), self.clock.now(), self.limit);
+            |head: &Conversation| head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE);
         if !self.append(seat, seated, answer).await? {
             tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
         }
@@ -355,7 +398,7 @@ impl Desk {
                 }
                 // Somebody else's events, perhaps the very answer: the next look decides.
                 Err(AppendError::Conflict | AppendError::Repeated { .. } | AppendError::Elsewhere(_)) => {
-                    seated.head = None;
+                    self.conflict(seated);
                 }
                 Err(AppendError::Unavailable(error)) => {
                     seated.head = None;
@@ -377,9 +420,33 @@ impl Desk {
         } else {
             self.answer(turn)
         };
-        seated.answering = true;
-        self.answering.spawn(self.clone().finish(seat.clone(), event.id, event.seq, answer));
+        self.finish_later(seat, seated, event.id, event.seq, answer);
         Ok(())
+    }
+
+    /// The answer to a stored question is under way from now on.
+    fn finish_later(
+        self: &Arc<Self>,
+        seat: &Arc<Seat>,
+        seated: &mut Seated,
+        question: EventId,
+        seq: Seq,
+        answer: BoxFuture<'static, Answered>,
+    ) {
+        seated.answering = true;
+        self.holds.begin(seat.id, self.clock.now() + self.limit);
+        self.answering.spawn(self.clone().finish(seat.clone(), question, seq, answer));
+    }
+
+    fn finished(&self, seat: &Seat, seated: &mut Seated) {
+        seated.answering = false;
+        self.holds.end(seat.id);
+    }
+
+    /// The log has gone on since it was last seen here: it is looked at again.
+    fn conflict(&self, seated: &mut Seated) {
+        seated.head = None;
+        self.conflicts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The next pending question of this conversation.

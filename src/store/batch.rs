@@ -5,6 +5,7 @@
 //! order, and one who lost learns it before it has written anything.
 
 use std::collections::BTreeMap;
+use std::iter::repeat_n;
 use std::sync::LazyLock;
 
 use sqlx::mysql::MySqlConnection;
@@ -13,7 +14,7 @@ use sqlx::{Arguments, Connection, Database};
 
 use super::pool::{Link, on};
 use super::writer::Append;
-use crate::conversation::{ConversationId, Event, Kind, Seq, Status};
+use crate::conversation::{ConversationId, Event, Kind, Millis, Seq, Status};
 
 /// One statement in all its sizes.
 struct Statement {
@@ -151,6 +152,42 @@ pub(super) async fn write_seen(link: &mut Link, seen: &BTreeMap<ConversationId, 
         });
     }
     Ok(())
+}
+
+/// So many conversations are put off at a time. Shorter lists repeat one of them: one statement, always prepared.
+const HOLDS: usize = 16;
+
+static HOLD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE conversations SET wake_at = ? WHERE id IN ({}) AND wake_at < ? AND asked_seq > answered_seq",
+        vec!["?"; HOLDS].join(",")
+    )
+});
+
+/// Puts off until `until` when the pending questions of these conversations are due.
+pub(super) async fn hold(link: &mut Link, conversations: &[ConversationId], until: Millis) -> Result<(), sqlx::Error> {
+    for piece in conversations.chunks(HOLDS) {
+        let ids = piece.iter().chain(repeat_n(&piece[0], HOLDS - piece.len()));
+        on!(Link, link, connection => {
+            let query = ids.fold(sqlx::query(HOLD.as_str()).bind(until), |query, id| query.bind(id.0));
+            query.bind(until).execute(&mut **connection).await?;
+        });
+    }
+    Ok(())
+}
+
+/// Puts off until `until` what is due at `due`. False if it is not due then any more.
+pub(super) async fn claim(
+    link: &mut Link,
+    conversation: ConversationId,
+    due: Millis,
+    until: Millis,
+) -> Result<bool, sqlx::Error> {
+    on!(Link, link, connection => {
+        let claim = "UPDATE conversations SET wake_at = ? WHERE id = ? AND wake_at = ?";
+        let query = sqlx::query(claim).bind(until).bind(conversation.0).bind(due);
+        Ok(query.execute(&mut **connection).await?.rows_affected() == 1)
+    })
 }
 
 async fn move_heads(link: &mut Link, appends: &[&Append]) -> Result<bool, sqlx::Error> {

@@ -27,7 +27,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -156,6 +156,29 @@ impl Store {
         self.read(events::unread(&self.0.engine, visitor, seen)).await
     }
 
+    /// Puts off until `until` when the pending questions of these conversations are due: somebody is at them. In the
+    /// order of their ids.
+    pub async fn hold(&self, conversations: Vec<ConversationId>, until: Millis) -> Result<(), StoreError> {
+        self.order(|reply| Order::Hold { conversations, until, reply }).await
+    }
+
+    /// Puts off until `until` what was due at `due` in a conversation. True for one of all that try.
+    pub async fn claim(&self, conversation: ConversationId, due: Millis, until: Millis) -> Result<bool, StoreError> {
+        self.order(|reply| Order::Claim { conversation, due, until, reply }).await
+    }
+
+    async fn order<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Order,
+    ) -> Result<T, StoreError> {
+        let (reply, outcome) = oneshot::channel();
+        let done = async {
+            self.0.queue.send(order(reply)).await.map_err(|_| StoreError::Closed)?;
+            outcome.await.map_err(|_| StoreError::Closed)?
+        };
+        self.limited(self.0.limits.patience, done).await
+    }
+
     /// Where a conversation stands.
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         self.read(events::conversation(&self.0.engine, id)).await
@@ -213,7 +236,7 @@ impl Store {
     /// Keeps a content set that went live. It becomes the latest; a revision that is kept already gets only its new
     /// time.
     pub async fn keep_content(&self, set: &ContentSet) -> Result<(), StoreError> {
-        let (reply, outcome) = tokio::sync::oneshot::channel();
+        let (reply, outcome) = oneshot::channel();
         let kept = async {
             let order = Order::Content { set: set.clone(), reply };
             self.0.queue.send(order).await.map_err(|_| StoreError::Closed)?;

@@ -21,7 +21,7 @@ use super::error::{AppendError, Fault, StoreError};
 use super::judge::{self, Verdict};
 use super::pool::{Engine, Link};
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, Seq, VisitorId};
+use crate::conversation::{ConversationId, Decision, Millis, Seq, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
 /// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
@@ -44,6 +44,19 @@ pub(super) enum Order {
     Content {
         set: ContentSet,
         reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Put off when pending questions are due.
+    Hold {
+        conversations: Vec<ConversationId>,
+        until: Millis,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Put off what is due then, unless somebody else has.
+    Claim {
+        conversation: ConversationId,
+        due: Millis,
+        until: Millis,
+        reply: oneshot::Sender<Result<bool, StoreError>>,
     },
     /// Do what was ordered before and end.
     Close,
@@ -210,6 +223,14 @@ impl Writer {
                 Some(Order::Content { set, reply }) => {
                     let _ = reply.send(self.keep(&set).await);
                 }
+                Some(Order::Hold { conversations, until, reply }) => {
+                    let held = self.once(async |link| batch::hold(link, &conversations, until).await).await;
+                    let _ = reply.send(held);
+                }
+                Some(Order::Claim { conversation, due, until, reply }) => {
+                    let claimed = self.once(async |link| batch::claim(link, conversation, due, until).await).await;
+                    let _ = reply.send(claimed);
+                }
                 // What was sent before comes out of the queue still, then it ends.
                 Some(Order::Close) => self.orders.close(),
                 Some(Order::Append(_) | Order::Seen(..)) => unreachable!("these are never put aside"),
@@ -303,22 +324,26 @@ impl Writer {
         .await
     }
 
-    /// Tried once: what is lost here is counted as unread once more, and nothing else.
+    /// What is lost here is counted as unread once more, and nothing else.
     async fn note_seen(&mut self) {
         if self.seen.is_empty() {
             return;
         }
         let seen = std::mem::take(&mut self.seen);
-        let noted = match self.connect().await {
-            Ok(()) => self.transaction(async |link| {
-                batch::write_seen(link, &seen).await?;
-                link.commit().await
-            }),
-            Err(error) => return self.went_away(&error),
-        };
-        if let Err(fault) = noted.await {
-            tracing::warn!(error = %fault.into_error(), "what visitors have seen could not be noted");
+        if let Err(error) = self.once(async |link| batch::write_seen(link, &seen).await).await {
+            tracing::warn!(%error, "what visitors have seen could not be noted");
         }
+    }
+
+    /// Does a small thing in a transaction of its own. Tried once: whoever wants it asks again, or can do without.
+    async fn once<T>(&mut self, work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        self.connect().await.inspect_err(|error| self.went_away(error))?;
+        let done = self.transaction(async |link| {
+            let done = work(link).await?;
+            link.commit().await?;
+            Ok(done)
+        });
+        done.await.map_err(Fault::into_error)
     }
 
     async fn judge(&mut self, appends: &[Append]) -> Result<Vec<Verdict>, Fault> {

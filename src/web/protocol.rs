@@ -92,6 +92,10 @@ pub struct Say {
     /// The `choice` of the button that was pressed.
     #[serde(default)]
     pub choice: Option<String>,
+    /// The conversation in which it was said first. A client that sends a message again names it: the message may be
+    /// stored there, and the visitor be in another conversation now.
+    #[serde(default)]
+    pub conversation: Option<ConversationId>,
 }
 
 /// What a client without a socket sends: one frame, and whose it is.

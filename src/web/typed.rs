@@ -95,7 +95,7 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
 }
 
 async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
-    let Some(seat) = session.seat.clone() else {
+    let Some(here) = session.seat.clone() else {
         return refuse(session, ErrorCode::HelloFirst, Some(&say.client_id)).await;
     };
     let text = match Text::new(&say.text) {
@@ -104,6 +104,15 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         Err(TextError::TooLong(_)) => return refuse(session, ErrorCode::TooLong, Some(&say.client_id)).await,
     };
     let client_id = say.client_id;
+    let desk = session.door.desk.clone();
+    let seat = match say.conversation {
+        // It was sent before; then the visitor's open conversation became another one.
+        Some(first) if first != here.conversation() => match desk.seat(first, here.visitor()).await {
+            Ok(seat) => seat,
+            Err(error) => return refuse(session, code(error), Some(&client_id)).await,
+        },
+        _ => here.clone(),
+    };
     if let Err(refused) = session.may_say(&seat) {
         return refuse(session, refused, Some(&client_id)).await;
     }
@@ -114,18 +123,19 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         choice: say.choice.filter(|choice| choice.len() <= 128),
         language: session.languages.first().cloned(),
     };
-    let ack = match session.door.desk.say(&seat, said).await {
+    let ack = match desk.say(&seat, said).await {
         Ok(ack) => ack,
         Err(error) => return refuse(session, code(error), Some(&client_id)).await,
     };
     session.wire.feed(ServerFrame::ack(&ack).frame()).await?;
-    if ack.conversation != seat.conversation() {
-        return match session.door.desk.seat(ack.conversation, seat.visitor()).await {
-            Ok(other) => enter(session, other, 0).await,
-            Err(_) => Err(Gone),
-        };
+    if ack.conversation == here.conversation() {
+        return Ok(());
     }
-    Ok(())
+    match desk.open_seat(here.visitor()).await {
+        Ok(Some(open)) if open.conversation() != here.conversation() => enter(session, open, 0).await,
+        Ok(_) => Ok(()),
+        Err(_) => Err(Gone),
+    }
 }
 
 async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Result<(), Gone> {

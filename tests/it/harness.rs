@@ -57,7 +57,7 @@ pub struct TestPurser {
     pub address: SocketAddr,
     pub desk: Arc<Desk>,
     pub store: Store,
-    fanout: Arc<Fanout>,
+    pub fanout: Arc<Fanout>,
     pub folder: Arc<tempfile::TempDir>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<anyhow::Result<()>>,
@@ -89,8 +89,17 @@ impl<'a> Setup<'a> {
         self
     }
 
+    pub fn pace(mut self, pace: Pace) -> Setup<'a> {
+        self.pace = pace;
+        self
+    }
+
     pub fn change(mut self, change: impl FnOnce(&mut Config) + 'a) -> Setup<'a> {
-        self.change = Box::new(change);
+        let before = self.change;
+        self.change = Box::new(move |config| {
+            before(config);
+            change(config);
+        });
         self
     }
 
@@ -440,7 +449,8 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut attempt: im
         loop {
             match attempt().await {
                 Some(value) => return value,
-                None => tokio::task::yield_now().await,
+                // Others need the processor, too.
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
     })

@@ -15,6 +15,7 @@ mod frames;
 mod harness;
 mod http_api;
 mod limits;
+mod nodes;
 mod pages;
 mod properties;
 mod proxy;
