@@ -17,9 +17,8 @@ use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
 use crate::limits::{Bounds, Limits};
 use crate::responders::Responder;
-use crate::responders::faq::Faq;
-use crate::responders::person::Person;
 use crate::responders::pipeline::Pipeline;
+use crate::sources::{LookUp, NoSources};
 use crate::store::Store;
 use crate::web::{self, Door, Proxies};
 
@@ -195,7 +194,8 @@ pub fn folders(config: &Config) -> Folders {
         faq: config.faq.clone(),
         plugins: config.plugins.clone(),
         site_language: config.language.clone(),
-        handlers: config.pipeline.clone(),
+        pipeline: config.pipeline.clone(),
+        limit: Duration::from_secs(config.limits.responder_seconds.into()),
     }
 }
 
@@ -205,18 +205,6 @@ pub fn pipeline(config: &Config, snapshot: &Snapshot) -> Pipeline {
 }
 
 fn pipeline_with(config: &Config, snapshot: &Snapshot, first: &[Arc<dyn Responder>]) -> Pipeline {
-    let lines = snapshot.faq.lines();
-    let mut order: Vec<Arc<dyn Responder>> = first.to_vec();
-    let mut handed: Vec<Arc<dyn Responder>> = Vec::new();
-    for name in &config.pipeline {
-        match name.as_str() {
-            Faq::NAME => order.push(Arc::new(Faq::new(snapshot.faq.clone()))),
-            // A person is asked for, never offered a turn like any other.
-            Person::NAME => handed.push(Arc::new(Person::new(lines.clone()))),
-            // `Config` takes no other name.
-            _ => {}
-        }
-    }
-    let limit = Duration::from_secs(config.limits.responder_seconds.into());
-    Pipeline::new(snapshot.revision.clone(), order, handed, lines, limit)
+    let sources: Arc<dyn LookUp> = Arc::new(NoSources);
+    snapshot.pipeline(&folders(config), &sources, first)
 }

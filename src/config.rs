@@ -57,8 +57,8 @@ pub const KEYS: [&str; 23] = [
     "limits.conversations_per_hour",
 ];
 
-/// The responders that a pipeline can be made of.
-pub const RESPONDERS: [&str; 2] = ["faq", "person"];
+/// What a pipeline can be made of, besides the names of single plugins.
+pub const RESPONDERS: [&str; 3] = ["faq", "plugins", "person"];
 
 /// Variables that are none of the configuration's keys.
 const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];

@@ -111,6 +111,7 @@ struct Seated {
 }
 
 /// How far the answer to a question that is not stored yet has come.
+#[allow(clippy::large_enum_variant)] // it stays on the stack of one call, and a box would cost every message
 enum Progress {
     NotAsked,
     Ready(Answered),
@@ -481,8 +482,12 @@ impl Desk {
             text: text.to_owned(),
             choice,
             languages: wanted.into_iter().flatten().map(str::to_owned).collect(),
-            visitor: Arc::default(),
+            visitor: head.kept.attributes.clone(),
             now: self.clock.now(),
+            focus: head.kept.focus.as_deref().cloned(),
+            entry: None,
+            notes: None,
+            stubs: None,
         }
     }
 

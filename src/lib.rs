@@ -16,7 +16,8 @@
 //!
 //! - [`conversation`]: ids, events, and the pure decisions. It imports nothing of the crate.
 //! - [`desk`]: the asynchronous shell around the decisions; the one place where messages come in.
-//! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, the request for a person.
+//! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the request for a person.
+//! - [`sources`]: the named outside look-ups that plugins may use.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
 //! - [`text`]: what is said in a sentence: numbers of parcels, amounts, places, days.
 //! - [`store`]: the log on two engines, and the one writer.
@@ -32,7 +33,8 @@
 //! - An append names the seq that the log must still end at. Order, deduplication and one answer a question follow.
 //! - A responder gets data and returns a value; it holds no store and no socket.
 //! - Content is swapped whole. What does not load never replaces what works.
-//! - `web` alone uses salvo, `store` alone sqlx. Nothing points back up: a test holds the arrows.
+//! - A script is a pure function of the turn and of what it looked up; it runs within limits.
+//! - `web` alone uses salvo, `store` alone sqlx, `responders::script` alone rhai. Nothing points back up: a test holds the arrows.
 
 pub mod app;
 pub mod cli;
@@ -46,6 +48,7 @@ pub mod finding;
 pub mod limits;
 pub mod recording;
 pub mod responders;
+pub mod sources;
 pub mod store;
 pub mod text;
 pub mod web;

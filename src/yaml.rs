@@ -1,7 +1,11 @@
 //! Reading YAML: one set of limits, and errors that name the place and what to write instead.
 
-use serde::de::DeserializeOwned;
-use serde_yaml::{Error, MessageFormatter, UserMessageFormatter};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_yaml::{Error, MessageFormatter, Spanned, UserMessageFormatter};
 
 use crate::finding::Finding;
 
@@ -29,6 +33,43 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Box<Findin
             None => finding,
         })
     })
+}
+
+/// Keys and values in the order of the file, each with its place.
+pub struct Entries<V>(pub Vec<(Spanned<String>, Spanned<V>)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Entries<V> {
+        Entries(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entries<V>, D::Error> {
+        struct All<V>(PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for All<V> {
+            type Value = Entries<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("keys and values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+
+            fn visit_unit<E>(self) -> Result<Entries<V>, E> {
+                Ok(Entries::default())
+            }
+        }
+
+        deserializer.deserialize_map(All(PhantomData))
+    }
 }
 
 /// Line and column of a place, from 1.

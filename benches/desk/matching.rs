@@ -7,10 +7,10 @@
 use std::fmt::Write;
 use std::fs;
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use purser::content::{Folders, load};
+use purser::content::{Folders, Good, load};
 use purser::responders::faq::matcher::{EntryWordings, Matcher, Mode, Outcome, Wordings};
 
 use super::report::Report;
@@ -118,12 +118,13 @@ fn load_folder(report: &mut Report) -> anyhow::Result<()> {
         faq: folder,
         plugins: home.path().join("plugins"),
         site_language: "en".to_owned(),
-        handlers: Vec::new(),
+        pipeline: vec!["faq".to_owned()],
+        limit: Duration::from_secs(8),
     };
     let mut times = Vec::new();
     for _ in 0..5 {
         let begin = Instant::now();
-        let loaded = load(&folders, None);
+        let loaded = load(&folders, &Good::default());
         times.push(begin.elapsed().as_secs_f64() * 1e3);
         let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).collect();
         ensure!(errors.is_empty(), "{} errors in the made-up content, the first: {}", errors.len(), errors[0]);

@@ -19,7 +19,7 @@ pub struct Options {
 
 /// Ends with 1 if something is in error.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let loaded = content::load(&crate::app::folders(config), None);
+    let loaded = content::load(&crate::app::folders(config), &content::Good::default());
     let errors = loaded.findings.iter().filter(|finding| finding.is_error()).count();
     let warnings = loaded.findings.len() - errors;
     let code = if errors > 0 || loaded.snapshot.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
@@ -32,6 +32,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
             "languages": faq.map(|faq| faq.languages()).unwrap_or_default(),
             "entries": faq.map_or(0, |faq| faq.entries()),
             "phrases": faq.map_or(0, |faq| faq.phrases()),
+            "plugins": snapshot.map(|snapshot| snapshot.plugins.iter().map(|plugin| plugin.name()).collect::<Vec<_>>()),
             "errors": errors,
             "warnings": warnings,
             "findings": loaded.findings,

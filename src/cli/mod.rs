@@ -27,8 +27,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Flags};
-use crate::content::Snapshot;
-use crate::conversation::{ConversationId, EventId};
+use crate::content::{Good, Snapshot};
 use crate::responders::Turn;
 use crate::responders::pipeline::Step;
 
@@ -275,7 +274,7 @@ fn small_runtime() -> anyhow::Result<Runtime> {
 /// What a command without a store works on: the content as it lies in the folders. Errors in it are printed to
 /// standard error; without usable content there is nothing to do.
 fn load_content(config: &Config) -> anyhow::Result<Arc<Snapshot>> {
-    let loaded = crate::content::load(&crate::app::folders(config), None);
+    let loaded = crate::content::load(&crate::app::folders(config), &Good::default());
     let errors = || loaded.findings.iter().filter(|finding| finding.is_error());
     for finding in errors() {
         eprintln!("{finding}\n");
@@ -290,13 +289,11 @@ fn load_content(config: &Config) -> anyhow::Result<Arc<Snapshot>> {
 /// A turn of its own, outside of any conversation.
 fn turn(text: &str, choice: Option<String>, languages: &[Option<&str>]) -> Turn {
     Turn {
-        conversation: ConversationId::new(),
-        question: EventId::new(),
         text: text.to_owned(),
         choice,
         languages: languages.iter().flatten().map(|language| (*language).to_owned()).collect(),
-        visitor: Arc::default(),
         now: Clock::System.now(),
+        ..Turn::default()
     }
 }
 

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn buttons_are_numbered() {
-        let button = |text: &str| Button { text: text.to_owned(), choice: None };
+        let button = |text: &str| Button { text: text.to_owned(), ..Button::default() };
         let shown = answer("Which?", &[button("This"), button("That")], false);
         assert_eq!(shown, "Which?\n  [1] This\n  [2] That\n");
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::{ProxyHeader, RESPONDERS, Secret};
+use crate::responders::script::manifest::is_name;
 use crate::yaml;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -131,11 +132,15 @@ pub(super) fn pipeline<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<S
     let mut order: Vec<String> = Vec::new();
     for name in names {
         if !RESPONDERS.contains(&name) {
+            // Anything else is a plugin, whose folder may come later.
             let hint = match yaml::nearest(name, RESPONDERS) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("there are {}", RESPONDERS.join(" and ")),
+                None if is_name(name) => String::new(),
+                None => format!("there are {} and the names of plugins", RESPONDERS.join(", ")),
             };
-            return Err(format!("there is no responder `{name}`; {hint}"));
+            if !hint.is_empty() {
+                return Err(format!("there is no responder `{name}`; {hint}"));
+            }
         }
         if order.iter().any(|known| known == name) {
             return Err(format!("`{name}` stands here twice"));

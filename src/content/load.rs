@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::tree::{Tree, revision};
-use super::{Folders, Snapshot};
+use super::{Folders, PLUGINS, Snapshot, plugins, trial};
 use crate::clock::Clock;
 use crate::finding::Finding;
-use crate::responders::faq::{Built, Document, FaqSet, Site};
+use crate::responders::faq::{Built, Document, Faq, FaqSet, Site};
+use crate::responders::person::Person;
+use crate::responders::script::Plugin;
 
 /// What became of the folders.
 pub struct Loaded {
@@ -28,21 +30,25 @@ impl Loaded {
     }
 }
 
+/// The set that was in force last.
+#[derive(Default)]
+pub struct Good {
+    /// Its files.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// Its plugins, where they run already.
+    pub plugins: Vec<Arc<Plugin>>,
+}
+
 /// Loads the content. `good` is the set that was in force last: a file that is broken on disk keeps its version in
 /// it, and a change that breaks the set as a whole stays out. Only reads the folders.
-pub fn load(folders: &Folders, good: Option<&BTreeMap<String, Vec<u8>>>) -> Loaded {
+pub fn load(folders: &Folders, good: &Good) -> Loaded {
     load_tree(folders, Tree::read(folders), good)
 }
 
 /// [`load`] of what was read already.
-pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<String, Vec<u8>>>) -> Loaded {
-    let nothing = BTreeMap::new();
-    let good = good.unwrap_or(&nothing);
+pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
+    let good = &last.files;
     let mut findings = std::mem::take(&mut tree.findings);
-    for plugin in &tree.plugins {
-        let shown = folders.shown(&format!("plugins/{plugin}"));
-        findings.push(Finding::warning(shown, "this version does not run plugins; it is kept and has no effect"));
-    }
     if tree.gone {
         // Whatever happened to the folder, it was not an edit.
         tree.files.retain(|key, _| key.starts_with("plugins/"));
@@ -50,7 +56,14 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<Strin
             good.iter().filter(|(key, _)| key.starts_with("faq/")).map(|(key, bytes)| (key.clone(), bytes.clone())),
         );
     }
-    let mut workshop = Workshop::new(folders, &tree);
+    if tree.plugins_gone && good.keys().any(|key| key.starts_with("plugins/")) {
+        let kept = good.iter().filter(|(key, _)| key.starts_with("plugins/"));
+        tree.files.extend(kept.map(|(key, bytes)| (key.clone(), bytes.clone())));
+        let finding =
+            Finding::error(folders.plugins.display().to_string(), "the folder is gone; its plugins stay in force");
+        findings.push(finding.hint("make an empty folder to do without plugins"));
+    }
+    let mut workshop = Workshop::new(folders, &tree, good);
     let mut held: BTreeSet<String> = BTreeSet::new();
 
     // What does not parse keeps its last good version.
@@ -69,12 +82,25 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<Strin
         };
     }
 
-    let settled = settle(&mut workshop, good, wanted, &tree.changed);
+    let (faq, wanted): (BTreeMap<_, _>, BTreeMap<_, _>) = wanted.into_iter().partition(|(key, _)| is_faq(key));
+    let settled = settle(&mut workshop, good, faq, &tree.changed);
     held.extend(settled.held);
     findings.extend(settled.findings);
+    let mut snapshot =
+        Snapshot { revision: "".into(), faq: Arc::new(settled.faq), plugins: Vec::new(), files: settled.files };
+    let mut attempt = |plugin: &Arc<Plugin>, is_new: bool| match is_new {
+        true => trial::findings(plugin, &snapshot, folders),
+        false => Vec::new(),
+    };
+    let working = plugins::load(folders, &wanted, good, &tree.unreadable, &last.plugins, &mut attempt);
+    held.extend(working.held);
+    findings.extend(working.findings);
+    findings.extend(not_asked(folders, &working.plugins));
+    snapshot.plugins = working.plugins;
+    snapshot.files.extend(working.files);
     findings.sort_by(|a, b| (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column)));
     findings.dedup();
-    let usable = settled.faq.entries() > 0;
+    let usable = snapshot.faq.entries() > 0;
     if !usable && !findings.iter().any(Finding::is_error) {
         let shown = folders.faq.display().to_string();
         findings.push(
@@ -82,10 +108,27 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, good: Option<&BTreeMap<Strin
         );
     }
     let snapshot = usable.then(|| {
-        let revision = revision(&settled.files).into();
-        Arc::new(Snapshot { revision, faq: Arc::new(settled.faq), files: settled.files })
+        snapshot.revision = revision(&snapshot.files).into();
+        Arc::new(snapshot)
     });
     Loaded { snapshot, findings, held: held.iter().map(|key| folders.shown(key)).collect() }
+}
+
+/// Plugins that are off, and names in the pipeline that nobody has.
+fn not_asked(folders: &Folders, plugins: &[Arc<Plugin>]) -> Vec<Finding> {
+    let off = plugins.iter().filter(|plugin| !folders.asks(plugin.name()));
+    let off = off.map(|plugin| {
+        let finding = Finding::warning(folders.shown(&format!("plugins/{}", plugin.name())), "this plugin is off");
+        finding.hint("put its name, or `plugins`, into `pipeline` of purser.yaml")
+    });
+    let known = [Faq::NAME, Person::NAME, PLUGINS];
+    let there = |name: &String| folders.plugins.join(name).is_dir();
+    let missing = folders.pipeline.iter().filter(|name| !known.contains(&name.as_str()) && !there(name));
+    let missing = missing.map(|name| {
+        let message = format!("`pipeline` of purser.yaml names `{name}`, and there is no such plugin");
+        Finding::warning(folders.plugins.display().to_string(), message)
+    });
+    off.chain(missing).collect()
 }
 
 fn is_faq(key: &str) -> bool {
@@ -203,11 +246,16 @@ struct Version {
 }
 
 impl<'a> Workshop<'a> {
-    fn new(folders: &'a Folders, tree: &Tree) -> Workshop<'a> {
+    fn new(folders: &'a Folders, tree: &Tree, good: &BTreeMap<String, Vec<u8>>) -> Workshop<'a> {
+        let before = good.keys().filter_map(|key| Some(key.strip_prefix("plugins/")?.split_once('/')?.0.to_owned()));
+        let plugins = tree.plugins.iter().cloned().chain(before);
+        let (plugins, off) = plugins.partition(|plugin| folders.asks(plugin));
+        let reserved = [Faq::NAME, PLUGINS, Person::NAME].into_iter().filter(|name| folders.names(name));
         let site = Site {
             language: folders.site_language.clone(),
-            handlers: folders.handlers.clone(),
-            idle: tree.plugins.clone(),
+            handlers: reserved.map(str::to_owned).collect(),
+            plugins,
+            off,
             now: Clock::System.now(),
         };
         Workshop { folders, site, documents: HashMap::new(), built: Built::default() }

@@ -1,4 +1,4 @@
-//! The content in force: the files of the FAQ (and, later, plugins), read, checked, kept and swapped while everything
+//! The content in force: the files of the FAQ and the plugins, read, checked, kept and swapped while everything
 //! runs.
 //!
 //! Start and reload are one path: [`load`](load()) reads the folders and puts together the newest set that works.
@@ -8,25 +8,36 @@
 //! notices changes however they are made.
 
 mod load;
+mod plugins;
 mod tree;
+pub mod trial;
 mod watch;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use load::load_tree;
-pub use load::{Loaded, load};
+pub use load::{Good, Loaded, load};
 pub use tree::{on_disk, put_back};
 
 use crate::clock::Clock;
 use crate::conversation::Millis;
 use crate::finding::Finding;
-use crate::responders::faq::FaqSet;
+use crate::responders::Responder;
+use crate::responders::faq::{Faq, FaqSet};
+use crate::responders::person::Person;
+use crate::responders::pipeline::Pipeline;
+use crate::responders::script::{Plugin, Script};
+use crate::sources::LookUp;
 use crate::store::{ContentSet, Store, StoreError};
 use tree::{Trace, Tree};
+
+/// The word in `pipeline:` for all plugins that it does not name itself.
+pub const PLUGINS: &str = "plugins";
 
 /// Where the content is, and what it may refer to.
 #[derive(Debug, Clone)]
@@ -37,18 +48,60 @@ pub struct Folders {
     pub plugins: PathBuf,
     /// The site's own language.
     pub site_language: String,
-    /// The responders that a `then:` may name.
-    pub handlers: Vec<String>,
+    /// The responders that are asked, in order; `plugins` stands for those that are not named themselves.
+    pub pipeline: Vec<String>,
+    /// The longest that one responder may take.
+    pub limit: Duration,
 }
 
 /// A set of content, ready to answer. It never changes; new content is a new snapshot.
+#[derive(Clone)]
 pub struct Snapshot {
     /// 12 hex digits of the SHA-256 over the paths and bytes of its files.
     pub revision: Arc<str>,
     /// The FAQ of all languages.
     pub faq: Arc<FaqSet>,
+    /// The plugins, in the order in which they are asked.
+    pub plugins: Vec<Arc<Plugin>>,
     /// Its files: path (`faq/en/parcels.yaml`, `plugins/cost/main.rhai`) to bytes.
     pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Snapshot {
+    /// The pipeline over this content: `first`, then the responders of these names.
+    pub fn pipeline(&self, folders: &Folders, sources: &Arc<dyn LookUp>, first: &[Arc<dyn Responder>]) -> Pipeline {
+        let lines = self.faq.lines();
+        let mut order: Vec<Arc<dyn Responder>> = first.to_vec();
+        let mut handed: Vec<Arc<dyn Responder>> = Vec::new();
+        let script =
+            |plugin: &Arc<Plugin>| Arc::new(Script::new(plugin.clone(), sources.clone())) as Arc<dyn Responder>;
+        for name in &folders.pipeline {
+            match name.as_str() {
+                Faq::NAME => order.push(Arc::new(Faq::new(self.faq.clone()))),
+                // A person is asked for, never offered a turn like any other.
+                Person::NAME => handed.push(Arc::new(Person::new(lines.clone()))),
+                PLUGINS => {
+                    let rest = self.plugins.iter().filter(|plugin| !folders.names(plugin.name()));
+                    order.extend(rest.map(script));
+                }
+                // One that is not there has its finding.
+                name => order.extend(self.plugins.iter().filter(|plugin| plugin.name() == name).map(script)),
+            }
+        }
+        Pipeline::new(self.revision.clone(), order, handed, lines, folders.limit)
+    }
+}
+
+impl Folders {
+    /// Whether the pipeline names this responder itself.
+    fn names(&self, responder: &str) -> bool {
+        self.pipeline.iter().any(|name| name == responder)
+    }
+
+    /// Whether a plugin of this name is asked.
+    fn asks(&self, plugin: &str) -> bool {
+        self.names(plugin) || self.names(PLUGINS)
+    }
 }
 
 /// Why there is no content to start with.
@@ -114,7 +167,7 @@ impl Content {
             return Err(ContentError::NoFolder(folders.faq));
         }
         let files = good.as_ref().map(|set| set.files.clone());
-        let (loaded, seen) = read(&folders, files, None).await;
+        let (loaded, seen) = read(&folders, Good { files: files.unwrap_or_default(), plugins: Vec::new() }, None).await;
         let Some(loaded) = loaded else { return Err(ContentError::NoFolder(folders.faq)) };
         log(&[], &loaded.findings);
         log_held(&[], &loaded.held);
@@ -165,7 +218,8 @@ impl Content {
     async fn reload_unless(&self, known: impl Fn(&Seen) -> Option<String>) {
         let mut seen = self.seen.lock().await;
         let before = self.in_force();
-        let (loaded, now) = read(&self.folders, Some(before.files.clone()), known(&seen)).await;
+        let good = Good { files: before.files.clone(), plugins: before.plugins.clone() };
+        let (loaded, now) = read(&self.folders, good, known(&seen)).await;
         *seen = now;
         let Some(loaded) = loaded else { return };
         log(&self.findings(), &loaded.findings);
@@ -197,11 +251,7 @@ impl Content {
 }
 
 /// Reads the folders and loads them, unless they are as `known` already.
-async fn read(
-    folders: &Folders,
-    good: Option<BTreeMap<String, Vec<u8>>>,
-    known: Option<String>,
-) -> (Option<Loaded>, Seen) {
+async fn read(folders: &Folders, good: Good, known: Option<String>) -> (Option<Loaded>, Seen) {
     let of = folders.clone();
     let task = tokio::task::spawn_blocking(move || {
         // The look comes before the reading: what changes in between is seen as a change the next time.
@@ -210,7 +260,7 @@ async fn read(
         let fingerprint = tree.fingerprint();
         let loaded = (known.as_ref() != Some(&fingerprint)).then(|| {
             // A mistake in purser itself must not read as an edit, nor end the watch.
-            let loading = std::panic::AssertUnwindSafe(|| load_tree(&of, tree, good.as_ref()));
+            let loading = std::panic::AssertUnwindSafe(|| load_tree(&of, tree, &good));
             std::panic::catch_unwind(loading)
                 .unwrap_or_else(|_| Loaded::failed(&of, "purser failed over these files; please report it"))
         });

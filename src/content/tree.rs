@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 
 use super::Folders;
+use super::plugins::LIB;
 use crate::finding::Finding;
 
 /// The largest plugin file that is read. (The files of the FAQ have their own limit.)
@@ -29,6 +30,8 @@ pub struct Tree {
     pub findings: Vec<Finding>,
     /// Files that are there and could not be read.
     pub unreadable: BTreeSet<String>,
+    /// Whether there is no folder of plugins.
+    pub plugins_gone: bool,
     /// Whether there is no FAQ at all: then nothing is known of what was meant.
     pub gone: bool,
 }
@@ -58,10 +61,12 @@ impl Tree {
             Ok(()) => {
                 tree.plugins =
                     listed.iter().filter(|file| file.path.components().count() > 1).filter_map(first).collect();
+                tree.plugins.remove(LIB);
                 tree.take("plugins", folders, listed);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => tree.plugins_gone = true,
             Err(error) => {
+                tree.plugins_gone = true;
                 let message = format!("the folder cannot be read: {error}");
                 tree.findings.push(Finding::warning(folders.plugins.display().to_string(), message));
             }

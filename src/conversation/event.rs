@@ -17,10 +17,12 @@ pub enum Kind {
     Rated,
     /// The visitor had everything before this deleted.
     Erased,
+    /// A responder remembered or forgot something about the visitor. Not shown to the visitor.
+    Attribute,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Message, Kind::Reopened, Kind::Rated, Kind::Erased];
+    const ALL: [Kind; 5] = [Kind::Message, Kind::Reopened, Kind::Rated, Kind::Erased, Kind::Attribute];
 
     /// The word for it in the store and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -29,7 +31,13 @@ impl Kind {
             Kind::Reopened => "reopened",
             Kind::Rated => "rated",
             Kind::Erased => "erased",
+            Kind::Attribute => "attribute",
         }
+    }
+
+    /// Whether it is part of the log only, and no visitor's client is told of it.
+    pub fn is_internal(self) -> bool {
+        self == Kind::Attribute
     }
 
     /// The kind that a stored word stands for; `None` for one that this version does not know.
@@ -128,6 +136,9 @@ pub struct Meta {
     /// On a rating: what was rated, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rated: Option<Rated>,
+    /// What was remembered or forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<Attribute>,
 }
 
 impl Meta {
@@ -157,12 +168,24 @@ pub enum Thumb {
     Down,
 }
 
+/// Something about the visitor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// Its value from now on; nothing when it is forgotten.
+    pub value: Option<String>,
+}
+
 /// Something to press instead of typing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Button {
     /// What stands on it, and what is said when it is pressed.
     pub text: String,
     /// The entry that answers a press directly; without it the text is a message like any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<String>,
+    /// A page that it opens instead of saying something: an https address, or a path of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }

@@ -6,6 +6,7 @@
 
 mod event;
 mod id;
+mod kept;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use event::{Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
+pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
 pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
+pub use kept::{Effects, Focus, Kept};
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +67,8 @@ pub struct Conversation {
     pub language: Option<String>,
     /// When somebody must look at it again: the earliest of its own timers.
     pub wake_at: Option<Millis>,
+    /// What responders keep between turns.
+    pub kept: Kept,
 }
 
 /// A visitor's message on its way in.
@@ -93,6 +97,8 @@ pub struct BotMessage {
     pub language: Option<String>,
     /// How it came about.
     pub provenance: Provenance,
+    /// What it does to what is kept in the conversation.
+    pub effects: Effects,
 }
 
 /// What is to be appended, and the state after it.
@@ -130,6 +136,7 @@ impl Conversation {
             answered_seq: 0,
             language: None,
             wake_at: None,
+            kept: Kept::default(),
         }
     }
 
@@ -168,6 +175,11 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
+        let Effects { focus, attributes } = message.effects;
+        draft.next.kept.focus = focus;
+        for (name, value) in attributes {
+            draft.remember(name, value);
+        }
         let meta = Meta {
             buttons: message.buttons,
             language: message.language.clone(),
@@ -212,6 +224,7 @@ impl Conversation {
         next.status = Status::Closed;
         next.answered_seq = next.asked_seq;
         next.language = None;
+        next.kept = Kept::default();
         next.wake_at = None;
         Some(draft.done())
     }
@@ -255,6 +268,21 @@ impl Draft {
         self.next.last_at = self.at;
         let event = Event { id, seq, at: self.at, kind, author, body, client_id, provenance, meta };
         self.events.push(Arc::new(event));
+    }
+
+    /// Keeps an attribute of the visitor, or with no value forgets it. What changes nothing is no event.
+    fn remember(&mut self, name: String, value: Option<String>) {
+        let attributes = &mut self.next.kept.attributes;
+        if attributes.get(&name) == value.as_ref() {
+            return;
+        }
+        let kept = Arc::make_mut(attributes);
+        match value.clone() {
+            Some(value) => kept.insert(name.clone(), value),
+            None => kept.remove(&name),
+        };
+        let meta = Meta { attribute: Some(Attribute { name, value }), ..Meta::default() };
+        self.add(EventId::new(), Kind::Attribute, Author::Bot, String::new(), None, None, meta);
     }
 
     fn done(self) -> Decision {

@@ -38,7 +38,7 @@ fn said() -> Said {
 
 fn message() -> BotMessage {
     let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "0".to_owned(), micros: 1 };
-    BotMessage { text: "here".to_owned(), buttons: Vec::new(), language: None, provenance }
+    BotMessage { text: "here".to_owned(), buttons: Vec::new(), language: None, provenance, effects: Effects::default() }
 }
 
 proptest! {

@@ -12,9 +12,10 @@
 //!     answer: { outcome: handover }
 //! ```
 //!
-//! What an answer is not said to be is not checked. A replay (`replay.rs`) takes the way of a real message: the
+//! What an answer is not said to be is not checked. `lookups:` says what sources answer to plugins. A replay (`replay.rs`) takes the way of a real message: the
 //! decisions of `conversation.rs` on a log in memory, and the pipeline in between; only the store is left out.
 
+mod lookups;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use serde_yaml::Spanned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub use lookups::Stub;
 pub use replay::{Failure, Replayed, Turned, word};
 
 use crate::conversation::{Author, Event, Kind, Millis, Text};
@@ -52,6 +54,8 @@ pub struct Recording {
     pub about: Option<String>,
     /// Where it starts.
     pub start: Start,
+    /// What sources say. A question that nothing here answers fails.
+    pub lookups: Vec<Stub>,
     /// What happens, in order.
     pub conversation: Vec<Step>,
 }
@@ -100,7 +104,7 @@ pub enum Action {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expected {
-    /// What came of the turn: `answer`, `suggest`, `pass` or `handover`.
+    /// What came of the turn: `answer`, `ask`, `suggest`, `pass` or `handover`.
     #[serde(deserialize_with = "outcome")]
     pub outcome: Option<Outcome>,
     /// Who answered.
@@ -159,7 +163,16 @@ struct File {
     about: Option<String>,
     #[serde(default)]
     start: Start,
+    #[serde(default)]
+    lookups: Vec<Stub>,
     conversation: Vec<Spanned<FileStep>>,
+}
+
+/// Several recordings in a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Files {
+    tests: Vec<File>,
 }
 
 #[derive(Deserialize)]
@@ -184,13 +197,13 @@ impl Recording {
 
     /// Reads a recording from text; `file` is its name in errors.
     pub fn parse(file: &str, text: &str) -> Result<Recording, Box<Finding>> {
-        let read: File = yaml::read(file, text)?;
-        let step = |step: Spanned<FileStep>| {
-            let (line, column) = yaml::place(step.referenced);
-            step.value.checked(line).map_err(|problem| Box::new(Finding::error(file, problem).at(text, line, column)))
-        };
-        let conversation = read.conversation.into_iter().map(step).collect::<Result<_, _>>()?;
-        Ok(Recording { about: read.about, start: read.start, conversation })
+        yaml::read::<File>(file, text)?.checked(file, text)
+    }
+
+    /// Reads the tests of a plugin: recordings in a list under `tests:`.
+    pub fn parse_tests(file: &str, text: &str) -> Result<Vec<Recording>, Box<Finding>> {
+        let read: Files = yaml::read(file, text)?;
+        read.tests.into_iter().map(|test| test.checked(file, text)).collect()
     }
 
     /// The recording of a stored conversation: what the visitor did, and the answers as they were given.
@@ -245,6 +258,17 @@ impl Expected {
     }
 }
 
+impl File {
+    fn checked(self, file: &str, text: &str) -> Result<Recording, Box<Finding>> {
+        let step = |step: Spanned<FileStep>| {
+            let (line, column) = yaml::place(step.referenced);
+            step.value.checked(line).map_err(|problem| Box::new(Finding::error(file, problem).at(text, line, column)))
+        };
+        let conversation = self.conversation.into_iter().map(step).collect::<Result<_, _>>()?;
+        Ok(Recording { about: self.about, start: self.start, lookups: self.lookups, conversation })
+    }
+}
+
 impl FileStep {
     fn checked(self, line: u32) -> Result<Step, String> {
         if self.language.is_some() && self.say.is_none() {
@@ -290,12 +314,14 @@ fn outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Outcome>
     #[serde(rename_all = "lowercase")]
     enum Word {
         Answer,
+        Ask,
         Suggest,
         Pass,
         Handover,
     }
     Ok(Option::<Word>::deserialize(deserializer)?.map(|word| match word {
         Word::Answer => Outcome::Answer,
+        Word::Ask => Outcome::Ask,
         Word::Suggest => Outcome::Suggest,
         Word::Pass => Outcome::Pass,
         Word::Handover => Outcome::Handover,

@@ -1,8 +1,10 @@
 //! Replays a recording: the decisions of `conversation.rs` on a log in memory, with the pipeline in between.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::lookups::Stubs;
 use super::{Action, DEFAULT_START, Expected, Recording, STEP};
 use crate::conversation::{
     Button, ClientId, Conversation, ConversationId, Event, EventId, Millis, Said, Text, VisitorId,
@@ -53,6 +55,29 @@ impl Replayed {
     }
 }
 
+impl Turned {
+    /// The entry or the responder that answered, if `responder` was not even asked.
+    pub fn answered_before(&self, responder: &str) -> Option<String> {
+        let answered = self.answered.as_ref()?;
+        if answered.trace.iter().any(|step| step.responder == responder) {
+            return None;
+        }
+        let provenance = &answered.message.provenance;
+        Some(match &provenance.entry {
+            Some(entry) => format!("the entry `{entry}`"),
+            None => format!("`{}`", provenance.responder),
+        })
+    }
+}
+
+impl Failure {
+    /// Both sides on one line.
+    pub fn one_line(&self) -> String {
+        let shown = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{} must be `{}` and is `{}`", self.what, shown(&self.expected), shown(&self.got))
+    }
+}
+
 impl Recording {
     /// Has the pipeline answer the recording's messages, one second apart, and checks the answers.
     pub async fn replay(&self, pipeline: &Pipeline, site_language: &str) -> Replayed {
@@ -60,6 +85,7 @@ impl Recording {
         let mut now = self.start.now.unwrap_or(DEFAULT_START);
         let mut language = self.start.language.clone();
         let visitor = Arc::new(self.start.visitor.clone());
+        let stubs = Arc::new(Stubs::new(self.lookups.clone()));
         let mut buttons: Vec<Button> = Vec::new();
         let mut replayed = Replayed { events: Vec::new(), turns: Vec::new() };
         for step in &self.conversation {
@@ -95,8 +121,12 @@ impl Recording {
                 text: said.text.as_str().to_owned(),
                 choice: said.choice.clone(),
                 languages: turn_languages.into_iter().flatten().map(str::to_owned).collect(),
-                visitor: visitor.clone(),
+                visitor: known(&visitor, &head),
                 now,
+                focus: head.kept.focus.as_deref().cloned(),
+                entry: None,
+                notes: None,
+                stubs: Some(stubs.clone()),
             };
             let asked = head.say(said, now, LIMIT);
             let seq = asked.next.last_seq;
@@ -110,11 +140,25 @@ impl Recording {
             head = decision.next;
             now += STEP;
             buttons.clone_from(&answered.message.buttons);
-            let failures = step.answer.as_ref().map(|expected| expected.check(&answered)).unwrap_or_default();
+            let mut failures = step.answer.as_ref().map(|expected| expected.check(&answered)).unwrap_or_default();
+            failures.extend(stubs.take_missing().into_iter().map(|asked| Failure {
+                what: "lookups",
+                expected: stubs.listed(),
+                got: asked,
+            }));
             replayed.turns.push(Turned { line: step.line, said: text, answered: Some(answered), failures });
         }
         replayed
     }
+}
+
+/// What is known of the visitor: from the start, and remembered since.
+fn known(visitor: &Arc<BTreeMap<String, String>>, head: &Conversation) -> Arc<BTreeMap<String, String>> {
+    if head.kept.attributes.is_empty() {
+        return visitor.clone();
+    }
+    let all = visitor.iter().chain(head.kept.attributes.iter());
+    Arc::new(all.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 impl Expected {
@@ -168,6 +212,7 @@ impl Expected {
 pub fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Answer => "answer",
+        Outcome::Ask => "ask",
         Outcome::Suggest => "suggest",
         Outcome::Pass => "pass",
         Outcome::Handover => "handover",

@@ -124,7 +124,11 @@ fn a_stored_conversation_becomes_a_recording() {
         if let Some(text) = answer {
             let message = BotMessage {
                 text: text.to_owned(),
-                buttons: vec![Button { text: "Talk to a person".to_owned(), choice: Some("person".to_owned()) }],
+                buttons: vec![Button {
+                    text: "Talk to a person".to_owned(),
+                    choice: Some("person".to_owned()),
+                    ..Button::default()
+                }],
                 language: Some("en".to_owned()),
                 provenance: Provenance {
                     responder: "faq".to_owned(),
@@ -132,6 +136,7 @@ fn a_stored_conversation_becomes_a_recording() {
                     revision: "r".to_owned(),
                     micros: 3,
                 },
+                effects: crate::conversation::Effects::default(),
             };
             let seq = decision.next.last_seq;
             let answer = decision.next.answer(id, seq, message, at, 10_000).unwrap();
@@ -220,9 +225,20 @@ fn recording() -> impl Strategy<Value = Recording> {
     let visitor = proptest::collection::btree_map(text(), text(), 0..3);
     let start = (proptest::option::of(text()), proptest::option::of(0..4_000_000_000_000_i64), visitor)
         .prop_map(|(language, now, visitor)| Start { language, now, visitor });
-    (proptest::option::of(text()), start, steps).prop_map(|(about, start, conversation)| Recording {
+    let result = prop_oneof![
+        text().prop_map(|text| Ok(serde_json::json!({ "a": [text, 1.5, null] }))),
+        Just(Ok(serde_json::Value::Null)),
+        Just(Err(crate::sources::Trouble::TooLarge)),
+    ];
+    let stub = (text(), text(), result, 0..4_000_000_i64).prop_map(|(source, param, result, delay)| {
+        let params = serde_json::Map::from_iter([(param.clone(), serde_json::Value::from(param))]);
+        Stub { source, params, result, delay }
+    });
+    let lookups = proptest::collection::vec(stub, 0..3);
+    (proptest::option::of(text()), start, lookups, steps).prop_map(|(about, start, lookups, conversation)| Recording {
         about,
         start,
+        lookups,
         conversation,
     })
 }

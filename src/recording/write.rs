@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Write};
 
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::replay::word;
-use super::{Action, Expected, Recording, Start, Step, UNITS};
+use super::{Action, Expected, Recording, Start, Step, Stub, UNITS};
 use crate::conversation::Millis;
 
 impl fmt::Display for Recording {
@@ -17,6 +18,10 @@ impl fmt::Display for Recording {
         }
         if self.start != Start::default() {
             writeln!(f, "start: {{ {} }}", start(&self.start).join(", "))?;
+        }
+        if !self.lookups.is_empty() {
+            writeln!(f, "lookups:")?;
+            self.lookups.iter().try_for_each(|stub| write_stub(f, stub))?;
         }
         if self.conversation.is_empty() {
             return writeln!(f, "conversation: []");
@@ -39,6 +44,22 @@ fn start(start: &Start) -> Vec<String> {
         parts.push(format!("visitor: {{ {} }}", known.collect::<Vec<_>>().join(", ")));
     }
     parts
+}
+
+fn write_stub(f: &mut fmt::Formatter<'_>, stub: &Stub) -> fmt::Result {
+    let mut parts = vec![format!("source: {}", flow(&stub.source))];
+    if !stub.params.is_empty() {
+        // JSON is YAML.
+        parts.push(format!("params: {}", Value::Object(stub.params.clone())));
+    }
+    parts.push(match &stub.result {
+        Ok(value) => format!("result: {value}"),
+        Err(trouble) => format!("error: {}", trouble.word()),
+    });
+    if stub.delay > 0 {
+        parts.push(format!("delay: {}", duration(stub.delay)));
+    }
+    writeln!(f, "  - {{ {} }}", parts.join(", "))
 }
 
 fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {

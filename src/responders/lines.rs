@@ -22,6 +22,10 @@ pub enum Line {
     Person,
     /// A question could not be answered in time.
     Apology,
+    /// The customer does not want to answer what was asked back.
+    Cancelled,
+    /// What customers say then: not said by purser but understood, separated by commas.
+    CancelWords,
     /// A message without text.
     Empty,
     /// A message that is too long.
@@ -46,12 +50,14 @@ pub enum Line {
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 15] = [
+    pub const ALL: [Line; 17] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
         Line::Person,
         Line::Apology,
+        Line::Cancelled,
+        Line::CancelWords,
         Line::Empty,
         Line::TooLong,
         Line::Unreadable,
@@ -117,10 +123,25 @@ impl Lines {
         wanted.flat_map(tags).find_map(|tag| self.of(line, &tag)).unwrap_or(("…", COMPLETE))
     }
 
+    /// Whether a message calls off the question that it answers, in one of these languages or the site's own.
+    pub fn is_cancel(&self, text: &str, languages: &[String]) -> bool {
+        let said = bare(text);
+        let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
+        let mut words = wanted.flat_map(tags).filter_map(|tag| self.of(Line::CancelWords, &tag));
+        words.any(|(words, _)| words.split(',').any(|word| bare(word) == said))
+    }
+
     fn of(&self, line: Line, tag: &str) -> Option<(&str, &str)> {
         let (language, texts) = self.texts.get_key_value(tag)?;
         Some((texts.get(&line)?, language))
     }
+}
+
+/// A text in small letters, without punctuation and with single blanks.
+fn bare(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").replace('’', "'")
 }
 
 /// A language tag in small letters, then without its last parts: "de-at", "de".
@@ -167,6 +188,22 @@ mod tests {
         assert_eq!(say(Line::Empty, &[]), "de: leer");
         assert_eq!(say(Line::Apology, &["de"]), "en: sorry");
         assert_eq!(say(Line::TooLong, &["de"]), "en: …");
+    }
+
+    #[test]
+    fn a_question_is_called_off_in_the_customers_words() {
+        let lines = Lines::new(Lines::built_in().map(|(tag, texts)| (tag.to_owned(), texts)), "en");
+        let cancels = |text: &str, languages: &[&str]| {
+            let languages: Vec<String> = languages.iter().map(|&language| language.to_owned()).collect();
+            lines.is_cancel(text, &languages)
+        };
+        assert!(cancels("Cancel!", &["en"]));
+        assert!(cancels("  never   MIND … ", &["en"]));
+        assert!(cancels("don’t bother", &["de"]));
+        assert!(cancels("Abbrechen.", &["de-AT"]));
+        assert!(!cancels("abbrechen", &["en"]));
+        assert!(!cancels("cancel my order", &["en"]));
+        assert!(!cancels("", &["en"]));
     }
 
     #[test]

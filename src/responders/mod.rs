@@ -5,15 +5,18 @@
 
 pub mod faq;
 pub mod lines;
+pub mod markdown;
 pub mod person;
 pub mod pipeline;
+pub mod script;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::conversation::{Button, ConversationId, EventId, Millis};
+use crate::conversation::{Button, ConversationId, EventId, Focus, Millis};
+use crate::sources::LookUp;
 
 /// A future that can be kept behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,6 +29,11 @@ pub trait Responder: Send + Sync {
     /// Answers this turn, or passes it on. An error counts as a pass and is logged by the pipeline.
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>>;
 
+    /// Whether it understands the state that it asked back with in this version.
+    fn resumes(&self, _version: u32) -> bool {
+        false
+    }
+
     /// Why it answers or passes, as lines for `--why`. Never asked for while a customer waits.
     fn explain(&self, _turn: &Turn) -> Vec<String> {
         Vec::new()
@@ -33,7 +41,7 @@ pub trait Responder: Send + Sync {
 }
 
 /// One visitor message, with what a responder may know about it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Turn {
     /// The conversation it belongs to, for logs.
     pub conversation: ConversationId,
@@ -41,14 +49,51 @@ pub struct Turn {
     pub question: EventId,
     /// What was said.
     pub text: String,
-    /// The entry whose button was pressed.
+    /// What the pressed button stands for: an entry, a responder, or `responder/value`.
     pub choice: Option<String>,
     /// The languages to answer in, most wanted first: chosen, spoken so far, of the page, the site's own.
     pub languages: Vec<String>,
-    /// What is known of the visitor: `name`, `email`, ….
+    /// What is known of the visitor: `name`, `email`, …, and what responders remember.
     pub visitor: Arc<BTreeMap<String, String>>,
     /// The time of the message.
     pub now: Millis,
+    /// What a responder asked back and may get its answer with this message.
+    pub focus: Option<Focus>,
+    /// The FAQ entry that handed the turn on.
+    pub entry: Option<String>,
+    /// Takes down what is looked up, where somebody wants to know.
+    pub notes: Option<Arc<Notes>>,
+    /// Answers look-ups in the place of the sources, in a replay.
+    pub stubs: Option<Arc<dyn LookUp>>,
+}
+
+/// What happened on the way to an answer, beyond the trace.
+#[derive(Debug, Default)]
+pub struct Notes(Mutex<Vec<LookedUp>>);
+
+/// A look-up and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookedUp {
+    /// The responder that asked.
+    pub responder: String,
+    /// The source.
+    pub source: String,
+    /// What it was asked for.
+    pub params: serde_json::Value,
+    /// What it said: the result, or why there is none.
+    pub result: Result<serde_json::Value, String>,
+}
+
+impl Notes {
+    /// Takes down a look-up.
+    pub fn add(&self, looked_up: LookedUp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(looked_up);
+    }
+
+    /// The look-ups, in the order in which they ended.
+    pub fn lookups(&self) -> Vec<LookedUp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What a responder makes of a turn.
@@ -60,6 +105,8 @@ pub enum Answer {
     Suggest(Suggestions),
     /// This is the answer.
     Reply(Reply),
+    /// A question back: the next message comes to this responder first, with the state.
+    Ask(Reply, Asked),
     /// A person is wanted; the reply tells the customer what happens.
     HandOver(Reply),
 }
@@ -79,6 +126,17 @@ pub struct Reply {
     pub then: Option<String>,
     /// How sure the responder is, 0 to 1, where it can say.
     pub score: Option<f32>,
+    /// Attributes of the visitor to remember, or with no value to forget.
+    pub attributes: Vec<(String, Option<String>)>,
+}
+
+/// What a responder wants to have back with the answer to its question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Whatever it needs to go on.
+    pub state: serde_json::Value,
+    /// The shape of the state, as the responder counts it.
+    pub version: u32,
 }
 
 /// "Did you mean …?"

@@ -4,14 +4,17 @@
 //! responder (`then:`); its own answer is kept and used if that one passes, fails or is off. A suggestion is kept
 //! aside until everybody has passed. When nothing is left, the pipeline speaks the last line itself, so there is an
 //! answer to every question.
+//!
+//! A responder that asked something back (a [`Focus`]) gets the next message before everybody else. It may pass: the
+//! customer may change the subject once and come back, or say "cancel".
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::lines::{Line, Lines};
 use super::person::Person;
-use super::{Answer, Reply, Responder, Suggestions, Turn};
-use crate::conversation::{BotMessage, Button, Provenance};
+use super::{Answer, Asked, Reply, Responder, Suggestions, Turn};
+use crate::conversation::{BotMessage, Button, Effects, Focus, Provenance};
 
 /// The name under which the pipeline's own lines stand in the provenance.
 pub const PIPELINE: &str = "pipeline";
@@ -34,6 +37,8 @@ pub struct Pipeline {
 pub enum Outcome {
     /// A responder answered.
     Answer,
+    /// A responder asked something back.
+    Ask,
     /// Entries are suggested.
     Suggest,
     /// Nobody had an answer.
@@ -102,36 +107,68 @@ impl Pipeline {
     /// Ready at the first poll unless a responder really waits for something: the desk then commits question and
     /// answer together.
     pub async fn answer(&self, turn: &Turn) -> Answered {
-        let started = Instant::now();
-        let mut trace = Vec::with_capacity(self.order.len() + 1);
+        let mut course = Course::new(Vec::with_capacity(self.order.len() + 1));
         let mut suggestions = None;
-        if let Some(name) = &turn.choice
-            && let Some(responder) = self.handed.iter().find(|responder| responder.name() == name)
-            && let Answer::HandOver(reply) = self.ask(responder, turn, &mut trace).await
-        {
-            return self.given(started, Outcome::Handover, responder.name(), reply, trace);
+        // Whoever had the turn before the others is not asked again.
+        let mut first = turn.choice.as_deref().and_then(|choice| self.pressed(choice));
+        if let Some((responder, focus)) = self.focused(turn) {
+            // A pressed button says what it means: it is no answer to a question.
+            if turn.choice.is_none() {
+                if self.lines.is_cancel(&turn.text, &turn.languages) {
+                    return self.own_line(Line::Cancelled, Outcome::Answer, turn, course);
+                }
+                if let Some(yields) = self.order.first().filter(|yields| yields.name() != responder.name()) {
+                    course.trace.push(step(yields, &format!("yields to {}", responder.name()), Instant::now()));
+                }
+                first = Some(responder);
+            }
+            course.held = Some(focus);
         }
-        for responder in &self.order {
-            match self.ask(responder, turn, &mut trace).await {
+        if let Some(responder) = first {
+            match self.ask(responder, turn, &mut course).await {
+                Answer::Pass | Answer::Suggest(_) => {}
+                answer => return self.given(responder, answer, turn, course).await,
+            }
+        }
+        let first = first.map(|responder| responder.name());
+        for responder in self.order.iter().filter(|responder| first != Some(responder.name())) {
+            match self.ask(responder, turn, &mut course).await {
                 Answer::Pass => {}
                 Answer::Suggest(some) => {
                     suggestions.get_or_insert((responder.name(), some));
                 }
-                Answer::HandOver(reply) => {
-                    return self.given(started, Outcome::Handover, responder.name(), reply, trace);
-                }
-                Answer::Reply(reply) => return self.hand_on(started, responder.name(), reply, turn, trace).await,
+                answer => return self.given(responder, answer, turn, course).await,
             }
         }
         match suggestions {
-            Some((responder, some)) => self.suggest(started, responder, some, turn, trace),
-            None => self.last_line(started, turn, trace),
+            Some((responder, some)) => self.suggest(responder, some, turn, course),
+            None => self.last_line(turn, course),
         }
+    }
+
+    /// Who gets the press of a button: `person`, or `cost` for `cost/express`.
+    fn pressed(&self, choice: &str) -> Option<&Arc<dyn Responder>> {
+        match choice.split_once('/') {
+            Some((name, _)) => self.responder(name),
+            None => self.handed.iter().find(|responder| responder.name() == choice),
+        }
+    }
+
+    /// The responder whose question waits for an answer, if it still does.
+    fn focused(&self, turn: &Turn) -> Option<(&Arc<dyn Responder>, Focus)> {
+        let focus = turn.focus.as_ref().filter(|focus| !focus.is_over(turn.now))?;
+        let responder = self.responder(&focus.responder)?;
+        responder.resumes(focus.version).then(|| (responder, focus.clone()))
+    }
+
+    fn responder(&self, name: &str) -> Option<&Arc<dyn Responder>> {
+        self.order.iter().chain(&self.handed).find(|responder| responder.name() == name)
     }
 
     /// The line that apologises for a question that could not be answered.
     pub fn apologise(&self, turn: &Turn) -> Answered {
-        self.own_line(Instant::now(), Line::Apology, Outcome::Pass, turn, Vec::new())
+        let course = Course { held: turn.focus.clone(), ..Course::new(Vec::new()) };
+        self.own_line(Line::Apology, Outcome::Pass, turn, course)
     }
 
     /// Why each responder answers or passes, for `--why`.
@@ -140,7 +177,7 @@ impl Pipeline {
         all.map(|responder| (responder.name().to_owned(), responder.explain(turn))).collect()
     }
 
-    async fn ask(&self, responder: &Arc<dyn Responder>, turn: &Turn, trace: &mut Vec<Step>) -> Answer {
+    async fn ask(&self, responder: &Arc<dyn Responder>, turn: &Turn, course: &mut Course) -> Answer {
         let started = Instant::now();
         let answer = match tokio::time::timeout(self.limit, responder.respond(turn)).await {
             Ok(Ok(answer)) => answer,
@@ -149,7 +186,7 @@ impl Pipeline {
                     conversation = %turn.conversation, responder = responder.name(), error = %format!("{error:#}"),
                     "responder {} failed, the next one is asked", responder.name()
                 );
-                trace.push(step(responder, "failed", started));
+                course.trace.push(step(responder, "failed", started));
                 return Answer::Pass;
             }
             Err(_) => {
@@ -157,7 +194,7 @@ impl Pipeline {
                     conversation = %turn.conversation, responder = responder.name(),
                     "responder {} took longer than {:?}, the next one is asked", responder.name(), self.limit
                 );
-                trace.push(step(responder, "too slow", started));
+                course.trace.push(step(responder, "too slow", started));
                 return Answer::Pass;
             }
         };
@@ -174,84 +211,136 @@ impl Pipeline {
                     None => format!("reply {entry}"),
                 }
             }
+            Answer::Ask(..) => "ask".to_owned(),
             Answer::HandOver(_) => "hand over".to_owned(),
         };
-        trace.push(step(responder, said.trim_end(), started));
+        course.trace.push(step(responder, said.trim_end(), started));
         answer
     }
 
-    /// Gives a reply, or first the responder that it names a turn.
-    async fn hand_on(
-        &self,
-        started: Instant,
-        from: &str,
-        mut reply: Reply,
-        turn: &Turn,
-        mut trace: Vec<Step>,
-    ) -> Answered {
-        let then = reply.then.take();
-        let to = then.and_then(|name| self.order.iter().chain(&self.handed).find(|responder| responder.name() == name));
-        if let Some(responder) = to {
+    /// Gives a responder's answer; of a reply that names another responder, first that one's.
+    async fn given(&self, responder: &Arc<dyn Responder>, answer: Answer, turn: &Turn, mut course: Course) -> Answered {
+        let Answer::Reply(Reply { then: Some(then), language, entry, .. }) = &answer else {
+            return self.said(responder, answer, None, turn, course).await;
+        };
+        if let Some(to) = self.responder(then).filter(|to| to.name() != responder.name()) {
             // It goes on in the language that the words were understood in.
-            let spoken = reply.language.iter().chain(&turn.languages).cloned().collect();
-            let turn = &Turn { languages: spoken, ..turn.clone() };
-            let handed = |given: Reply| Reply { entry: given.entry.or_else(|| reply.entry.clone()), ..given };
-            match self.ask(responder, turn, &mut trace).await {
-                Answer::Reply(given) => {
-                    return self.given(started, Outcome::Answer, responder.name(), handed(given), trace);
-                }
-                Answer::HandOver(given) => {
-                    return self.given(started, Outcome::Handover, responder.name(), handed(given), trace);
-                }
-                Answer::Pass | Answer::Suggest(_) => {}
+            let spoken = language.iter().chain(&turn.languages).cloned().collect();
+            let turn = &Turn { languages: spoken, entry: entry.clone(), ..turn.clone() };
+            let handed = self.ask(to, turn, &mut course).await;
+            if !matches!(handed, Answer::Pass | Answer::Suggest(_)) {
+                return self.said(to, handed, entry.clone(), turn, course).await;
             }
         }
-        self.given(started, Outcome::Answer, from, reply, trace)
+        self.said(responder, answer, None, turn, course).await
     }
 
-    fn given(&self, started: Instant, outcome: Outcome, responder: &str, reply: Reply, trace: Vec<Step>) -> Answered {
-        let provenance = self.provenance(responder, reply.entry, started);
-        let message = BotMessage { text: reply.text, buttons: reply.buttons, language: reply.language, provenance };
-        Answered { outcome, message, score: reply.score, trace }
+    /// The message that an answer becomes. `entry` is the one that handed the turn on.
+    async fn said(
+        &self,
+        responder: &Arc<dyn Responder>,
+        answer: Answer,
+        entry: Option<String>,
+        turn: &Turn,
+        mut course: Course,
+    ) -> Answered {
+        let (outcome, mut reply, focus) = match answer {
+            Answer::Reply(reply) => {
+                let others = course.held.take().filter(|focus| focus.responder != responder.name());
+                (Outcome::Answer, reply, others.and_then(Focus::interposed))
+            }
+            Answer::Ask(reply, Asked { state, version }) => {
+                (Outcome::Ask, reply, Some(Focus::new(responder.name(), version, state, turn.now)))
+            }
+            Answer::HandOver(reply) => {
+                (Outcome::Handover, self.with_person(responder, reply, turn, &mut course).await, None)
+            }
+            // Never given: the callers look further.
+            Answer::Pass | Answer::Suggest(_) => return self.last_line(turn, course),
+        };
+        let provenance = self.provenance(responder.name(), reply.entry.take().or(entry), &course);
+        let message = BotMessage {
+            text: reply.text,
+            buttons: reply.buttons,
+            language: reply.language,
+            provenance,
+            effects: Effects { focus: focus.map(Box::new), attributes: reply.attributes },
+        };
+        Answered { outcome, message, score: reply.score, trace: course.trace }
     }
 
-    fn suggest(&self, started: Instant, responder: &str, some: Suggestions, turn: &Turn, trace: Vec<Step>) -> Answered {
+    /// Whoever hands over says why; `person` says how it goes on.
+    async fn with_person(&self, by: &Arc<dyn Responder>, reply: Reply, turn: &Turn, course: &mut Course) -> Reply {
+        let Some(person) = self.responder(Person::NAME).filter(|person| person.name() != by.name()) else {
+            return reply;
+        };
+        match self.ask(person, turn, course).await {
+            Answer::HandOver(how) => Reply { text: format!("{}\n\n{}", reply.text.trim_end(), how.text), ..reply },
+            _ => reply,
+        }
+    }
+
+    fn suggest(&self, responder: &str, some: Suggestions, turn: &Turn, course: Course) -> Answered {
         // The line is wanted in the language of the suggestions.
         let (text, _) = match &some.language {
             Some(language) => self.lines.say(Line::DidYouMean, std::slice::from_ref(language)),
             None => self.lines.say(Line::DidYouMean, &turn.languages),
         };
-        let provenance = self.provenance(responder, None, started);
+        let provenance = self.provenance(responder, None, &course);
         // Suggestions are a guess; they do not change the language of the conversation.
-        let message = BotMessage { text: text.to_owned(), buttons: some.buttons, language: None, provenance };
-        Answered { outcome: Outcome::Suggest, message, score: some.score, trace }
+        let (text, buttons) = (text.to_owned(), some.buttons);
+        let message = BotMessage { text, buttons, language: None, provenance, effects: course.effects() };
+        Answered { outcome: Outcome::Suggest, message, score: some.score, trace: course.trace }
     }
 
     /// Nobody answered: say so and offer what can be done.
-    fn last_line(&self, started: Instant, turn: &Turn, trace: Vec<Step>) -> Answered {
-        let mut answered = self.own_line(started, Line::NothingFound, Outcome::Pass, turn, trace);
-        let person = self.order.iter().chain(&self.handed).any(|responder| responder.name() == Person::NAME);
-        if person {
+    fn last_line(&self, turn: &Turn, course: Course) -> Answered {
+        let mut answered = self.own_line(Line::NothingFound, Outcome::Pass, turn, course);
+        if self.responder(Person::NAME).is_some() {
             let (text, _) = self.lines.say(Line::PersonButton, &turn.languages);
-            answered.message.buttons.push(Button { text: text.to_owned(), choice: Some(Person::NAME.to_owned()) });
+            answered.message.buttons.push(Button {
+                text: text.to_owned(),
+                choice: Some(Person::NAME.to_owned()),
+                ..Button::default()
+            });
         }
         answered
     }
 
-    fn own_line(&self, started: Instant, line: Line, outcome: Outcome, turn: &Turn, trace: Vec<Step>) -> Answered {
+    fn own_line(&self, line: Line, outcome: Outcome, turn: &Turn, course: Course) -> Answered {
         let (text, _) = self.lines.say(line, &turn.languages);
-        let provenance = self.provenance(PIPELINE, None, started);
-        let message = BotMessage { text: text.to_owned(), buttons: Vec::new(), language: None, provenance };
-        Answered { outcome, message, score: None, trace }
+        let provenance = self.provenance(PIPELINE, None, &course);
+        let (text, buttons) = (text.to_owned(), Vec::new());
+        let message = BotMessage { text, buttons, language: None, provenance, effects: course.effects() };
+        Answered { outcome, message, score: None, trace: course.trace }
     }
 
-    fn provenance(&self, responder: &str, entry: Option<String>, started: Instant) -> Provenance {
+    fn provenance(&self, responder: &str, entry: Option<String>, course: &Course) -> Provenance {
         Provenance {
             responder: responder.to_owned(),
             entry,
             revision: self.revision.to_string(),
-            micros: micros(started),
+            micros: micros(course.started),
         }
+    }
+}
+
+/// How far a turn has come.
+struct Course {
+    started: Instant,
+    trace: Vec<Step>,
+    /// The question of a responder that was not answered with this turn.
+    held: Option<Focus>,
+}
+
+impl Course {
+    fn new(trace: Vec<Step>) -> Course {
+        Course { started: Instant::now(), trace, held: None }
+    }
+
+    /// What an answer does that somebody else gives than who asked back.
+    fn effects(&self) -> Effects {
+        Effects { focus: self.held.clone().and_then(Focus::interposed).map(Box::new), ..Effects::default() }
     }
 }
 

@@ -53,18 +53,18 @@ static INSERT_EVENTS: LazyLock<Statement> = LazyLock::new(|| {
 /// Not an upsert: on a taken `open_visitor` that would change the head of the visitor's other conversation.
 static INSERT_HEADS: LazyLock<Statement> = LazyLock::new(|| {
     let start = "INSERT INTO conversations (id, visitor, open_visitor, status, created_at, last_seq, last_at, \
-                 asked_seq, answered_seq, language, wake_at) VALUES ";
-    Statement::new(start, 11, "")
+                 asked_seq, answered_seq, language, wake_at, kept) VALUES ";
+    Statement::new(start, 12, "")
 });
 
 /// Without the visitor: SQLite writes the page of an index whose column is set, even to the same value.
 static MOVE_HEADS_LITE: LazyLock<Statement> = LazyLock::new(|| {
     let start =
-        "WITH v(id, expected, status, last_seq, last_at, asked_seq, answered_seq, language, wake_at) AS (VALUES ";
+        "WITH v(id, expected, status, last_seq, last_at, asked_seq, answered_seq, language, wake_at, kept) AS (VALUES ";
     let end = ") UPDATE conversations SET status = v.status, last_seq = v.last_seq, last_at = v.last_at, \
-               asked_seq = v.asked_seq, answered_seq = v.answered_seq, language = v.language, wake_at = v.wake_at \
-               FROM v WHERE conversations.id = v.id AND conversations.last_seq = v.expected";
-    Statement::new(start, 9, end)
+               asked_seq = v.asked_seq, answered_seq = v.answered_seq, language = v.language, wake_at = v.wake_at, \
+               kept = v.kept FROM v WHERE conversations.id = v.id AND conversations.last_seq = v.expected";
+    Statement::new(start, 10, end)
 });
 
 /// The visitor, where it has changed or the conversation was closed or opened.
@@ -82,13 +82,13 @@ static MOVE_VISITORS_LITE: LazyLock<Statement> = LazyLock::new(|| {
 /// error, because `last_seq` must not be NULL.
 static MOVE_HEADS_MARIA: LazyLock<Statement> = LazyLock::new(|| {
     let start = "INSERT INTO conversations (id, created_at, visitor, open_visitor, status, last_seq, last_at, \
-                 asked_seq, answered_seq, language, wake_at) VALUES ";
+                 asked_seq, answered_seq, language, wake_at, kept) VALUES ";
     let end = " ON DUPLICATE KEY UPDATE \
                last_seq = IF(id = VALUES(id) AND last_seq = VALUES(created_at), VALUES(last_seq), NULL), \
                visitor = VALUES(visitor), open_visitor = VALUES(open_visitor), status = VALUES(status), \
                last_at = VALUES(last_at), asked_seq = VALUES(asked_seq), answered_seq = VALUES(answered_seq), \
-               language = VALUES(language), wake_at = VALUES(wake_at)";
-    Statement::new(start, 11, end)
+               language = VALUES(language), wake_at = VALUES(wake_at), kept = VALUES(kept)";
+    Statement::new(start, 12, end)
 });
 
 /// Values to bind, for the engine of this connection. Binding them to a query one by one would move the whole query
@@ -199,7 +199,7 @@ async fn move_heads(link: &mut Link, appends: &[&Append]) -> Result<bool, sqlx::
 
 async fn move_heads_lite(connection: &mut SqliteConnection, appends: &[&Append]) -> Result<bool, sqlx::Error> {
     for (text, piece) in MOVE_HEADS_LITE.cut(appends) {
-        let mut values = values(connection, piece.len(), 9);
+        let mut values = values(connection, piece.len(), 10);
         for append in piece {
             let head = &append.decision.next;
             add!(
@@ -213,6 +213,7 @@ async fn move_heads_lite(connection: &mut SqliteConnection, appends: &[&Append])
                 i64::from(head.answered_seq),
                 head.language.as_deref(),
                 head.wake_at,
+                append.kept.as_deref(),
             );
         }
         let moved = sqlx::query_with(text, values).execute(&mut *connection).await?.rows_affected();
@@ -233,7 +234,7 @@ async fn move_heads_lite(connection: &mut SqliteConnection, appends: &[&Append])
 
 async fn move_heads_maria(connection: &mut MySqlConnection, appends: &[&Append]) -> Result<bool, sqlx::Error> {
     for (text, piece) in MOVE_HEADS_MARIA.cut(appends) {
-        let mut values = values(connection, piece.len(), 11);
+        let mut values = values(connection, piece.len(), 12);
         for append in piece {
             let head = &append.decision.next;
             add!(
@@ -249,6 +250,7 @@ async fn move_heads_maria(connection: &mut MySqlConnection, appends: &[&Append])
                 i64::from(head.answered_seq),
                 head.language.as_deref(),
                 head.wake_at,
+                append.kept.as_deref(),
             );
         }
         // Two for each row that was changed.
@@ -263,7 +265,7 @@ async fn move_heads_maria(connection: &mut MySqlConnection, appends: &[&Append])
 async fn insert_heads(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
     for (text, piece) in INSERT_HEADS.cut(appends) {
         on!(Link, link, connection => {
-            let mut values = values(&**connection, piece.len(), 11);
+            let mut values = values(&**connection, piece.len(), 12);
             for append in piece {
                 let head = &append.decision.next;
                 add!(
@@ -279,6 +281,7 @@ async fn insert_heads(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::
                     i64::from(head.answered_seq),
                     head.language.as_deref(),
                     head.wake_at,
+                    append.kept.as_deref(),
                 );
             }
             sqlx::query_with(text, values).execute(&mut **connection).await?;

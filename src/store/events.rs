@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::pool::{Engine, on};
 use crate::conversation::{
-    Author, Conversation, ConversationId, Event, EventId, Kind, Meta, Millis, Provenance, Seq, Status, VisitorId,
+    Author, Conversation, ConversationId, Event, EventId, Kept, Kind, Meta, Millis, Provenance, Seq, Status, VisitorId,
 };
 
 macro_rules! events {
@@ -24,7 +24,7 @@ macro_rules! events {
 macro_rules! conversations {
     ($rest:literal) => {
         concat!(
-            "SELECT id, visitor, status, created_at, last_seq, last_at, asked_seq, answered_seq, language, wake_at ",
+            "SELECT id, visitor, status, created_at, last_seq, last_at, asked_seq, answered_seq, language, wake_at, kept ",
             "FROM conversations WHERE ",
             $rest
         )
@@ -242,5 +242,9 @@ where
         answered_seq: seq(7)?,
         language: row.try_get(8)?,
         wake_at: row.try_get(9)?,
+        kept: match row.try_get::<Option<&str>, _>(10)? {
+            None => Kept::default(),
+            Some(json) => serde_json::from_str(json).map_err(|_| unreadable("what is kept"))?,
+        },
     })
 }

@@ -67,6 +67,7 @@ migrations!(
     4 "0004_content_blobs",
     5 "0005_content_files",
     6 "0006_seen",
+    7 "0007_kept",
 );
 
 /// Rows are read by few: the desk keeps the heads of open conversations.

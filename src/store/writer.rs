@@ -67,6 +67,8 @@ pub(super) struct Append {
     pub(super) decision: Decision,
     /// The small print of each event as JSON.
     pub(super) metas: Vec<Option<String>>,
+    /// What is kept with the state, as JSON.
+    pub(super) kept: Option<String>,
     bytes: usize,
     deadline: Instant,
     reply: oneshot::Sender<Result<(), AppendError>>,
@@ -107,11 +109,17 @@ impl Append {
         if !fits(decision.next.language.as_deref(), 64) {
             return Err(StoreError::Misfit("its language is too long"));
         }
+        let kept = &decision.next.kept;
+        let kept = match kept.is_empty() {
+            true => None,
+            false => Some(serde_json::to_string(kept).map_err(|_| StoreError::Misfit("what it keeps"))?),
+        };
+        bytes += kept.as_ref().map_or(0, String::len);
         if bytes > FULL_BYTES {
             return Err(StoreError::Misfit("it is too large"));
         }
         let (reply, outcome) = oneshot::channel();
-        Ok((Append { decision, metas, bytes, deadline, reply }, outcome))
+        Ok((Append { decision, metas, kept, bytes, deadline, reply }, outcome))
     }
 
     fn refuse(self, error: AppendError) {

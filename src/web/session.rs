@@ -199,7 +199,7 @@ impl<W: Wire> Session<W> {
     async fn word(&mut self, event: &Event) -> Result<(), Gone> {
         let worded = match self.dialect {
             Dialect::Plain(_) => plain::word(event),
-            Dialect::Typed => Some(typed::word(event)),
+            Dialect::Typed => typed::word(event),
         };
         match worded {
             Some(frame) => self.wire.feed(frame).await,

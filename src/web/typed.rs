@@ -165,7 +165,8 @@ async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gon
     match session.door.store.events_before(seat.conversation(), before, PAGE).await {
         Ok(events) => {
             let more = events.first().is_some_and(|event| event.seq > 1);
-            let events = events.iter().map(|event| EventFrame::of(event)).collect();
+            let shown = events.iter().filter(|event| !event.kind.is_internal());
+            let events = shown.map(|event| EventFrame::of(event)).collect();
             session.wire.feed(ServerFrame::History { events, more }.frame()).await
         }
         Err(error) => {
@@ -175,9 +176,9 @@ async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gon
     }
 }
 
-/// An event as this dialect words it.
-pub fn word(event: &Event) -> Frame {
-    ServerFrame::Event(EventFrame::of(event)).frame()
+/// An event as this dialect words it; nothing for one that is not for visitors.
+pub fn word(event: &Event) -> Option<Frame> {
+    (!event.kind.is_internal()).then(|| ServerFrame::Event(EventFrame::of(event)).frame())
 }
 
 /// What the site says around the messages, in the customer's language.
@@ -186,7 +187,7 @@ fn site<W: Wire>(session: &Session<W>) -> Site {
     let starters = starters.lines().map(str::trim).filter(|line| !line.is_empty());
     Site {
         greeting: html(&session.line(Line::Greeting)),
-        starters: starters.map(|text| Button { text: text.to_owned(), choice: None }).collect(),
+        starters: starters.map(|text| Button { text: text.to_owned(), ..Button::default() }).collect(),
         privacy: html(&session.line(Line::Privacy)),
     }
 }

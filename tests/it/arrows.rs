@@ -12,13 +12,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["conversation"]),
     ("limits", &["conversation"]),
     ("fanout", &["conversation", "limits", "store"]),
-    ("responders", &["conversation", "finding", "yaml"]),
-    ("content", &["clock", "conversation", "finding", "responders", "store", "yaml"]),
+    ("sources", &[]),
+    ("responders", &["conversation", "finding", "sources", "text", "yaml"]),
+    ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
     ("desk", &["clock", "conversation", "responders", "store"]),
     ("config", &["fanout", "finding", "responders", "store", "yaml"]),
     ("web", &["config", "content", "conversation", "desk", "fanout", "finding", "limits", "responders", "store"]),
-    ("app", &["clock", "config", "content", "desk", "fanout", "limits", "responders", "store", "web"]),
-    ("recording", &["clock", "conversation", "finding", "responders", "yaml"]),
+    ("app", &["clock", "config", "content", "desk", "fanout", "limits", "responders", "sources", "store", "web"]),
+    ("recording", &["clock", "conversation", "finding", "responders", "sources", "yaml"]),
     (
         "cli",
         &[
@@ -32,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "finding",
             "recording",
             "responders",
+            "sources",
             "store",
             "text",
             "web",
@@ -49,6 +51,7 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("notify", "content"),
     ("clap", "cli"),
     ("aho_corasick", "responders"),
+    ("rhai", "responders"),
 ];
 
 #[test]
@@ -85,6 +88,9 @@ fn responders_do_not_know_each_other() {
                 !text.contains("super::super::person") && !text.contains("responders::person"),
                 "{path} uses person"
             );
+        }
+        if path.contains("/script/") {
+            assert!(!text.contains("responders::faq") && !text.contains("responders::person"), "{path} uses a sibling");
         }
         if path.ends_with("person.rs") {
             assert!(!text.contains("faq"), "{path} uses faq");

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use purser::content::{Content, ContentError, Folders, Loaded, Snapshot, load, put_back};
-use purser::conversation::{ConversationId, EventId};
+use purser::content::{Content, ContentError, Folders, Good, Loaded, Snapshot, load, put_back};
 use purser::responders::faq::{Faq, schema};
 use purser::responders::{Answer, Responder, Turn};
 use purser::store::Store;
@@ -55,12 +54,14 @@ impl Site {
             faq: self.path("faq"),
             plugins: self.path("plugins"),
             site_language: "en".to_owned(),
-            handlers: vec!["faq".to_owned(), "person".to_owned()],
+            pipeline: ["faq", "plugins", "person"].map(str::to_owned).to_vec(),
+            limit: Duration::from_secs(8),
         }
     }
 
     fn load(&self, good: Option<&Snapshot>) -> Loaded {
-        load(&self.folders(), good.map(|good| &good.files))
+        let good = good.map(|good| Good { files: good.files.clone(), plugins: good.plugins.clone() });
+        load(&self.folders(), &good.unwrap_or_default())
     }
 
     /// What is wrong, one finding a line, without the folder's name.
@@ -86,13 +87,12 @@ fn yaml(entries: &[(&str, &str, &str)]) -> String {
 /// What a set answers; "-" if nothing.
 async fn ask(snapshot: &Snapshot, text: &str) -> String {
     let turn = Turn {
-        conversation: ConversationId::new(),
-        question: EventId::new(),
         text: text.to_owned(),
         choice: None,
         languages: vec!["en".to_owned()],
         visitor: Arc::default(),
         now: 0,
+        ..Turn::default()
     };
     match Faq::new(snapshot.faq.clone()).respond(&turn).await.unwrap() {
         Answer::Reply(reply) => reply.text,
@@ -506,25 +506,6 @@ async fn an_old_set_can_be_put_back() {
 
     let outside: BTreeMap<_, _> = [("faq/../../etc/x.yaml".to_owned(), Vec::new())].into();
     assert!(put_back(&site.folders(), &outside).is_err());
-}
-
-#[test]
-fn plugins_are_part_of_the_revision_and_not_run() {
-    let site = Site::new(&[
-        ("faq/a.yaml", &(yaml(&[("a", "one", "1")]) + "    then: cost\n")),
-        ("plugins/cost/main.rhai", "fn answer(turn) { pass() }"),
-    ]);
-    let loaded = site.load(None);
-    assert_eq!(
-        site.wrong(&loaded),
-        "faq/a.yaml:7:11: this version does not run plugins, so not `cost` either; its own answer is used\n\
-         plugins/cost: this version does not run plugins; it is kept and has no effect\n"
-    );
-    let one = loaded.snapshot.unwrap();
-    site.write("plugins/cost/main.rhai", "fn answer(turn) { reply(\"x\") }");
-    let two = site.load(Some(&one)).snapshot.unwrap();
-    assert_ne!(one.revision, two.revision);
-    assert_eq!(one.revision.len(), 12);
 }
 
 /// `PURSER_UPDATE=1 cargo test` writes it anew.

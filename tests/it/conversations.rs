@@ -11,7 +11,7 @@ use purser::responders::pipeline::Pipeline;
 
 fn shipped() -> Pipeline {
     let config = Config::default();
-    let loaded = content::load(&app::folders(&config), None);
+    let loaded = content::load(&app::folders(&config), &content::Good::default());
     app::pipeline(&config, &loaded.snapshot.expect("the shipped content"))
 }
 

@@ -122,6 +122,7 @@ fn reply(text: &str) -> BotMessage {
             revision: "0123456789ab".to_owned(),
             micros: 17,
         },
+        effects: Effects::default(),
     }
 }
 
@@ -180,9 +181,17 @@ async fn everything_comes_back_as_it_was(database: TestDatabase) {
             message.provenance.micros = u32::MAX;
             message.language = Some("de".to_owned());
             message.buttons = vec![
-                Button { text: "🚚 Track".to_owned(), choice: Some("track-parcel".to_owned()) },
-                Button { text: "Else".to_owned(), choice: None },
+                Button { text: "🚚 Track".to_owned(), choice: Some("track-parcel".to_owned()), ..Button::default() },
+                Button {
+                    text: "Else".to_owned(),
+                    link: Some("https://shop.example/?a=1&b=2".to_owned()),
+                    ..Button::default()
+                },
             ];
+            let state = serde_json::json!({ "from": "Zürich", "kg": 2.5, "parts": [1, null] });
+            message.effects.focus = Some(Box::new(Focus::new("cost", 3, state, NOW)));
+            message.effects.attributes =
+                vec![(format!("parcel_{number}"), Some("PX \"1\"".to_owned())), ("x".to_owned(), None)];
         }
         let answer = asked.next.answer(last.id, last.seq, message, NOW, LIMIT).expect("an answer");
         let decision = asked.then(answer);
@@ -198,7 +207,10 @@ async fn everything_comes_back_as_it_was(database: TestDatabase) {
     assert_eq!(store.conversation(head.id).await, Ok(Some(head.clone())));
     assert_eq!(store.open_conversation(head.visitor).await, Ok(Some(head.clone())));
     for event in &expected {
-        let client_id = event.client_id.as_deref().expect("all of them have one");
+        let Some(client_id) = event.client_id.as_deref() else {
+            assert_eq!(event.kind, Kind::Attribute);
+            continue;
+        };
         assert_eq!(store.event_by_client_id(head.id, client_id).await, Ok(Some(Arc::clone(event))));
     }
     let waiting = expected.last().expect("the last question");
@@ -731,18 +743,21 @@ fn any_event() -> impl Strategy<Value = Event> {
     let buttons = prop::collection::vec((any::<String>(), prop::option::of(names)), 0..3);
     let thumb = prop::sample::select(vec![Some(Thumb::Up), Some(Thumb::Down), None]);
     let rated = prop::option::of((any::<Seq>(), thumb).prop_map(|(answer, thumb)| Rated { answer, thumb }));
+    let attribute = (names, prop::option::of(any::<String>())).prop_map(|(name, value)| Attribute { name, value });
+    let attribute = prop::option::of(attribute);
     let question = prop::option::of(any::<Seq>());
-    let meta = (buttons, prop::option::of(names), prop::option::of(names), question, rated).prop_map(
-        |(buttons, choice, language, question, rated)| Meta {
-            buttons: buttons.into_iter().map(|(text, choice)| Button { text, choice }).collect(),
+    let meta = (buttons, prop::option::of(names), prop::option::of(names), question, rated, attribute).prop_map(
+        |(buttons, choice, language, question, rated, attribute)| Meta {
+            buttons: buttons.into_iter().map(|(text, choice)| Button { text, choice, ..Button::default() }).collect(),
             choice,
             language,
             question,
             rated,
+            attribute,
         },
     );
     let author = prop::sample::select(vec![Author::Visitor, Author::Agent, Author::Bot, Author::System]);
-    let kind = prop::sample::select(vec![Kind::Message, Kind::Reopened, Kind::Rated]);
+    let kind = prop::sample::select(vec![Kind::Message, Kind::Reopened, Kind::Rated, Kind::Attribute]);
     let start = (0..i64::MAX / 2, kind, author, any::<String>(), any::<bool>());
     (start, prop::option::of(provenance), meta).prop_map(|((at, kind, author, body, named), provenance, meta)| {
         let client_id = named.then(|| ClientId::new().as_str().to_owned());

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
 
+use crate::responders::markdown::escaped;
+
 /// The longest value of a visitor that is put into an answer, in characters.
 const MAX_VALUE: usize = 200;
 
@@ -85,7 +87,7 @@ impl Text {
             Text::Fixed(text) => Ok(text.clone()),
             Text::Personal { template, facts } => {
                 let escaped: BTreeMap<_, _> =
-                    visitor.iter().map(|(name, value)| (name.clone(), escaped(value))).collect();
+                    visitor.iter().map(|(name, value)| (name.clone(), escaped(value, MAX_VALUE))).collect();
                 let visitor = values(escaped.iter());
                 let said =
                     TEMPLATES.template_from_str(template)?.render(context! { facts => facts, visitor => visitor })?;
@@ -168,26 +170,6 @@ fn sorted(names: std::collections::HashSet<String>) -> Vec<String> {
     names
 }
 
-/// A visitor's value as Markdown that shows just this text, on one line.
-pub fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len() + 8);
-    let words = value.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let one_line: String = words.collect::<Vec<_>>().join(" ");
-    // "1." and "2)" begin a list.
-    let digits = one_line.bytes().take_while(u8::is_ascii_digit).count();
-    for (at, c) in one_line.chars().take(MAX_VALUE).enumerate() {
-        let special =
-            matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '|' | '~' | '!' | '{' | '}')
-                || (at == 0 && matches!(c, '-' | '+' | '='))
-                || (at > 0 && at == digits && matches!(c, '.' | ')'));
-        if special {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,23 +195,6 @@ mod tests {
         assert_eq!(said(asks, None), "Hello");
         assert_eq!(said(asks, Some("Ann")), "Hello Ann");
         assert_eq!(said("{% if facts.fax is defined %}Fax {{ facts.fax }}{% else %}No fax{% endif %}", None), "No fax");
-    }
-
-    #[test]
-    fn a_visitors_value_is_text() {
-        for (value, expected) in [
-            ("Ann-Kathrin O'Neil", "Ann-Kathrin O'Neil"),
-            ("[click](http://evil.example)", "\\[click\\](http://evil.example)"),
-            ("<b>&lt;", "\\<b\\>\\&lt;"),
-            ("**x** _y_ `z`", "\\*\\*x\\*\\* \\_y\\_ \\`z\\`"),
-            ("a\n\n# b", "a \\# b"),
-            ("1. one", "1\\. one"),
-            ("- one", "\\- one"),
-            ("!\\", "\\!\\\\"),
-        ] {
-            assert_eq!(escaped(value), expected);
-        }
-        assert_eq!(escaped(&"x".repeat(5_000)).len(), MAX_VALUE);
     }
 
     #[test]

@@ -77,16 +77,15 @@ pub fn entry(
 
 /// Who a turn is handed to must be there, or may come with a plugin.
 fn target(document: &Document, then: &Placed<String>, site: &Site) -> Option<Finding> {
-    if site.handlers.contains(&then.value) {
+    if site.handlers.contains(&then.value) || site.plugins.contains(&then.value) {
         return None;
     }
     let own = "its own answer is used";
-    if site.idle.contains(&then.value) {
-        let message = format!("this version does not run plugins, so not `{}` either; {own}", then.value);
-        return Some(document.warning(then.at, message));
+    if site.off.contains(&then.value) {
+        return Some(document.warning(then.at, format!("the plugin `{}` is off; {own}", then.value)));
     }
     let finding = document.warning(then.at, format!("nobody here is called `{}`; {own}", then.value));
-    Some(match nearest(&then.value, site.handlers.iter().map(String::as_str)) {
+    Some(match nearest(&then.value, site.handlers.iter().chain(&site.plugins).map(String::as_str)) {
         Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
         None => finding.hint("it takes effect when a plugin of this name is loaded"),
     })

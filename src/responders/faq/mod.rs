@@ -77,7 +77,7 @@ impl Faq {
             Outcome::Unsure(some) => {
                 let button = |candidate: &Candidate| {
                     let Known { id, title, .. } = &language.entries[ready.entries[candidate.entry]];
-                    Button { text: title.clone(), choice: Some(id.clone()) }
+                    Button { text: title.clone(), choice: Some(id.clone()), ..Button::default() }
                 };
                 Ok(Answer::Suggest(Suggestions {
                     buttons: some.iter().map(button).collect(),
@@ -99,6 +99,7 @@ impl Faq {
             language: Some(language.tag.clone()),
             then: entry.then.clone(),
             score,
+            attributes: Vec::new(),
         }))
     }
 

@@ -38,7 +38,7 @@ fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Box<Finding>> {
         let line = bytes[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
         let before = String::from_utf8_lossy(&bytes[line_start..at]);
         let after: String = bytes[at..line_end].iter().copied().map(windows_1252).collect();
-        let shown = "\n".repeat(line - 1) + &before + &after;
+        let shown = format!("{}{before}{after}", "\n".repeat(line - 1));
         let letter = windows_1252(bytes[at]);
         let message = format!("this is not UTF-8: `{letter}` is written as in Windows-1252 (byte {:02X})", bytes[at]);
         Finding::error(file, message).at(&shown, number(line), number(column)).hint(SAVE_AS_UTF8).into()

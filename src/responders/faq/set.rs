@@ -19,10 +19,12 @@ const DAY: Millis = 24 * 60 * 60 * 1000;
 pub struct Site {
     /// The site's own language.
     pub language: String,
-    /// The responders that a `then:` may name.
+    /// The responders whose names no entry may have; a `then:` may name them.
     pub handlers: Vec<String>,
-    /// Plugins that are there and not run.
-    pub idle: BTreeSet<String>,
+    /// The plugins, which a `then:` may name too.
+    pub plugins: BTreeSet<String>,
+    /// Plugins that are there and not asked.
+    pub off: BTreeSet<String>,
     /// The time at which it is checked.
     pub now: Millis,
 }
@@ -296,7 +298,7 @@ impl Known {
         let Placed { value: entry, at } = entry;
         let first = entry.phrases.first().map_or("", |phrase| phrase.value.trim());
         let title = entry.title.as_ref().map_or_else(|| with_capital(first), |title| title.value.trim().to_owned());
-        let button = |button: &Placed<String>| Button { text: button.value.trim().to_owned(), choice: None };
+        let button = |button: &Placed<String>| Button { text: button.value.trim().to_owned(), ..Button::default() };
         let phrases_at = entry.phrases.last().map_or(*at, |phrase| phrase.at);
         Known {
             id: entry.id.value.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::conversation::{ConversationId, EventId, Millis};
+use crate::conversation::Millis;
 use crate::finding::Finding;
 use crate::responders::lines::Line;
 
@@ -14,7 +14,8 @@ fn site() -> Site {
     Site {
         language: "en".to_owned(),
         handlers: vec!["faq".to_owned(), "person".to_owned()],
-        idle: ["tracking".to_owned()].into(),
+        plugins: ["quote".to_owned()].into(),
+        off: ["tracking".to_owned()].into(),
         now: NOW,
     }
 }
@@ -61,6 +62,7 @@ fn the_set_is_checked() {
         ),
         ("  title: \"\"\n", "f:7:10: nothing stands here (write a text, or take it out)\n"),
         ("  then: person\n", ""),
+        ("  then: quote\n", ""),
         (
             "  then: persn\n",
             "warning: f:7:9: nobody here is called `persn`; its own answer is used (did you mean `person`?)\n",
@@ -69,10 +71,7 @@ fn the_set_is_checked() {
             "  then: cost\n",
             "warning: f:7:9: nobody here is called `cost`; its own answer is used (it takes effect when a plugin of this name is loaded)\n",
         ),
-        (
-            "  then: tracking\n",
-            "warning: f:7:9: this version does not run plugins, so not `tracking` either; its own answer is used\n",
-        ),
+        ("  then: tracking\n", "warning: f:7:9: the plugin `tracking` is off; its own answer is used\n"),
         (
             "  from: 2026-12-02\n  until: 2026-12-01\n",
             "f:8:10: the last day comes before the first (change `from` or `until`)\n",
@@ -145,7 +144,7 @@ fn files_are_checked_against_each_other() {
     assert_eq!(
         wrong(&[("fr.yaml", fr)]),
         "warning: fr.yaml: `fr` has no `lines:` for nothing-found, did-you-mean, person-button, person, apology, \
-         too-long, unreadable, not-stored (they are said in the site's own language or in English)\n\
+         cancelled, cancel-words, too-long, unreadable, not-stored, greeting, starters, privacy (they are said in the site's own language or in English)\n\
          warning: fr.yaml: there are no entries in `en`, the site's own language, only in fr (set `language:` in purser.yaml, or write them)\n"
     );
     assert_eq!(
@@ -181,13 +180,10 @@ fn facts_hold_for_all_languages_and_a_language_may_have_its_own() {
 
 fn turn(languages: &[&str], text: &str) -> Turn {
     Turn {
-        conversation: ConversationId::new(),
-        question: EventId::new(),
         text: text.to_owned(),
-        choice: None,
         languages: languages.iter().map(|&language| language.to_owned()).collect(),
-        visitor: Arc::default(),
         now: NOW,
+        ..Turn::default()
     }
 }
 
@@ -200,6 +196,7 @@ fn told(faq: &Faq, turn: &Turn) -> String {
             let ids: Vec<_> = some.buttons.into_iter().filter_map(|button| button.choice).collect();
             format!("{} perhaps {}", some.language.unwrap(), ids.join(", "))
         }
+        Answer::Ask(..) => "ask".to_owned(),
         Answer::HandOver(_) => "hand over".to_owned(),
     }
 }

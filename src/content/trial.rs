@@ -1,0 +1,70 @@
+//! Tries a plugin with its own tests before it goes live: recordings, with what its sources say in them.
+
+use std::sync::Arc;
+
+use super::{Folders, Snapshot};
+use crate::finding::Finding;
+use crate::recording::{Recording, Replayed};
+use crate::responders::script::Plugin;
+use crate::sources::{LookUp, NoSources};
+
+/// A test of a plugin and what came of it.
+pub struct Tried {
+    /// The test.
+    pub recording: Recording,
+    /// How it went.
+    pub replayed: Replayed,
+}
+
+/// Runs the tests of a plugin on the pipeline of this snapshot. A file that is no list of tests is a finding.
+pub async fn run(plugin: &Plugin, on: &Snapshot, folders: &Folders) -> Result<Vec<Tried>, Box<Finding>> {
+    let Some(tests) = plugin.tests() else {
+        let finding = Finding::error(plugin.file("tests.yaml"), "this file is missing");
+        return Err(Box::new(
+            finding.hint("a plugin goes live when its tests pass; `tests: []` if there is nothing to test"),
+        ));
+    };
+    let recordings = Recording::parse_tests(&plugin.file("tests.yaml"), tests)?;
+    let pipeline = on.pipeline(folders, &(Arc::new(NoSources) as Arc<dyn LookUp>), &[]);
+    let mut tried = Vec::new();
+    for recording in recordings {
+        let replayed = recording.replay(&pipeline, &folders.site_language).await;
+        tried.push(Tried { recording, replayed });
+    }
+    Ok(tried)
+}
+
+/// What the tests of a plugin find wrong with it, when it is offered the messages that the FAQ leaves.
+pub(super) fn findings(plugin: &Arc<Plugin>, on: &Snapshot, folders: &Folders) -> Vec<Finding> {
+    let alone = Snapshot { plugins: vec![plugin.clone()], ..on.clone() };
+    // On a thread of its own: whoever loads content may be within a runtime.
+    let tried = std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let failed =
+                |error| Box::new(Finding::error(plugin.file("tests.yaml"), format!("the tests cannot run: {error}")));
+            runtime.map_err(failed)?.block_on(run(plugin, &alone, folders))
+        });
+        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    match tried {
+        Ok(tried) => tried.iter().flat_map(|tried| failures(plugin, tried)).collect(),
+        Err(finding) => vec![*finding],
+    }
+}
+
+/// A finding for each message of a test whose answer is not as it must be.
+fn failures(plugin: &Plugin, tried: &Tried) -> Vec<Finding> {
+    let text = plugin.tests().unwrap_or_default();
+    let failed = tried.replayed.turns.iter().filter(|turned| !turned.failures.is_empty());
+    let finding = |turned: &crate::recording::Turned| {
+        let what: Vec<String> = turned.failures.iter().map(crate::recording::Failure::one_line).collect();
+        let message = format!("the answer to \"{}\" is not as the test says: {}", turned.said, what.join("; "));
+        let finding = Finding::error(plugin.file("tests.yaml"), message).at(text, turned.line, 5);
+        match turned.answered_before(plugin.name()) {
+            Some(by) => finding.hint(format!("{by} answered before `{}` was asked", plugin.name())),
+            None => finding,
+        }
+    };
+    failed.map(finding).collect()
+}

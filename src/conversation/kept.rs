@@ -1,0 +1,80 @@
+//! What responders keep in a conversation between turns: the question that one of them asked back, and what they
+//! remember of the visitor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::Millis;
+
+/// How long a question asked back waits for its answer.
+const FOCUS_LASTS: Millis = 15 * 60 * 1000;
+/// After so many answers of others the question is forgotten.
+const INTERPOSED: u8 = 2;
+
+/// Kept with the state of a conversation, as JSON; nothing is stored while it is empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// The responder that asked something back and gets the next message first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Box<Focus>>,
+    /// What is known of the visitor: name to value.
+    #[serde(skip_serializing_if = "no_attributes")]
+    pub attributes: Arc<BTreeMap<String, String>>,
+}
+
+impl Kept {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.focus.is_none() && self.attributes.is_empty()
+    }
+}
+
+fn no_attributes(attributes: &Arc<BTreeMap<String, String>>) -> bool {
+    attributes.is_empty()
+}
+
+/// A responder has asked something back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Focus {
+    /// Who asked.
+    pub responder: String,
+    /// The shape of `state` as the responder counts it; another version of it does not understand this one's.
+    pub version: u32,
+    /// What the responder wants to have back with the answer.
+    pub state: Arc<serde_json::Value>,
+    /// When it asked.
+    pub asked_at: Millis,
+    /// How many answers of others came since.
+    #[serde(default)]
+    pub interposed: u8,
+}
+
+impl Focus {
+    /// A question asked now.
+    pub fn new(responder: impl Into<String>, version: u32, state: serde_json::Value, now: Millis) -> Focus {
+        Focus { responder: responder.into(), version, state: Arc::new(state), asked_at: now, interposed: 0 }
+    }
+
+    /// Whether the question was asked too long ago.
+    pub fn is_over(&self, now: Millis) -> bool {
+        now - self.asked_at > FOCUS_LASTS
+    }
+
+    /// The same after somebody else answered a message; `None` when it is forgotten over that.
+    pub fn interposed(self) -> Option<Focus> {
+        let interposed = self.interposed + 1;
+        (interposed < INTERPOSED).then_some(Focus { interposed, ..self })
+    }
+}
+
+/// What an answer does to what is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Effects {
+    /// The question that waits for an answer from now on.
+    pub focus: Option<Box<Focus>>,
+    /// Attributes to remember, or with no value to forget, in this order.
+    pub attributes: Vec<(String, Option<String>)>,
+}

@@ -1,0 +1,108 @@
+//! What sources say in a recording, so that it replays without them.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use serde_json::{Map, Value};
+
+use super::duration;
+use crate::conversation::Millis;
+use crate::sources::{LookUp, Looking, TIME, Trouble};
+
+/// What a source says to a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stub {
+    /// The source.
+    pub source: String,
+    /// What it must be asked for; parameters that are not named here may be anything.
+    pub params: Map<String, Value>,
+    /// What it says, or why it cannot.
+    pub result: Result<Value, Trouble>,
+    /// How long that takes. Nothing waits for it in a replay: longer than a source may take, it is a time-out.
+    pub delay: Millis,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    source: String,
+    #[serde(default)]
+    params: Map<String, Value>,
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Value>,
+    error: Option<String>,
+    delay: Option<String>,
+}
+
+/// `result: null` says that there is nothing, which is a result.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl<'de> Deserialize<'de> for Stub {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Stub, D::Error> {
+        let File { source, params, result, error, delay } = File::deserialize(deserializer)?;
+        let result = match (result, error) {
+            (Some(_), Some(_)) => return Err(D::Error::custom("a look-up has a `result` or an `error`, not both")),
+            (result, None) => Ok(result.unwrap_or_default()),
+            (None, Some(word)) => Err(Trouble::from_word(&word).ok_or_else(|| {
+                D::Error::custom(format!(
+                    "`{word}` is no error; they are timeout, unavailable, busy, refused, unreadable, too large"
+                ))
+            })?),
+        };
+        let delay = delay.map_or(Ok(0), |delay| duration(&delay)).map_err(D::Error::custom)?;
+        Ok(Stub { source, params, result, delay })
+    }
+}
+
+/// The sources of a replay.
+#[derive(Debug)]
+pub(super) struct Stubs {
+    stubs: Vec<Stub>,
+    /// Questions that no stub answers.
+    missing: Mutex<Vec<String>>,
+}
+
+impl Stubs {
+    pub fn new(stubs: Vec<Stub>) -> Stubs {
+        Stubs { stubs, missing: Mutex::default() }
+    }
+
+    /// The questions since the last call that no stub answers.
+    pub fn take_missing(&self) -> Vec<String> {
+        std::mem::take(&mut self.missing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is there, for a failure.
+    pub fn listed(&self) -> String {
+        let shown = |stub: &Stub| format!("{} {}", stub.source, Value::Object(stub.params.clone()));
+        match &self.stubs[..] {
+            [] => "none".to_owned(),
+            stubs => stubs.iter().map(shown).collect::<Vec<_>>().join(" | "),
+        }
+    }
+
+    fn find(&self, source: &str, params: &Map<String, Value>) -> Result<Value, Trouble> {
+        let fits = |stub: &&Stub| {
+            stub.source == source && stub.params.iter().all(|(name, value)| params.get(name) == Some(value))
+        };
+        let limit = Millis::try_from(TIME.as_millis()).unwrap_or(Millis::MAX);
+        match self.stubs.iter().find(fits) {
+            Some(stub) if stub.delay > limit => Err(Trouble::Timeout),
+            Some(stub) => stub.result.clone(),
+            None => {
+                let asked = format!("{source} {}", Value::Object(params.clone()));
+                self.missing.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+                Err(Trouble::Unavailable)
+            }
+        }
+    }
+}
+
+impl LookUp for Stubs {
+    fn look_up<'a>(&'a self, source: &'a str, params: &'a Map<String, Value>) -> Looking<'a> {
+        Box::pin(std::future::ready(self.find(source, params)))
+    }
+}

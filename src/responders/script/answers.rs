@@ -1,0 +1,245 @@
+//! What a script returns: `pass()`, `reply("…")`, `ask("…", state)`, `hand_over("…")`.
+
+use rhai::{Array, Dynamic, ImmutableString, Map};
+use serde_json::Value;
+
+use super::library::{Library, Result, fail};
+use super::value::from_script;
+use crate::conversation::Button;
+
+/// At most so many buttons.
+const MAX_BUTTONS: usize = 12;
+/// The longest text of a button, in characters.
+const MAX_BUTTON: usize = 80;
+/// The longest link and value of a button, in bytes.
+const MAX_LINK: usize = 2_000;
+const MAX_VALUE: usize = 64;
+/// The longest state of a question, in bytes of JSON.
+const MAX_STATE: usize = 8_000;
+/// The largest table.
+const MAX_COLUMNS: usize = 6;
+const MAX_ROWS: usize = 30;
+
+/// A script's answer.
+#[derive(Debug, Clone)]
+pub(super) enum Given {
+    /// Not mine, and perhaps why.
+    Pass(Option<ImmutableString>),
+    /// An answer, a question back or a hand-over.
+    Say(Said),
+}
+
+/// An answer that the customer sees.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub act: Act,
+    pub text: String,
+    pub buttons: Vec<Button>,
+    pub language: Option<String>,
+}
+
+/// What comes with the words.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    Reply,
+    /// With the state to have back.
+    Ask(Value),
+    HandOver,
+}
+
+impl Given {
+    fn said(act: Act, text: &str) -> Given {
+        Given::Say(Said { act, text: text.to_owned(), buttons: Vec::new(), language: None })
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Said) -> Result<()>) -> Result<Given> {
+        match self {
+            Given::Say(said) => change(said)?,
+            Given::Pass(_) => return fail("pass() says nothing, so it cannot have buttons or tables"),
+        }
+        Ok(self.clone())
+    }
+
+    fn button(&mut self, button: Button) -> Result<Given> {
+        self.change(|said| {
+            let length = button.text.chars().count();
+            if button.text.trim().is_empty() || length > MAX_BUTTON {
+                return fail(format!("the text of a button has 1 to {MAX_BUTTON} characters, this one {length}"));
+            }
+            if said.buttons.len() == MAX_BUTTONS {
+                return fail(format!("an answer has at most {MAX_BUTTONS} buttons"));
+            }
+            said.buttons.push(button);
+            Ok(())
+        })
+    }
+}
+
+/// Registers the answers.
+pub(super) fn register(library: &mut Library) {
+    library.section(
+        "Answers",
+        "`answer(turn)` returns one of these. Texts are Markdown; what comes from a customer or a source goes through \
+         `plain()` first.",
+    );
+    library.value::<Given>("Answer");
+    library.function(
+        "fn pass() -> Answer",
+        "Not mine: the next responder is asked. With a reason, `--why` shows it.",
+        &[],
+        || Given::Pass(None),
+    );
+    library.function(
+        "fn pass(why: String) -> Answer",
+        "",
+        &[r#"pass("no weight in it"); true"#],
+        |why: ImmutableString| Given::Pass(Some(why)),
+    );
+    library.function(
+        "fn reply(text: String) -> Answer",
+        "Answers with this text.",
+        &[r#"reply("We are **open** until six.").button("Where is that?"); true"#],
+        |text: &str| Given::said(Act::Reply, text),
+    );
+    library.function(
+        "fn ask(text: String, state: ?) -> Answer",
+        "Asks something back. The customer's next message comes to this plugin first, with `turn.state` as it is given \
+         here. The plugin may `pass()` it; after two answers of others, fifteen minutes or a \"cancel\" the question is \
+         forgotten. The state is data: text, numbers, lists, maps.",
+        &[r#"ask("How heavy is it?", #{ from: "DE", to: "FR" }); true"#],
+        |text: &str, state: Dynamic| -> Result<Given> {
+            let state = from_script(&state).or_else(|why| fail(format!("the state of a question: {why}")))?;
+            let size = state.to_string().len();
+            if size > MAX_STATE {
+                return fail(format!("the state of a question has {size} bytes as JSON, at most {MAX_STATE} are kept"));
+            }
+            Ok(Given::said(Act::Ask(state), text))
+        },
+    );
+    library.function(
+        "fn hand_over(text: String) -> Answer",
+        "Hands the conversation to a person. The text says why; how it goes on is said after it.",
+        &[r#"hand_over("Your parcel is late. A colleague will look into it."); true"#],
+        |text: &str| Given::said(Act::HandOver, text),
+    );
+    library.function(
+        "fn button(answer: Answer, text: String) -> Answer",
+        "Adds a button that says its text for the customer.",
+        &[r#"reply("Done.").button("Another parcel"); true"#],
+        |answer: &mut Given, text: &str| answer.button(Button { text: text.to_owned(), ..Button::default() }),
+    );
+    library.function(
+        "fn button(answer: Answer, text: String, value: String) -> Answer",
+        "Adds a button whose press comes straight to this plugin, with `turn.choice` as the value.",
+        &[r#"ask("How fast?", ()).button("Express", "express").button("Standard", "standard"); true"#],
+        |answer: &mut Given, text: &str, value: &str| -> Result<Given> {
+            if value.is_empty() || value.len() > MAX_VALUE || value.chars().any(char::is_control) {
+                return fail(format!("the value of a button has 1 to {MAX_VALUE} bytes"));
+            }
+            answer.button(Button { text: text.to_owned(), choice: Some(value.to_owned()), ..Button::default() })
+        },
+    );
+    library.function(
+        "fn link(answer: Answer, text: String, address: String) -> Answer",
+        "Adds a button that opens a page: an address with https, or a path of the site such as `/order?weight=2`.",
+        &[r#"reply("€ 9.80").link("Order it", "/order?weight=2&to=FR"); true"#],
+        |answer: &mut Given, text: &str, address: &str| -> Result<Given> {
+            if !is_page(address) {
+                return fail("a link is an address that begins with https:// or a path that begins with one /");
+            }
+            answer.button(Button { text: text.to_owned(), link: Some(address.to_owned()), ..Button::default() })
+        },
+    );
+    library.function(
+        "fn table(answer: Answer, head: Array, rows: Array) -> Answer",
+        "Adds a small table below the text: the head's texts, and a list of cells for each row. The cells are shown as \
+         they are, not as Markdown.",
+        &[r#"reply("Prices:").table(["Service", "Price"], [["Standard", "€ 9.80"], ["Express", "€ 19.80"]]); true"#],
+        |answer: &mut Given, head: Array, rows: Array| -> Result<Given> {
+            let table = table(&head, &rows)?;
+            answer.change(|said| {
+                said.text.truncate(said.text.trim_end().len());
+                said.text.push_str("\n\n");
+                said.text.push_str(&table);
+                Ok(())
+            })
+        },
+    );
+    library.function(
+        "fn add(answer: Answer, text: String) -> Answer",
+        "Adds a paragraph below what is there.",
+        &[r#"reply("Prices:").table(["Service"], [["Express"]]).add("All prices include VAT."); true"#],
+        |answer: &mut Given, text: &str| {
+            answer.change(|said| {
+                said.text.truncate(said.text.trim_end().len());
+                said.text.push_str("\n\n");
+                said.text.push_str(text);
+                Ok(())
+            })
+        },
+    );
+    library.function(
+        "fn in_language(answer: Answer, language: String) -> Answer",
+        "Says which language the text is in, if it is not the turn's. The conversation goes on in it.",
+        &[r#"reply("Guten Tag").in_language("de"); true"#],
+        |answer: &mut Given, language: &str| -> Result<Given> {
+            let code = language.len() <= 35 && language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if language.is_empty() || !code {
+                return fail(format!("`{language}` is not the code of a language; write such as en, de or pt-BR"));
+            }
+            answer.change(|said| {
+                said.language = Some(language.to_owned());
+                Ok(())
+            })
+        },
+    );
+    library.function(
+        "fn plain(text: String) -> String",
+        "A text as Markdown that shows just this text, on one line: for what a customer or a source gives.",
+        &[r#"plain("a *b* <c>") == "a \\*b\\* \\<c\\>""#],
+        |text: &str| crate::responders::markdown::escaped(text, usize::MAX),
+    );
+}
+
+/// Whether a button may open this.
+fn is_page(address: &str) -> bool {
+    let inner = address.len() <= MAX_LINK && !address.chars().any(|c| c.is_control() || c.is_whitespace());
+    let own = address.starts_with('/') && !address.starts_with("//") && !address.starts_with("/\\");
+    let host = address.strip_prefix("https://").is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric()));
+    inner && (own || host)
+}
+
+fn table(head: &Array, rows: &Array) -> Result<String> {
+    if head.is_empty() || head.len() > MAX_COLUMNS || rows.len() > MAX_ROWS {
+        return fail(format!("a table has 1 to {MAX_COLUMNS} columns and at most {MAX_ROWS} rows"));
+    }
+    let line = |cells: &Array| -> Result<String> {
+        if cells.len() != head.len() {
+            return fail(format!("a row of the table has {} cells, its head {}", cells.len(), head.len()));
+        }
+        let cell = |cell: &Dynamic| crate::responders::markdown::escaped(&shown(cell), usize::MAX);
+        Ok(format!("| {} |\n", cells.iter().map(cell).collect::<Vec<_>>().join(" | ")))
+    };
+    let mut out = line(head)?;
+    out.push_str(&format!("|{}\n", " --- |".repeat(head.len())));
+    for row in rows {
+        match row.as_array_ref() {
+            Ok(cells) => out.push_str(&line(&cells)?),
+            Err(other) => return fail(format!("a row of a table is a list of cells, not a {other}")),
+        }
+    }
+    Ok(out)
+}
+
+fn shown(value: &Dynamic) -> String {
+    if value.is_unit() { String::new() } else { value.to_string() }
+}
+
+/// The fields of a map, for a function whose parameter is one.
+pub(super) fn fields(map: &Map, what: &str) -> Result<serde_json::Map<String, Value>> {
+    let field = |(name, value): (&rhai::Identifier, &Dynamic)| match from_script(value) {
+        Ok(value) => Ok((name.to_string(), value)),
+        Err(why) => fail(format!("{what} `{name}`: {why}")),
+    };
+    map.iter().map(field).collect()
+}

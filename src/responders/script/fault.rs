@@ -1,0 +1,104 @@
+//! What is wrong with a script, as a finding: where, what, and what to write instead.
+
+use rhai::{Dynamic, EvalAltResult, ParseError, Position};
+
+use super::engine::{MAX_OPERATIONS, REMOVED, engine};
+use super::plugin::Plugin;
+use super::{calls, run};
+use crate::finding::Finding;
+use crate::yaml;
+
+/// A script that does not compile.
+pub(super) fn in_text(file: &str, text: &str, error: &ParseError) -> Finding {
+    let (line, column) = place(error.position());
+    let finding = Finding::error(file, error.err_type().to_string()).at(text, line, column);
+    let rest = text.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
+    let word: String =
+        rest.chars().skip(column.saturating_sub(1) as usize).take_while(char::is_ascii_lowercase).collect();
+    match REMOVED.contains(&word.as_str()) {
+        true => finding.hint(format!("`{word}` is not part of scripts for purser")),
+        false => finding,
+    }
+}
+
+/// A run that failed.
+pub(super) fn of(plugin: &Plugin, error: EvalAltResult) -> Finding {
+    let (mut error, mut function, mut position) = (error, None, Position::NONE);
+    // The innermost place is where it happened; those around it are how it came there.
+    loop {
+        if !error.position().is_none() {
+            position = error.position();
+        }
+        match error {
+            EvalAltResult::ErrorInFunctionCall(name, _, inner, _) => {
+                function = Some(name);
+                error = *inner;
+            }
+            _ => break,
+        }
+    }
+    let _ = error.take_position();
+    let (message, hint) = describe(&error);
+    let (line, column) = place(position);
+    let finding = match plugin.script_of(function.as_deref()) {
+        Some(script) => Finding::error(&script.file, message).at(&script.text, line, column),
+        None => plugin.finding(message),
+    };
+    Finding { hint, ..finding }
+}
+
+/// A run that returned something else than an answer.
+pub(super) fn no_answer(plugin: &Plugin, value: &Dynamic) -> Finding {
+    let hint = match value {
+        value if value.is_unit() => "end with `pass()` where the message is not for this plugin",
+        value if value.is_string() => "write reply(\"…\")",
+        _ => "return pass(), reply(\"…\"), ask(\"…\", state) or hand_over(\"…\")",
+    };
+    let got = match value {
+        value if value.is_unit() => "nothing",
+        value if value.is_string() => "a text",
+        value if value.is_int() || value.is_float() => "a number",
+        value if value.is_bool() => "true or false",
+        value if value.is_array() => "a list",
+        value if value.is_map() => "a map",
+        value => value.type_name(),
+    };
+    plugin.finding(format!("answer(turn) returned {got}, which is no answer")).hint(hint)
+}
+
+fn describe(error: &EvalAltResult) -> (String, Option<String>) {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            let name = signature.split([' ', '(']).next().unwrap_or(signature);
+            let hint = match calls::native().contains(name) {
+                true => Some(format!("there is a function `{name}` for other values")),
+                false => yaml::nearest(name, calls::native().iter().map(String::as_str))
+                    .map(|meant| format!("did you mean `{meant}`?")),
+            };
+            (format!("there is no function `{signature}`"), hint)
+        }
+        EvalAltResult::ErrorTooManyOperations(_) => {
+            let message = format!("the script does more than {MAX_OPERATIONS} operations for a message");
+            (message, Some("is there a loop that does not end?".to_owned()))
+        }
+        EvalAltResult::ErrorTerminated(..) => {
+            let message = format!("the script takes longer than {:?} for a message", run::TIME);
+            (message, Some("is there a loop that does not end?".to_owned()))
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            let message = format!("functions call each other deeper than {}", engine().max_call_levels());
+            (message, Some("is there a function that calls itself for ever?".to_owned()))
+        }
+        EvalAltResult::ErrorRuntime(thrown, _) => {
+            let thrown = if thrown.is_unit() { "something".to_owned() } else { thrown.to_string() };
+            (thrown, None)
+        }
+        other => (other.to_string(), None),
+    }
+}
+
+pub(super) fn place(position: Position) -> (u32, u32) {
+    let number = |number: Option<usize>| number.and_then(|number| u32::try_from(number).ok());
+    let line = number(position.line()).unwrap_or(0);
+    (line, number(position.position()).unwrap_or(u32::from(line > 0)))
+}

@@ -1,0 +1,142 @@
+//! Responders that developers write: plugins in Rhai.
+//!
+//! A plugin is a folder: [`manifest`] reads its plugin.yaml, [`plugin`] loads it, [`closures`] and [`calls`] find at
+//! load what would otherwise fail before a customer. [`engine`] is the one engine that all scripts run in, and
+//! [`library`] how functions get into it with their documentation: [`turn`], [`answers`], [`lookups`], [`memory`],
+//! [`value`]. [`run`] is one run within its limits; [`fault`] says where a script is wrong.
+//!
+//! A script is a pure function of the turn and of what it looked up. It runs inline, for some microseconds. When it
+//! wants something looked up, it is stopped, and runs again from its start with the result in hand: no thread waits
+//! for a source.
+
+mod answers;
+mod calls;
+mod closures;
+mod engine;
+mod fault;
+pub mod library;
+mod lookups;
+pub mod manifest;
+mod memory;
+pub mod plugin;
+mod run;
+#[cfg(test)]
+mod tests;
+mod turn;
+mod value;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+pub use engine::reference;
+pub use plugin::{Files, Plugin};
+
+use self::answers::{Act, Given, Said};
+use self::lookups::{Known, Question};
+use self::run::{Effects, Ran};
+use self::turn::ScriptTurn;
+use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
+use crate::conversation::Button;
+use crate::sources::LookUp;
+
+/// A plugin as a responder.
+pub struct Script {
+    plugin: Arc<Plugin>,
+    sources: Arc<dyn LookUp>,
+}
+
+impl Script {
+    /// A responder that looks things up in these sources.
+    pub fn new(plugin: Arc<Plugin>, sources: Arc<dyn LookUp>) -> Script {
+        Script { plugin, sources }
+    }
+
+    async fn answer(&self, turn: &Turn) -> anyhow::Result<Answer> {
+        let script_turn = ScriptTurn::new(turn, &self.plugin);
+        let mut known = Known::default();
+        loop {
+            match run::run(&self.plugin, &script_turn, &mut known) {
+                Ran::Answered(given, effects) => return Ok(self.given(given, effects, turn)),
+                Ran::Wants(questions) => self.look_up(questions, turn, &mut known).await,
+                Ran::Failed(finding) => anyhow::bail!("{}", finding.one_line()),
+            }
+        }
+    }
+
+    /// Looks all of it up at the same time.
+    async fn look_up(&self, questions: Vec<Question>, turn: &Turn, known: &mut Known) {
+        let sources = turn.stubs.as_ref().unwrap_or(&self.sources);
+        let found = join_all(questions.iter().map(|question| sources.look_up(&question.source, &question.params)));
+        for (question, result) in questions.iter().zip(found.await) {
+            if let Some(notes) = &turn.notes {
+                notes.add(LookedUp {
+                    responder: self.plugin.name().to_owned(),
+                    source: question.source.clone(),
+                    params: Value::Object(question.params.clone()),
+                    result: result.clone().map_err(|trouble| trouble.word().to_owned()),
+                });
+            }
+            known.add(question.clone(), &result);
+        }
+    }
+
+    fn given(&self, given: Given, effects: Effects, turn: &Turn) -> Answer {
+        for line in &effects.printed {
+            tracing::debug!(conversation = %turn.conversation, plugin = self.plugin.name(), "printed: {line}");
+        }
+        let Given::Say(Said { act, text, buttons, language }) = given else { return Answer::Pass };
+        let own = |button: Button| Button {
+            choice: button.choice.map(|value| format!("{}/{value}", self.plugin.name())),
+            ..button
+        };
+        let reply = Reply {
+            text,
+            buttons: buttons.into_iter().map(own).collect(),
+            language: language.or_else(|| turn.languages.first().cloned()),
+            attributes: effects.attributes,
+            ..Reply::default()
+        };
+        match act {
+            Act::Reply => Answer::Reply(reply),
+            Act::Ask(state) => Answer::Ask(reply, Asked { state, version: self.plugin.manifest().state_version }),
+            Act::HandOver => Answer::HandOver(reply),
+        }
+    }
+}
+
+impl Responder for Script {
+    fn name(&self) -> &str {
+        self.plugin.name()
+    }
+
+    fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
+        Box::pin(self.answer(turn))
+    }
+
+    fn resumes(&self, version: u32) -> bool {
+        self.plugin.manifest().state_version == version
+    }
+
+    fn explain(&self, turn: &Turn) -> Vec<String> {
+        let mut lines = Vec::new();
+        match run::run(&self.plugin, &ScriptTurn::new(turn, &self.plugin), &mut Known::default()) {
+            Ran::Answered(given, effects) => {
+                lines.extend(effects.printed.iter().map(|line| format!("printed {line}")));
+                lines.push(match given {
+                    Given::Pass(None) => "passes".to_owned(),
+                    Given::Pass(Some(why)) => format!("passes: {why}"),
+                    Given::Say(_) => "answers".to_owned(),
+                });
+            }
+            Ran::Wants(questions) => lines.extend(
+                questions
+                    .iter()
+                    .map(|question| format!("looks up {} {}", question.source, Value::Object(question.params.clone()))),
+            ),
+            Ran::Failed(finding) => lines.push(format!("fails: {}", finding.one_line())),
+        }
+        lines
+    }
+}

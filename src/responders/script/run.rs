@@ -1,0 +1,147 @@
+//! One run of a script: from the turn to what it returned, or to what it wants looked up, within its limits.
+//!
+//! A run stays on one thread, so what the script's functions need of it is kept beside the thread.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
+
+use super::answers::Given;
+use super::engine::engine;
+use super::fault;
+use super::library::{Result, fail};
+use super::lookups::{Known, Question};
+use super::plugin::Plugin;
+use super::turn::ScriptTurn;
+use crate::finding::Finding;
+
+/// How long a run may take.
+pub(super) const TIME: Duration = Duration::from_millis(5);
+/// The clock is looked at once in so many operations.
+const LOOK_EVERY: u64 = 64;
+/// A longer line of `print` is cut, in characters.
+const MAX_PRINT: usize = 500;
+/// At most so many lines are printed.
+const MAX_PRINTED: usize = 20;
+
+/// What came of a run.
+pub(super) enum Ran {
+    /// The script returned an answer.
+    Answered(Given, Effects),
+    /// It cannot go on without these.
+    Wants(Vec<Question>),
+    /// It is broken, at the place that the finding names.
+    Failed(Box<Finding>),
+}
+
+/// What a run does beyond its answer. It counts only if the run is the last one.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Attributes to remember, or with no value to forget.
+    pub attributes: Vec<(String, Option<String>)>,
+    /// What was printed.
+    pub printed: Vec<String>,
+}
+
+/// What the functions of a script know of the run that they are called in.
+pub(super) struct Run {
+    pub plugin: Arc<Plugin>,
+    /// What was looked up before.
+    pub known: Known,
+    /// What is to be looked up now.
+    pub wanted: Vec<Question>,
+    pub effects: Effects,
+}
+
+thread_local! {
+    static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// Runs a plugin's `answer(turn)` with what is known. `known` is the same afterwards.
+pub(super) fn run(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) -> Ran {
+    let run =
+        Run { plugin: plugin.clone(), known: std::mem::take(known), wanted: Vec::new(), effects: Effects::default() };
+    RUN.set(Some(run));
+    start_clock();
+    let called = catch_unwind(AssertUnwindSafe(|| call(plugin, turn.clone())));
+    DEADLINE.set(None);
+    let Some(run) = RUN.take() else { return Ran::Failed(Box::new(plugin.finding("the run was lost"))) };
+    *known = run.known;
+    if !run.wanted.is_empty() {
+        return Ran::Wants(run.wanted);
+    }
+    match called {
+        Ok(Ok(value)) => match value.try_cast_result::<Given>() {
+            Ok(given) => Ran::Answered(given, run.effects),
+            Err(other) => Ran::Failed(Box::new(fault::no_answer(plugin, &other))),
+        },
+        Ok(Err(error)) => Ran::Failed(Box::new(fault::of(plugin, *error))),
+        Err(_) => Ran::Failed(Box::new(plugin.finding("the script made the engine fail; please report it to purser"))),
+    }
+}
+
+fn call(plugin: &Plugin, turn: ScriptTurn) -> Result<Dynamic> {
+    // Statements outside of functions only make constants; without any there is nothing to do each time.
+    let options = CallFnOptions::new().eval_ast(plugin.has_statements());
+    engine().call_fn_with_options(options, &mut Scope::new(), plugin.ast(), "answer", (turn,))
+}
+
+/// Lets a function of the script use the run that it is called in.
+pub(super) fn with<T>(function: impl FnOnce(&mut Run) -> Result<T>) -> Result<T> {
+    RUN.with_borrow_mut(|run| match run {
+        Some(run) => function(run),
+        None => fail("this is possible only while a message is answered"),
+    })
+}
+
+/// Stops the script without a fault; it cannot catch this.
+pub(super) fn stop<T>() -> Result<T> {
+    Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into())
+}
+
+/// Takes down what the script prints.
+pub(super) fn print(text: &str) {
+    RUN.with_borrow_mut(|run| {
+        if let Some(run) = run
+            && run.effects.printed.len() < MAX_PRINTED
+        {
+            run.effects.printed.push(text.chars().take(MAX_PRINT).collect());
+        }
+    });
+}
+
+fn start_clock() {
+    SPENT.set(thread_time());
+    DEADLINE.set(Some(Instant::now() + TIME));
+}
+
+/// Whether the run has had its time. A busy machine may take the thread away in the middle of a run; only the
+/// thread's own time counts against the script.
+pub(super) fn is_late(operations: u64) -> bool {
+    if !operations.is_multiple_of(LOOK_EVERY) {
+        return false;
+    }
+    let Some(deadline) = DEADLINE.get() else { return false };
+    let now = Instant::now();
+    if now < deadline {
+        return false;
+    }
+    let spent = thread_time().saturating_sub(SPENT.get());
+    if spent >= TIME {
+        return true;
+    }
+    DEADLINE.set(Some(now + (TIME - spent)));
+    false
+}
+
+/// How long this thread has been at work.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,133 @@
+//! The turn as scripts see it.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, ImmutableString};
+use serde_json::Value;
+
+use super::library::Library;
+use super::plugin::Plugin;
+use super::value::{Data, to_script};
+use crate::responders::Turn;
+
+/// A turn, with what this plugin may know of it.
+#[derive(Clone)]
+pub(super) struct ScriptTurn(Arc<Inner>);
+
+struct Inner {
+    text: ImmutableString,
+    choice: Option<ImmutableString>,
+    languages: Vec<String>,
+    entry: Option<String>,
+    now: i64,
+    state: Option<Arc<Value>>,
+    visitor: Data,
+    plugin: Arc<Plugin>,
+}
+
+impl ScriptTurn {
+    /// The turn for this plugin.
+    pub fn new(turn: &Turn, plugin: &Arc<Plugin>) -> ScriptTurn {
+        let own = |choice: &str| Some(choice.strip_prefix(plugin.name())?.strip_prefix('/')?.into());
+        let manifest = plugin.manifest();
+        let seen = manifest.visitor.iter().chain(&manifest.attributes);
+        let visitor = seen.filter_map(|name| Some((name.clone(), Value::from(turn.visitor.get(name)?.as_str()))));
+        ScriptTurn(Arc::new(Inner {
+            text: turn.text.as_str().into(),
+            choice: turn.choice.as_deref().and_then(own),
+            languages: turn.languages.clone(),
+            entry: turn.entry.clone(),
+            now: turn.now,
+            state: state(turn, plugin),
+            visitor: Data::new(&visitor.collect()),
+            plugin: plugin.clone(),
+        }))
+    }
+}
+
+/// The state of this plugin's own question, if this turn may be its answer.
+fn state(turn: &Turn, plugin: &Plugin) -> Option<Arc<Value>> {
+    let focus = turn.focus.as_ref()?;
+    let own = focus.responder == plugin.name() && focus.version == plugin.manifest().state_version;
+    (own && !focus.is_over(turn.now)).then(|| focus.state.clone())
+}
+
+/// Registers the turn's properties.
+pub(super) fn register(library: &mut Library) {
+    library.section("The turn", "A customer's message, and what is known about it. Nothing of it can be changed.");
+    library.value::<ScriptTurn>("Turn");
+    library.property("get text(turn: Turn) -> String", "What the customer wrote.", &[], |turn: &mut ScriptTurn| {
+        turn.0.text.clone()
+    });
+    library.property(
+        "get words(turn: Turn) -> Array",
+        "The words of the message in small letters, without punctuation.",
+        &[],
+        |turn: &mut ScriptTurn| words(&turn.0.text),
+    );
+    library.property(
+        "get choice(turn: Turn) -> ?",
+        "The value of the button of this plugin that was pressed, else `()`.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.choice.clone().map_or(Dynamic::UNIT, Dynamic::from),
+    );
+    library.property(
+        "get language(turn: Turn) -> String",
+        "The language to answer in, such as `en` or `de`: the first part of the one that is wanted most.",
+        &[],
+        |turn: &mut ScriptTurn| -> ImmutableString {
+            let wanted = turn.0.languages.first().map_or("en", String::as_str);
+            wanted.split(['-', '_']).next().unwrap_or(wanted).to_ascii_lowercase().into()
+        },
+    );
+    library.property(
+        "get languages(turn: Turn) -> Array",
+        "All languages that the customer may understand, the most wanted first, as they were given (`de-AT`).",
+        &[],
+        |turn: &mut ScriptTurn| -> Array {
+            turn.0.languages.iter().map(|language| Dynamic::from(ImmutableString::from(language.as_str()))).collect()
+        },
+    );
+    library.property(
+        "get visitor(turn: Turn) -> Data",
+        "What is known of the customer: the `attributes` and `visitor` of plugin.yaml, as texts. What is not known is `()`.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.visitor.clone(),
+    );
+    library.property(
+        "get state(turn: Turn) -> ?",
+        "The state that this plugin gave to `ask`, if this message may be the answer; else `()`.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.state.as_deref().map_or(Dynamic::UNIT, to_script),
+    );
+    library.property(
+        "get entry(turn: Turn) -> ?",
+        "The id of the FAQ entry that handed the turn on with `then:`, else `()`.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.entry.clone().map_or(Dynamic::UNIT, Dynamic::from),
+    );
+    library.property(
+        "get now(turn: Turn) -> int",
+        "When the message was sent, in UTC milliseconds since 1970. There is no other clock.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.now,
+    );
+    library.property(
+        "get settings(turn: Turn) -> Data",
+        "The `settings` of plugin.yaml, with the values of settings.yaml where that has others.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.plugin.settings().clone(),
+    );
+    library.property(
+        "get data(turn: Turn) -> Data",
+        "The data files of plugin.yaml by their names: `turn.data.rates` is what rates.yaml holds.",
+        &[],
+        |turn: &mut ScriptTurn| turn.0.plugin.data().clone(),
+    );
+}
+
+fn words(text: &str) -> Array {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty());
+    words.map(|word| Dynamic::from(ImmutableString::from(word))).collect()
+}

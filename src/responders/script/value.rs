@@ -1,0 +1,182 @@
+//! Values on their way between JSON and scripts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, ImmutableString, Map};
+use serde_json::{Number, Value};
+
+use super::library::{Library, Result, fail};
+
+/// Values that are nested deeper are not taken.
+const DEEPEST: usize = 16;
+
+/// A JSON value as a script's own.
+pub(super) fn to_script(value: &Value) -> Dynamic {
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(bool) => Dynamic::from_bool(*bool),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(int), _) => Dynamic::from_int(int),
+            (None, Some(float)) => Dynamic::from_float(float),
+            (None, None) => Dynamic::UNIT,
+        },
+        Value::String(text) => Dynamic::from(ImmutableString::from(text.as_str())),
+        Value::Array(items) => Dynamic::from_array(items.iter().map(to_script).collect()),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.as_str().into(), to_script(value)));
+            Dynamic::from_map(fields.collect::<Map>())
+        }
+    }
+}
+
+/// A script's value as JSON; an error for what is no data, such as a function.
+pub(super) fn from_script(value: &Dynamic) -> std::result::Result<Value, String> {
+    json(value, DEEPEST)
+}
+
+fn json(value: &Dynamic, deep: usize) -> std::result::Result<Value, String> {
+    if deep == 0 {
+        return Err(format!("the value is nested deeper than {DEEPEST}"));
+    }
+    if value.is_unit() {
+        return Ok(Value::Null);
+    }
+    if let Ok(bool) = value.as_bool() {
+        return Ok(Value::Bool(bool));
+    }
+    if let Ok(int) = value.as_int() {
+        return Ok(Value::from(int));
+    }
+    if let Ok(float) = value.as_float() {
+        return Number::from_f64(float).map(Value::Number).ok_or_else(|| "the number is not finite".to_owned());
+    }
+    if let Ok(char) = value.as_char() {
+        return Ok(Value::String(char.to_string()));
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return Ok(Value::String(text.to_string()));
+    }
+    if let Ok(items) = value.as_array_ref() {
+        return items.iter().map(|item| json(item, deep - 1)).collect::<std::result::Result<_, _>>().map(Value::Array);
+    }
+    if let Ok(fields) = value.as_map_ref() {
+        let fields = fields.iter().map(|(name, value)| Ok((name.to_string(), json(value, deep - 1)?)));
+        return fields.collect::<std::result::Result<_, String>>().map(Value::Object);
+    }
+    if let Some(data) = value.read_lock::<Data>() {
+        return Ok(data.to_json());
+    }
+    Err(format!("a value of the type {} cannot be kept", value.type_name()))
+}
+
+/// A map that scripts can read and not change: settings, data files, what is known of the visitor. Passing it around
+/// copies nothing.
+#[derive(Debug, Clone)]
+pub struct Data(Arc<BTreeMap<Box<str>, Node>>);
+
+#[derive(Debug)]
+enum Node {
+    /// What a script gets as a copy of its own, because it is small.
+    Single(Dynamic),
+    List(Vec<Node>),
+    Map(Data),
+}
+
+impl Node {
+    fn new(value: &Value) -> Node {
+        match value {
+            Value::Object(fields) => Node::Map(Data::new(fields)),
+            Value::Array(items) => Node::List(items.iter().map(Node::new).collect()),
+            single => Node::Single(to_script(single)),
+        }
+    }
+
+    fn give(&self) -> Dynamic {
+        match self {
+            Node::Single(value) => value.clone(),
+            Node::List(items) => Dynamic::from_array(items.iter().map(Node::give).collect()),
+            Node::Map(data) => Dynamic::from(data.clone()),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        match self {
+            Node::Single(value) => from_script(value).unwrap_or_default(),
+            Node::List(items) => items.iter().map(Node::to_json).collect(),
+            Node::Map(data) => data.to_json(),
+        }
+    }
+}
+
+impl Data {
+    /// A map of these fields.
+    pub fn new(fields: &serde_json::Map<String, Value>) -> Data {
+        let fields = fields.iter().map(|(name, value)| (name.as_str().into(), Node::new(value)));
+        Data(Arc::new(fields.collect()))
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.iter().map(|(name, node)| (name.to_string(), node.to_json())).collect()
+    }
+
+    fn field(&mut self, name: &str) -> Dynamic {
+        self.0.get(name).map_or(Dynamic::UNIT, Node::give)
+    }
+
+    fn keys(&mut self) -> Array {
+        self.0.keys().map(|key| Dynamic::from(ImmutableString::from(&**key))).collect()
+    }
+}
+
+/// Registers [`Data`].
+pub(super) fn register(library: &mut Library) {
+    library.section(
+        "Data",
+        "`turn.settings`, `turn.data` and `turn.visitor` are maps that can be read and not changed: \
+         `turn.settings.currency`, `turn.data.rates[\"DE\"]`. A key that is not there gives `()`. Lists in them are \
+         ordinary arrays.",
+    );
+    library.value::<Data>("Data");
+    library.engine().register_indexer_get(|data: &mut Data, name: &str| data.field(name));
+    library.function(
+        "fn keys(data: Data) -> Array",
+        "The keys of a read-only map, sorted. `for key in data.keys() { data[key] }` goes through all of it.",
+        &[],
+        Data::keys,
+    );
+    library.function(
+        "fn contains(data: Data, key: String) -> bool",
+        "Whether a read-only map has this key; also `key in data`.",
+        &[],
+        |data: &mut Data, key: &str| data.0.contains_key(key),
+    );
+    library.function(
+        "fn to_map(data: Data) -> Map",
+        "A copy that can be changed. It costs time and memory for all that is in it.",
+        &[],
+        |data: &mut Data| to_script(&data.to_json()),
+    );
+    library.function("fn to_debug(data: Data) -> String", "The map as text, for `print`.", &[], |data: &mut Data| {
+        data.to_json().to_string()
+    });
+    library.engine().register_fn("to_string", |data: &mut Data| data.to_json().to_string());
+    library.section("JSON", "");
+    library.function(
+        "fn from_json(text: String) -> ?",
+        "Reads JSON: objects become maps, lists arrays, `null` becomes `()`. Gives `()` for text that is not JSON.",
+        &[r#"from_json("{\"a\": [1, null]}").a == [1, ()]"#, r#"from_json("{") == ()"#],
+        |text: &str| serde_json::from_str::<Value>(text).map_or(Dynamic::UNIT, |value| to_script(&value)),
+    );
+    library.function(
+        "fn to_json(value: ?) -> String",
+        "A value as JSON.",
+        &[r#"#{ a: [1, ()] }.to_json() == "{\"a\":[1,null]}""#],
+        |value: Dynamic| -> Result<String> {
+            match from_script(&value) {
+                Ok(value) => Ok(value.to_string()),
+                Err(why) => fail(why),
+            }
+        },
+    );
+}
