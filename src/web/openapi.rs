@@ -104,7 +104,7 @@ fn document() -> Value {
 
 fn chat_events(schemas: &mut Schemas) -> Value {
     let stream = schemas.given::<ServerFrame>();
-    let mut responses = refusals(schemas, &["400", "403", "503"]);
+    let mut responses = refusals(schemas, &["400", "403", "429", "503"]);
     responses.insert(
         "200".to_owned(),
         json!({
@@ -141,7 +141,7 @@ fn hello_frame(schemas: &mut Schemas) -> Value {
 
 fn chat_frames(schemas: &mut Schemas) -> Value {
     let replied = schemas.given::<Replied>();
-    let mut responses = refusals(schemas, &["400", "403", "404", "422", "503"]);
+    let mut responses = refusals(schemas, &["400", "403", "404", "422", "429", "503"]);
     responses.insert("200".to_owned(), json_body("The frames that answer it.", &replied.to_value()));
     json!({
         "tags": ["chat"],
@@ -190,7 +190,8 @@ fn socket() -> Value {
             "101": { "description": "The socket is open." },
             "400": { "description": "An unknown protocol was offered alone." },
             "403": { "description": "This site may not open a chat here." },
-            "503": { "description": "Too many chats are open." },
+            "429": { "description": "Too many chats come from this address: again after `Retry-After` seconds." },
+            "503": { "description": "Too many chats are open: again after `Retry-After` seconds." },
         },
     })
 }
@@ -231,9 +232,8 @@ fn refusals(schemas: &mut Schemas, statuses: &[&str]) -> Map<String, Value> {
                 "403" => "`not_yours`; without frames: this site may not chat here.",
                 "404" => "`no_answer`.",
                 "422" => "`empty` or `too_long`.",
-                _ => {
-                    "`not_stored`: send it again after `Retry-After` seconds. Without frames: too many chats are open."
-                }
+                "429" => "`too_fast` or `too_many`: again after `Retry-After` seconds.",
+                _ => "`not_stored` or `full`: again after `Retry-After` seconds.",
             };
             ((*status).to_owned(), json_body(description, &replied))
         })
