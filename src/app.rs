@@ -154,6 +154,8 @@ impl App {
             content: self.content.clone(),
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
+            watchers: self.config.watchers.clone(),
+            counts: web::Counts::default(),
             templates: self.config.templates.clone(),
             proxies: Proxies::new(self.config.proxies.clone(), self.config.proxy_header),
             limits: self.limits.clone(),

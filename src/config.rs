@@ -31,7 +31,7 @@ use crate::yaml;
 pub const FILE: &str = "purser.yaml";
 
 /// The names of all keys.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 24] = [
     "listen",
     "database",
     "redis",
@@ -44,6 +44,7 @@ pub const KEYS: [&str; 23] = [
     "proxy_header",
     "pipeline",
     "admin_token",
+    "watchers",
     "log",
     "limits",
     "limits.answer_seconds",
@@ -92,8 +93,10 @@ pub struct Config {
     pub proxy_header: ProxyHeader,
     /// The responders that are asked, in order. What is not listed is off.
     pub pipeline: Vec<String>,
-    /// What lets a remote operator read `/api/content`; without it, only this machine may.
+    /// What lets an operator read `/metrics`, `/health` in full and `/api/content` from anywhere.
     pub admin_token: Option<Secret>,
+    /// The networks from which an operator may read the same without it.
+    pub watchers: Vec<IpNet>,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// Bounds.
@@ -155,10 +158,8 @@ impl Default for Config {
             templates: None,
             language: "en".to_owned(),
             origins: Vec::new(),
-            proxies: vec![
-                IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
-                IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST)),
-            ],
+            watchers: this_machine(),
+            proxies: this_machine(),
             proxy_header: ProxyHeader::XForwardedFor,
             pipeline: RESPONDERS.map(str::to_owned).to_vec(),
             admin_token: None,
@@ -328,6 +329,7 @@ impl Config {
             "proxy_header" => self.proxy_header = proxy_header(value.one()?)?,
             "pipeline" => self.pipeline = pipeline(value.many())?,
             "admin_token" => self.admin_token = Some(token(value.one()?)?),
+            "watchers" => self.watchers = value.many().map(network).collect::<Result<_, _>>()?,
             "log" => self.log = log(value.one()?)?,
             "limits.answer_seconds" => self.limits.answer_seconds = number(value.one()?, 1..=3_600)?,
             "limits.responder_seconds" => self.limits.responder_seconds = number(value.one()?, 1..=3_600)?,
@@ -347,6 +349,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The networks of this machine.
+fn this_machine() -> Vec<IpNet> {
+    vec![IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))]
 }
 
 /// The name of a key's variable.

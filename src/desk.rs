@@ -9,13 +9,14 @@
 //! Questions of one conversation are answered one at a time and in order; messages that come meanwhile are stored
 //! and acknowledged at once.
 
+mod counts;
 mod holds;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use futures_util::poll;
@@ -31,6 +32,8 @@ use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
 use crate::store::{AppendError, Store, StoreError};
 use holds::{Holds, LEASE};
+
+pub use counts::Counts;
 
 /// A question that is found unanswered after this long gets an apology instead of a late answer.
 const TOO_LATE: Millis = 5 * 60 * 1000;
@@ -59,6 +62,7 @@ pub struct Desk {
     answering: TaskTracker,
     holds: Holds,
     conflicts: AtomicU64,
+    counts: Counts,
 }
 
 /// A stored message, as its client is told.
@@ -131,7 +135,13 @@ impl Desk {
             answering: TaskTracker::new(),
             holds: Holds::default(),
             conflicts: AtomicU64::new(0),
+            counts: Counts::default(),
         }
+    }
+
+    /// What it did since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// The pipeline in force.
@@ -180,6 +190,7 @@ impl Desk {
     /// The visitor of this seat says something. Returns when it is durable. Said again with the same client id, it
     /// is stored once and the same acknowledgement comes back.
     pub async fn say(self: &Arc<Self>, seat: &Arc<Seat>, said: Said) -> Result<Ack, DeskError> {
+        let began = Instant::now();
         let mut seated = seat.state.lock().await;
         if let Some(ack) = seated.acks.iter().find(|ack| ack.client_id == said.client_id) {
             return Ok(ack.clone());
@@ -204,6 +215,11 @@ impl Desk {
             let next = decision.next.clone();
             match self.store.append(decision).await {
                 Ok(()) => {
+                    self.counts.messages.inc();
+                    self.counts.acknowledged.observe(began.elapsed().as_secs_f64());
+                    if let (Progress::Ready(answered), true) = (&progress, next_in_turn) {
+                        self.counts.answered(answered);
+                    }
                     seat.begun.store(true, Ordering::Relaxed);
                     seated.remember(ack.clone());
                     if let Progress::Waiting(answer) = progress
@@ -375,7 +391,9 @@ impl Desk {
     ) -> Result<(), DeskError> {
         let answer =
             |head: &Conversation| head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE);
-        if !self.append(seat, seated, answer).await? {
+        if self.append(seat, seated, answer).await? {
+            self.counts.answered(&answered);
+        } else {
             tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
         }
         Ok(())

@@ -37,7 +37,7 @@ fn every_key_of_the_example_takes_another_value() {
                 admin_token: 0123456789abcdef\nlog: purser=debug,warn\nlimits: { answer_seconds: 20,\n \
                 responder_seconds: 5, sockets: 1_000, socket_queue: 8, stop_seconds: 0, messages_per_minute: 9,\n \
                 connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9 }\nproxies: [10.0.0.0/8]\n\
-                proxy_header: Forwarded\n";
+                proxy_header: Forwarded\nwatchers: [10.0.0.0/8]\n";
     let mut config = from_text(text).unwrap();
     config.set(LIMITS, &Value::One("off".to_owned())).unwrap();
     let default = format!("{:#?}", Config::default());

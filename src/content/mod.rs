@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::counter::Counter;
 
 use load::load_tree;
 pub use load::{Good, Loaded, load};
@@ -138,6 +139,8 @@ pub struct Content {
     in_force: ArcSwap<Snapshot>,
     findings: ArcSwap<Vec<Finding>>,
     held: ArcSwap<Vec<String>>,
+    /// How often other content went live since the start.
+    swaps: Counter,
     /// What the folders looked like when they were read last. Locked while they are read, so reloads take turns.
     seen: tokio::sync::Mutex<Seen>,
 }
@@ -181,6 +184,7 @@ impl Content {
             in_force: ArcSwap::new(snapshot.clone()),
             findings: ArcSwap::from_pointee(loaded.findings),
             held: ArcSwap::from_pointee(loaded.held),
+            swaps: Counter::default(),
             seen: tokio::sync::Mutex::new(seen),
         });
         (content.on_swap)(snapshot.clone());
@@ -203,6 +207,11 @@ impl Content {
     /// Files that are not in force as they are on disk: broken ones, and changes that are held back.
     pub fn held(&self) -> Arc<Vec<String>> {
         self.held.load_full()
+    }
+
+    /// How often other content went live since the start.
+    pub fn swaps(&self) -> &Counter {
+        &self.swaps
     }
 
     /// Reads the folders again and swaps in what works. Messages are answered meanwhile.
@@ -228,6 +237,7 @@ impl Content {
         self.held.store(Arc::new(loaded.held));
         let Some(snapshot) = loaded.snapshot.filter(|snapshot| snapshot.revision != before.revision) else { return };
         self.in_force.store(snapshot.clone());
+        self.swaps.inc();
         (self.on_swap)(snapshot.clone());
         tracing::info!(
             revision = %snapshot.revision, entries = snapshot.faq.entries(), phrases = snapshot.faq.phrases(),

@@ -16,6 +16,7 @@
 
 mod batch;
 mod content;
+mod counts;
 mod error;
 mod events;
 mod judge;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use crate::conversation::{Conversation, ConversationId, Decision, Event, Millis, Seq, VisitorId};
 
 pub use content::{ContentLine, ContentSet};
+pub use counts::Counts;
 pub use error::{AppendError, OpenError, StoreError};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -75,6 +77,7 @@ struct Inner {
     /// Set when the writer's thread has ended.
     ended: CancellationToken,
     limits: Limits,
+    counts: Arc<Counts>,
 }
 
 impl Store {
@@ -98,10 +101,11 @@ impl Store {
         let engine = Arc::new(Engine::open(url, limits.patience).await?);
         let (queue, orders) = mpsc::channel(limits.queue.max(1));
         let ended = CancellationToken::new();
-        Writer::new(Arc::clone(&engine), orders, limits, Box::new(on_commit))
+        let counts = Arc::new(Counts::default());
+        Writer::new(Arc::clone(&engine), orders, limits, Box::new(on_commit), Arc::clone(&counts))
             .start(ended.clone())
             .map_err(OpenError::Thread)?;
-        Ok(Store(Arc::new(Inner { engine, queue, ended, limits })))
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts })))
     }
 
     /// Opens the database for reading only, also beside a process that writes it. Nothing is made or changed; a
@@ -112,7 +116,7 @@ impl Store {
         let (queue, _) = mpsc::channel(1);
         let ended = CancellationToken::new();
         ended.cancel();
-        Ok(Store(Arc::new(Inner { engine, queue, ended, limits })))
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts: Arc::default() })))
     }
 
     /// Which database this is, for the lines of the start: "SQLite file purser.db" or
@@ -124,6 +128,21 @@ impl Store {
     /// Whether other nodes may write to this database too.
     pub fn is_shared(&self) -> bool {
         self.0.engine.is_shared()
+    }
+
+    /// How it has fared since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// Whether it seems to be away: the last read or write got no answer.
+    pub fn is_away(&self) -> bool {
+        self.0.counts.is_away()
+    }
+
+    /// How many appends wait for the writer.
+    pub fn waiting(&self) -> usize {
+        self.0.queue.max_capacity() - self.0.queue.capacity()
     }
 
     /// Appends to a conversation's log and waits until that is durable.
@@ -270,7 +289,9 @@ impl Store {
     }
 
     async fn read<T>(&self, rows: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        self.limited(self.0.limits.patience, rows).await
+        let rows = self.limited(self.0.limits.patience, rows).await;
+        self.0.counts.read(&rows);
+        rows
     }
 
     /// A connection whose other end has vanished never answers.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch;
 use super::content::{self, ContentSet};
+use super::counts::Counts;
 use super::error::{AppendError, Fault, StoreError};
 use super::judge::{self, Verdict};
 use super::pool::{Engine, Link};
@@ -174,6 +175,7 @@ pub(super) struct Writer {
     orders: mpsc::Receiver<Order>,
     limits: Limits,
     on_commit: Box<dyn Fn(Committed) + Send + Sync>,
+    counts: Arc<Counts>,
     link: Option<Link>,
     /// Appends that wait for the previous one of their conversation.
     held: VecDeque<Append>,
@@ -192,12 +194,14 @@ impl Writer {
         orders: mpsc::Receiver<Order>,
         limits: Limits,
         on_commit: Box<dyn Fn(Committed) + Send + Sync>,
+        counts: Arc<Counts>,
     ) -> Writer {
         Writer {
             engine,
             orders,
             limits,
             on_commit,
+            counts,
             link: None,
             held: VecDeque::new(),
             seen: BTreeMap::new(),
@@ -292,14 +296,20 @@ impl Writer {
                 self.rest().await;
                 continue;
             }
+            let began = Instant::now();
             let judged = match self.write(&group.appends).await {
                 Ok(true) => {
+                    self.counts.commits.observe(began.elapsed().as_secs_f64());
+                    self.counts.appends.observe(group.appends.len() as f64);
                     for append in group.appends {
                         self.stored(append);
                     }
                     continue;
                 }
-                Ok(false) | Err(Fault::Taken) => self.judge(&group.appends).await,
+                Ok(false) | Err(Fault::Taken) => {
+                    self.counts.judged.inc();
+                    self.judge(&group.appends).await
+                }
                 Err(fault) => Err(fault),
             };
             match judged {
@@ -440,6 +450,7 @@ impl Writer {
     }
 
     fn failed(&mut self, group: Group, fault: Fault, groups: &mut Vec<Group>) {
+        self.counts.tried_again.inc();
         match fault {
             Fault::Taken => again(group, &fault.into_error(), groups),
             Fault::Again(error) => again(group, &error, groups),
@@ -501,6 +512,7 @@ impl Writer {
     }
 
     fn went_away(&mut self, error: &StoreError) {
+        self.counts.wrote(false);
         if !self.away {
             self.away = true;
             tracing::error!(%error, "the store is away; messages wait");
@@ -510,6 +522,7 @@ impl Writer {
     fn came_back(&mut self) {
         if self.away {
             self.away = false;
+            self.counts.wrote(true);
             tracing::info!("the store is back");
         }
     }

@@ -1,18 +1,21 @@
 //! Who may chat: the site that a request comes from, the places that there are, and what the browser says of its
 //! languages. Every wire asks here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use salvo::http::HeaderName;
-use salvo::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN};
+use salvo::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HOST, ORIGIN};
 use salvo::prelude::*;
 
 use super::Door;
 use super::protocol::{ErrorCode, Refused};
 use crate::limits::{Address, Open};
 
+/// What a proxy adds.
+const PROXY_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 /// When to come back to a server that is full.
 const FULL_FOR: Duration = Duration::from_secs(30);
 
@@ -40,6 +43,42 @@ pub fn check_origin(door: &Door, req: &Request) -> Result<(), StatusError> {
         return Ok(());
     }
     Err(StatusError::forbidden().brief("this site may not open a chat here: see `origins` in purser.yaml"))
+}
+
+/// Refuses a request for what only watchers may see.
+pub fn check_watcher(door: &Door, req: &Request) -> Result<(), StatusError> {
+    if may_watch(door, req) {
+        return Ok(());
+    }
+    Err(StatusError::forbidden()
+        .brief("only from the `watchers` of purser.yaml, or with `Authorization: Bearer <admin_token>`"))
+}
+
+/// Whether this request may see how purser is: it has the admin token, or comes from where watchers are.
+pub fn may_watch(door: &Door, req: &Request) -> bool {
+    let token = header(req, AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    if let (Some(secret), Some(token)) = (&door.admin_token, token)
+        && secret.is(token)
+    {
+        return true;
+    }
+    let Some(client) = door.proxies.client(req) else { return false };
+    if !door.watchers.iter().any(|network| network.contains(&client)) {
+        return false;
+    }
+    // A proxy on this machine that does not say for whom it speaks would make everybody a watcher.
+    let through_proxy = PROXY_HEADERS.iter().any(|name| req.headers().contains_key(*name));
+    !client.is_loopback() || (!through_proxy && is_local_name(header(req, HOST).unwrap_or_default()))
+}
+
+/// Whether a browser on this machine was asked for this machine. The page of a site whose name leads here all of a
+/// sudden would send that name.
+fn is_local_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.parse::<IpAddr>().is_ok() || name == "localhost" || name.is_empty()
 }
 
 /// One of the chats that may be open at once.

@@ -1,10 +1,10 @@
 //! The small API: the protocol's schema, and what content is in force.
 
-use salvo::http::header::AUTHORIZATION;
 use salvo::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::admission::check_watcher;
 use super::{door, protocol as wire};
 use crate::finding::Finding;
 
@@ -29,22 +29,11 @@ pub async fn protocol(res: &mut Response) {
     res.render(Json(wire::schema()));
 }
 
-/// `GET /api/content`: the content in force and what is wrong with the files, for this machine and for whoever has
-/// the admin token.
+/// `GET /api/content`: the content in force and what is wrong with the files, for those who may watch.
 #[handler]
 pub async fn content(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
-    let bearer = req.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = bearer.and_then(|value| value.strip_prefix("Bearer "));
-    let known = match (&door.admin_token, token) {
-        (Some(secret), Some(token)) => secret.is(token),
-        _ => false,
-    };
-    if !known && !from_this_machine(req) {
-        return Err(
-            StatusError::forbidden().brief("only for this machine, or with `Authorization: Bearer <admin_token>`")
-        );
-    }
+    check_watcher(&door, req)?;
     let snapshot = door.content.in_force();
     res.render(Json(Loaded {
         revision: &snapshot.revision,
@@ -54,15 +43,4 @@ pub async fn content(req: &mut Request, depot: &mut Depot, res: &mut Response) -
         findings: &door.content.findings(),
     }));
     Ok(())
-}
-
-/// Whether nobody stands between this machine's loopback and purser: a proxy says whom it speaks for.
-fn from_this_machine(req: &Request) -> bool {
-    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    let loopback = match req.remote_addr() {
-        salvo::conn::SocketAddr::IPv4(address) => address.ip().is_loopback(),
-        salvo::conn::SocketAddr::IPv6(address) => address.ip().is_loopback(),
-        _ => false,
-    };
-    loopback && !forwarded.iter().any(|name| req.headers().contains_key(*name))
 }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::admission::{Guest, Stay, check_origin};
+use super::metrics::Over;
 use super::protocol::{ClientFrame, CloseCode, ErrorCode, Frame, MAX_BODY, Post, Refused, ServerFrame};
 use super::session::{Dialect, Gone, Session, Wire};
 use super::socket::TAKES_AT_MOST;
@@ -136,7 +137,9 @@ impl Stream {
 
 /// Serves a stream until either side ends it.
 async fn run(mut session: Session<Stream>, seat: Arc<Seat>, seen: Seq) {
+    session.door.counts.connected(Over::Stream);
     let Ok(code) = talk(&mut session, seat, seen).await else { return };
+    session.door.counts.closed(code);
     let bye = ServerFrame::Bye { code: code.number(), back_in: session.door.back_in(code) };
     let _ = session.wire.feed(bye.frame()).await;
 }

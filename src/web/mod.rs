@@ -8,6 +8,7 @@ mod api;
 mod assets;
 mod http;
 mod markdown;
+mod metrics;
 mod openapi;
 mod origin;
 mod pages;
@@ -20,12 +21,14 @@ mod socket;
 mod typed;
 mod unread;
 mod upgrade;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use salvo::affix_state;
 use salvo::catch_panic::CatchPanic;
 use salvo::conn::tcp::TcpAcceptor;
@@ -40,6 +43,7 @@ use crate::desk::Desk;
 use crate::fanout::Fanout;
 use crate::limits::Limits;
 use crate::store::Store;
+pub use metrics::Counts;
 pub use origin::Origins;
 use protocol::CloseCode;
 pub use proxies::Proxies;
@@ -59,8 +63,10 @@ pub struct Door {
     pub content: Arc<Content>,
     /// Which sites may open a chat.
     pub origins: Origins,
-    /// Who may read what is not for everybody.
+    /// Who may read what is not for everybody: whoever has this token…
     pub admin_token: Option<Secret>,
+    /// …and whoever comes from these networks.
+    pub watchers: Vec<IpNet>,
     /// A folder whose templates replace those in the binary.
     pub templates: Option<PathBuf>,
     /// The proxies whose word counts about where a customer is.
@@ -71,6 +77,8 @@ pub struct Door {
     pub max_sockets: usize,
     /// How many are open.
     pub open_sockets: AtomicUsize,
+    /// What happened here since the start.
+    pub counts: Counts,
     /// Over how long clients spread their return after a stop.
     pub back_within: Duration,
     /// Set when the server stops.
@@ -80,6 +88,11 @@ pub struct Door {
 }
 
 impl Door {
+    /// How many chats are open.
+    pub fn open(&self) -> usize {
+        self.open_sockets.load(Ordering::Relaxed)
+    }
+
     /// When a client comes back after this close, in milliseconds; `None` where that would not help.
     pub fn back_in(&self, code: CloseCode) -> Option<u32> {
         match code {
@@ -151,6 +164,9 @@ fn routes(door: Arc<Door>) -> Router {
         .push(Router::with_path("api/protocol.json").get(api::protocol))
         .push(Router::with_path("api/openapi.json").get(openapi::openapi))
         .push(Router::with_path("api").get(reference::page))
+        .push(Router::with_path("health").get(watch::health))
+        .push(Router::with_path("ready").get(watch::ready))
+        .push(Router::with_path("metrics").get(watch::metrics))
         .push(Router::with_path("api/content").get(api::content))
 }
 

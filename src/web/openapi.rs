@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::Loaded;
 use super::protocol::{ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount};
+use super::watch::{Health, Ready};
 
 /// The document. It never changes while the program runs.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -63,6 +64,9 @@ fn document() -> Value {
         "/api/chat/unread": { "post": unread(&mut schemas) },
         "/ws/chat/": { "get": socket() },
         "/api/content": { "get": content(&mut schemas) },
+        "/health": { "get": health(&mut schemas) },
+        "/ready": { "get": ready(&mut schemas) },
+        "/metrics": { "get": metrics() },
         "/api/protocol.json": { "get": {
             "tags": ["descriptions"],
             "summary": "The frames as JSON Schema",
@@ -95,7 +99,7 @@ fn document() -> Value {
         "components": {
             "securitySchemes": { "admin": {
                 "type": "http", "scheme": "bearer",
-                "description": "The `admin_token` of the configuration. Not needed from the machine itself.",
+                "description": "The `admin_token` of the configuration. Not needed from the networks of its `watchers`.",
             } },
             "schemas": schemas.all(),
         },
@@ -204,7 +208,41 @@ fn content(schemas: &mut Schemas) -> Value {
         "security": [{ "admin": [] }, {}],
         "responses": {
             "200": json_body("What is loaded.", &loaded.to_value()),
-            "403": { "description": "Neither from this machine nor with the admin token." },
+            "403": { "description": "Neither from a watcher's network nor with the admin token." },
+        },
+    })
+}
+
+fn health(schemas: &mut Schemas) -> Value {
+    json!({
+        "tags": ["operation"],
+        "summary": "Whether the process lives, and how its parts are",
+        "description": "Everything but `status` is for those who may watch.",
+        "security": [{ "admin": [] }, {}],
+        "responses": { "200": json_body("It lives.", &schemas.given::<Health>().to_value()) },
+    })
+}
+
+fn ready(schemas: &mut Schemas) -> Value {
+    let ready = schemas.given::<Ready>().to_value();
+    json!({
+        "tags": ["operation"],
+        "summary": "Whether customers should be sent here",
+        "responses": { "200": json_body("Yes.", &ready), "503": json_body("Not now.", &ready) },
+    })
+}
+
+fn metrics() -> Value {
+    json!({
+        "tags": ["operation"],
+        "summary": "What was counted, for Prometheus",
+        "security": [{ "admin": [] }, {}],
+        "responses": {
+            "200": {
+                "description": "OpenMetrics.",
+                "content": { "application/openmetrics-text": { "schema": { "type": "string" } } },
+            },
+            "403": { "description": "Neither from a watcher's network nor with the admin token." },
         },
     })
 }

@@ -29,6 +29,7 @@ pub async fn hear<W: Wire>(session: &mut Session<W>, visitor: VisitorId, frame: 
             Ok(()) => Ok(()),
             Err(NotSaid::Away) => tell(session, Line::NotStored).await,
             Err(NotSaid::Held(refused)) => {
+                session.door.counts.refused(refused.code);
                 let line = if refused.code == ErrorCode::TooFast { Line::TooFast } else { Line::TooMany };
                 let text = refused.worded(&session.line(line));
                 tell_text(session, &text).await

@@ -365,6 +365,14 @@ pub enum ErrorCode {
     Full,
 }
 
+impl ErrorCode {
+    /// The word on the wire.
+    pub fn word(self) -> String {
+        // A variant without fields is a word.
+        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
 /// Why a connection is closed, by the codes of RFC 6455.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {

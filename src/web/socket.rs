@@ -12,6 +12,7 @@ use salvo::websocket::{Message, WebSocket};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
 
+use super::metrics::Over;
 use super::protocol::{CloseCode, Frame, ServerFrame};
 use super::session::{Dialect, Gone, Session, Wire};
 use crate::conversation::Event;
@@ -74,9 +75,16 @@ impl Socket {
 
 /// Serves the socket until either side ends it.
 pub async fn run(mut session: Session<Socket>) {
+    session.door.counts.connected(match session.dialect {
+        Dialect::Plain(_) => Over::Plain,
+        Dialect::Typed => Over::Socket,
+    });
     let ending = talk(&mut session).await;
     session.note_seen();
     let Ok(ending) = ending else { return };
+    if let Some(code) = ending {
+        session.door.counts.closed(code);
+    }
     if let (Some(code), Dialect::Typed) = (ending, session.dialect) {
         let bye = ServerFrame::Bye { code: code.number(), back_in: session.door.back_in(code) };
         let _ = session.wire.feed(bye.frame()).await;

@@ -221,6 +221,7 @@ pub async fn refuse<W: Wire>(
     client_id: Option<&ClientId>,
 ) -> Result<(), Gone> {
     let Refused { code, retry_after } = refused.into();
+    session.door.counts.refused(code);
     let line = match code {
         ErrorCode::Empty => Line::Empty,
         ErrorCode::TooLong => Line::TooLong,

@@ -22,3 +22,4 @@ mod proxy;
 mod servers;
 mod shutdown;
 mod store_contract;
+mod watch;
