@@ -122,12 +122,14 @@ pub struct Reply {
     pub entry: Option<String>,
     /// The language it is in, where the responder knows.
     pub language: Option<String>,
-    /// A responder that gets the turn first; this reply is used only if that one passes, fails or is off.
-    pub then: Option<String>,
+    /// Responders that get the turn first, one after the other; this reply is used only if they pass, fail or are off.
+    pub then: Vec<String>,
     /// How sure the responder is, 0 to 1, where it can say.
     pub score: Option<f32>,
     /// Attributes of the visitor to remember, or with no value to forget.
     pub attributes: Vec<(String, Option<String>)>,
+    /// The next message may add to this answer: it comes to the same responder first, with the state.
+    pub expects: Option<Asked>,
 }
 
 /// What a responder wants to have back with the answer to its question.

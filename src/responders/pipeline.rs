@@ -206,9 +206,9 @@ impl Pipeline {
             }
             Answer::Reply(Reply { entry, then, .. }) => {
                 let entry = entry.as_deref().unwrap_or("");
-                match then {
-                    Some(then) => format!("reply {entry} then {then}"),
-                    None => format!("reply {entry}"),
+                match &then[..] {
+                    [] => format!("reply {entry}"),
+                    then => format!("reply {entry} then {}", then.join(", ")),
                 }
             }
             Answer::Ask(..) => "ask".to_owned(),
@@ -218,12 +218,13 @@ impl Pipeline {
         answer
     }
 
-    /// Gives a responder's answer; of a reply that names another responder, first that one's.
+    /// Gives a responder's answer; of a reply that names others, first the answer of one of those.
     async fn given(&self, responder: &Arc<dyn Responder>, answer: Answer, turn: &Turn, mut course: Course) -> Answered {
-        let Answer::Reply(Reply { then: Some(then), language, entry, .. }) = &answer else {
+        let Answer::Reply(Reply { then, language, entry, .. }) = &answer else {
             return self.said(responder, answer, None, turn, course).await;
         };
-        if let Some(to) = self.responder(then).filter(|to| to.name() != responder.name()) {
+        let others = then.iter().filter_map(|name| self.responder(name));
+        for to in others.filter(|to| to.name() != responder.name()) {
             // It goes on in the language that the words were understood in.
             let spoken = language.iter().chain(&turn.languages).cloned().collect();
             let turn = &Turn { languages: spoken, entry: entry.clone(), ..turn.clone() };
@@ -245,9 +246,13 @@ impl Pipeline {
         mut course: Course,
     ) -> Answered {
         let (outcome, mut reply, focus) = match answer {
-            Answer::Reply(reply) => {
+            Answer::Reply(mut reply) => {
                 let others = course.held.take().filter(|focus| focus.responder != responder.name());
-                (Outcome::Answer, reply, others.and_then(Focus::interposed))
+                let focus = match reply.expects.take() {
+                    Some(Asked { state, version }) => Some(Focus::new(responder.name(), version, state, turn.now)),
+                    None => others.and_then(Focus::interposed),
+                };
+                (Outcome::Answer, reply, focus)
             }
             Answer::Ask(reply, Asked { state, version }) => {
                 (Outcome::Ask, reply, Some(Focus::new(responder.name(), version, state, turn.now)))

@@ -7,7 +7,7 @@ use super::document::{Document, Entry};
 use super::matcher::Outcome;
 use super::normalise::normalise;
 use super::placed::{At, Placed};
-use super::set::{FaqSet, Known, Language, Origin, Ready, Site};
+use super::set::{FaqSet, Known, Language, Origin, Ready, Site, names};
 use crate::finding::{Finding, Place};
 use crate::responders::lines::{Line, Texts, tags};
 use crate::yaml::nearest;
@@ -64,7 +64,7 @@ pub fn entry(
     };
     let known = text.filter(|_| findings.len() == before).map(|text| Known::new(document, placed, text));
     if let Some(then) = &entry.then {
-        findings.extend(target(document, then, site));
+        findings.extend(names(&then.value).filter_map(|name| target(document, then.at, name, site)));
     }
     if let (Some(known), Some(until)) = (&known, &entry.until)
         && known.until <= site.now
@@ -76,16 +76,16 @@ pub fn entry(
 }
 
 /// Who a turn is handed to must be there, or may come with a plugin.
-fn target(document: &Document, then: &Placed<String>, site: &Site) -> Option<Finding> {
-    if site.handlers.contains(&then.value) || site.plugins.contains(&then.value) {
+fn target(document: &Document, at: At, name: &str, site: &Site) -> Option<Finding> {
+    if site.handlers.iter().any(|known| known == name) || site.plugins.contains(name) {
         return None;
     }
     let own = "its own answer is used";
-    if site.off.contains(&then.value) {
-        return Some(document.warning(then.at, format!("the plugin `{}` is off; {own}", then.value)));
+    if site.off.contains(name) {
+        return Some(document.warning(at, format!("the plugin `{name}` is off; {own}")));
     }
-    let finding = document.warning(then.at, format!("nobody here is called `{}`; {own}", then.value));
-    Some(match nearest(&then.value, site.handlers.iter().chain(&site.plugins).map(String::as_str)) {
+    let finding = document.warning(at, format!("nobody here is called `{name}`; {own}"));
+    Some(match nearest(name, site.handlers.iter().chain(&site.plugins).map(String::as_str)) {
         Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
         None => finding.hint("it takes effect when a plugin of this name is loaded"),
     })

@@ -61,7 +61,8 @@ pub struct Entry {
     /// What the customer may press next.
     #[serde(default)]
     pub buttons: Vec<Placed<String>>,
-    /// Who gets the question first: a plugin, or person. The answer here is used if that one has none.
+    /// Who gets the question first: a plugin, or person; or several, with commas between, who are asked in turn. The
+    /// answer here is used if they have none.
     #[serde(default)]
     #[schemars(with = "String")]
     pub then: Option<Placed<String>>,

@@ -99,7 +99,7 @@ impl Faq {
             language: Some(language.tag.clone()),
             then: entry.then.clone(),
             score,
-            attributes: Vec::new(),
+            ..Reply::default()
         }))
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Known {
     pub priority: i32,
     pub text: Text,
     pub buttons: Vec<Button>,
-    pub then: Option<String>,
+    pub then: Vec<String>,
     /// From the first millisecond to the first one after.
     pub from: Millis,
     pub until: Millis,
@@ -292,6 +292,11 @@ impl Language {
     }
 }
 
+/// The names in a `then:`.
+pub(super) fn names(then: &str) -> impl Iterator<Item = &str> {
+    then.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
+
 impl Known {
     /// An entry that is right by itself.
     pub fn new(document: &Document, entry: &Placed<Entry>, text: Text) -> Known {
@@ -308,7 +313,7 @@ impl Known {
             priority: entry.priority,
             text,
             buttons: entry.buttons.iter().map(button).collect(),
-            then: entry.then.as_ref().map(|then| then.value.clone()),
+            then: entry.then.iter().flat_map(|then| names(&then.value)).map(str::to_owned).collect(),
             from: entry.from.as_ref().map_or(Millis::MIN, |from| from.value.begins()),
             until: entry.until.as_ref().map_or(Millis::MAX, |until| until.value.begins().saturating_add(DAY)),
             phrases_at: document.place(phrases_at),

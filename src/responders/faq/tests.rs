@@ -71,6 +71,7 @@ fn the_set_is_checked() {
             "  then: cost\n",
             "warning: f:7:9: nobody here is called `cost`; its own answer is used (it takes effect when a plugin of this name is loaded)\n",
         ),
+        ("  then: quote, person\n", ""),
         ("  then: tracking\n", "warning: f:7:9: the plugin `tracking` is off; its own answer is used\n"),
         (
             "  from: 2026-12-02\n  until: 2026-12-01\n",
@@ -255,7 +256,7 @@ fn a_choice_answers_directly_by_the_name_of_today_or_of_before() {
         Ok(Answer::Reply(reply)) => reply,
         other => panic!("{other:?}"),
     };
-    assert_eq!(reply("old-name").then.as_deref(), Some("person"));
+    assert_eq!(reply("old-name").then, ["person"]);
     assert_eq!(reply("old-name").score, None);
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Said {
     pub text: String,
     pub buttons: Vec<Button>,
     pub language: Option<String>,
+    /// Of a reply: what to have back with a message that adds to it.
+    pub expects: Option<Value>,
 }
 
 /// What comes with the words.
@@ -49,7 +51,7 @@ pub(super) enum Act {
 
 impl Given {
     fn said(act: Act, text: &str) -> Given {
-        Given::Say(Said { act, text: text.to_owned(), buttons: Vec::new(), language: None })
+        Given::Say(Said { act, text: text.to_owned(), buttons: Vec::new(), language: None, expects: None })
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Said) -> Result<()>) -> Result<Given> {
@@ -107,13 +109,23 @@ pub(super) fn register(library: &mut Library) {
          here. The plugin may `pass()` it; after two answers of others, fifteen minutes or a \"cancel\" the question is \
          forgotten. The state is data: text, numbers, lists, maps.",
         &[r#"ask("How heavy is it?", #{ from: "DE", to: "FR" }); true"#],
-        |text: &str, state: Dynamic| -> Result<Given> {
-            let state = from_script(&state).or_else(|why| fail(format!("the state of a question: {why}")))?;
-            let size = state.to_string().len();
-            if size > MAX_STATE {
-                return fail(format!("the state of a question has {size} bytes as JSON, at most {MAX_STATE} are kept"));
-            }
-            Ok(Given::said(Act::Ask(state), text))
+        |text: &str, state: Dynamic| -> Result<Given> { Ok(Given::said(Act::Ask(kept(&state)?), text)) },
+    );
+    library.function(
+        "fn expecting(answer: Answer, state: ?) -> Answer",
+        "Says that the customer may add to a reply: their next message comes to this plugin first, as after `ask`, and \
+         what it is not for the plugin may `pass()`. So \"no, 3 kg\" can correct a price.",
+        &[r#"reply("2 kg to France: £8.49").expecting(#{ to: "FR", kg: 2 }); true"#],
+        |answer: &mut Given, state: Dynamic| -> Result<Given> {
+            let state = kept(&state)?;
+            answer.change(|said| match said.act {
+                Act::Reply => {
+                    said.expects = Some(state);
+                    Ok(())
+                }
+                Act::Ask(_) => fail("ask() expects an answer by itself"),
+                Act::HandOver => fail("after hand_over() a person gets the next message"),
+            })
         },
     );
     library.function(
@@ -199,6 +211,16 @@ pub(super) fn register(library: &mut Library) {
         &[r#"plain("a *b* <c>") == "a \\*b\\* \\<c\\>""#],
         |text: &str| crate::responders::markdown::escaped(text, usize::MAX),
     );
+}
+
+/// The state of a question as data.
+fn kept(state: &Dynamic) -> Result<Value> {
+    let state = from_script(state).or_else(|why| fail(format!("the state of a question: {why}")))?;
+    let size = state.to_string().len();
+    if size > MAX_STATE {
+        return fail(format!("the state of a question has {size} bytes as JSON, at most {MAX_STATE} are kept"));
+    }
+    Ok(state)
 }
 
 /// Whether a button may open this.

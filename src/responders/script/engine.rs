@@ -14,7 +14,7 @@ use rhai::packages::{
 use rhai::{Dynamic, Engine, INT};
 
 use super::library::{Library, Result, Section, fail};
-use super::{answers, lookups, memory, run, turn, value};
+use super::{answers, lookups, memory, run, sentences, turn, value};
 
 /// The most operations of a run.
 pub(super) const MAX_OPERATIONS: u64 = 500_000;
@@ -76,6 +76,7 @@ fn build() -> (Engine, Vec<Section>) {
     answers::register(&mut library);
     lookups::register(&mut library);
     memory::register(&mut library);
+    sentences::register(&mut library);
     value::register(&mut library);
     let reference = library.finish();
     (engine, reference)

@@ -3,7 +3,7 @@
 //! A plugin is a folder: [`manifest`] reads its plugin.yaml, [`plugin`] loads it, [`closures`] and [`calls`] find at
 //! load what would otherwise fail before a customer. [`engine`] is the one engine that all scripts run in, and
 //! [`library`] how functions get into it with their documentation: [`turn`], [`answers`], [`lookups`], [`memory`],
-//! [`value`]. [`run`] is one run within its limits; [`fault`] says where a script is wrong.
+//! [`sentences`], [`value`]. [`run`] is one run within its limits; [`fault`] says where a script is wrong.
 //!
 //! A script is a pure function of the turn and of what it looked up. It runs inline, for some microseconds. When it
 //! wants something looked up, it is stopped, and runs again from its start with the result in hand: no thread waits
@@ -20,6 +20,7 @@ pub mod manifest;
 mod memory;
 pub mod plugin;
 mod run;
+mod sentences;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -86,7 +87,8 @@ impl Script {
         for line in &effects.printed {
             tracing::debug!(conversation = %turn.conversation, plugin = self.plugin.name(), "printed: {line}");
         }
-        let Given::Say(Said { act, text, buttons, language }) = given else { return Answer::Pass };
+        let Given::Say(Said { act, text, buttons, language, expects }) = given else { return Answer::Pass };
+        let version = self.plugin.manifest().state_version;
         let own = |button: Button| Button {
             choice: button.choice.map(|value| format!("{}/{value}", self.plugin.name())),
             ..button
@@ -96,11 +98,12 @@ impl Script {
             buttons: buttons.into_iter().map(own).collect(),
             language: language.or_else(|| turn.languages.first().cloned()),
             attributes: effects.attributes,
+            expects: expects.map(|state| Asked { state, version }),
             ..Reply::default()
         };
         match act {
             Act::Reply => Answer::Reply(reply),
-            Act::Ask(state) => Answer::Ask(reply, Asked { state, version: self.plugin.manifest().state_version }),
+            Act::Ask(state) => Answer::Ask(reply, Asked { state, version }),
             Act::HandOver => Answer::HandOver(reply),
         }
     }

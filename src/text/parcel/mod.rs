@@ -34,6 +34,23 @@ pub struct ParcelNumber {
     pub at: Range<usize>,
 }
 
+impl ParcelNumber {
+    /// As it is printed to be read: in groups.
+    pub fn shown(&self) -> String {
+        let compact = &self.compact;
+        let is_s10 = compact.len() == 13 && compact.is_char_boundary(2) && self.country.is_some();
+        if is_s10 {
+            return [&compact[..2], &compact[2..6], &compact[6..10], &compact[10..11], &compact[11..]].join(" ");
+        }
+        if self.carrier == Carrier::Own || !compact.bytes().all(|c| c.is_ascii_digit()) {
+            return compact.clone();
+        }
+        let groups: Vec<&str> =
+            (0..compact.len()).step_by(4).map(|at| &compact[at..compact.len().min(at + 4)]).collect();
+        groups.join(" ")
+    }
+}
+
 /// Fewer digits than this are no number of any carrier.
 const FEWEST_DIGITS: usize = 5;
 /// Numbers in one message; more are not looked at.
