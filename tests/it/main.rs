@@ -20,6 +20,7 @@ mod pages;
 mod properties;
 mod proxy;
 mod servers;
+mod shipping;
 mod shutdown;
 mod store_contract;
 mod watch;
