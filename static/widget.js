@@ -1,14 +1,14 @@
-// The loader: a launcher in its own shadow root; chat/window.js comes when it is opened. No innerHTML, no eval: it
-// runs under a strict Content-Security-Policy and Trusted Types. See docs/embed.md.
+// The loader: a launcher in its own shadow root; the window comes when it is wanted. No innerHTML, no eval: it runs
+// under a strict Content-Security-Policy and Trusted Types. See docs/embed.md.
 (() => {
   const NAME = "purser-chat";
   if (customElements.get(NAME)) return;
   const script = document.currentScript || document.querySelector('script[src*="/widget.js"]');
   const server = new URL(script.dataset.server || "../", script.src);
   // The server puts the revision of the files in, so that all of a set fit together.
-  const files = new URL("" + "chat/", script.src);
+  const files = new URL("chat/", script.src);
   const key = "purser " + server;
-  const OPTIONS = ["accent", "heading", "language", "side", "theme"];
+  const OPTIONS = ["accent", "customer", "heading", "language", "side", "theme"];
   // A further language: a line here and a file chat/text.<language>.js.
   const LABELS = {
     en: ["Open chat", "Close chat", "unread", "The chat cannot be reached. Please try again."],
@@ -17,6 +17,7 @@
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`:host{all:initial!important;position:fixed!important;z-index:var(--purser-layer,2147483000)!important}
 :host([hidden]),[hidden]{display:none!important}
+@media print{:host{display:none!important}}
 *{box-sizing:border-box}
 section{--accent:var(--purser-accent,#0b5fa5);--on-accent:var(--purser-on-accent,#fff);--x:var(--purser-x,20px);--y:var(--purser-y,20px);
 font:15px/1.45 var(--purser-font,system-ui,"Segoe UI",Roboto,sans-serif)}
@@ -37,17 +38,23 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     return element;
   };
   const language = () => host.getAttribute("language") || document.documentElement.lang || navigator.language;
+  const known = () => {
+    const tag = language().slice(0, 2).toLowerCase();
+    return LABELS[tag] ? tag : "en";
+  };
+  const file = (name) => import(new URL(`${name}.${known()}.js`, files));
   // What the page hears: opened, closed, message, unread.
   const tell = (name, detail) => host.dispatchEvent(new CustomEvent("purser:" + name, { detail, bubbles: true }));
   const dress = () => {
-    const [open, close, more] = LABELS[language().slice(0, 2)] || LABELS.en;
+    const [open, close, more] = LABELS[known()];
     const waiting = !isOpen && unread;
-    launcher.setAttribute("aria-label", isOpen ? close : waiting ? `${open}, ${waiting} ${more}` : open);
-    launcher.setAttribute("aria-expanded", !!isOpen);
+    launcher.ariaLabel = isOpen ? close : waiting ? `${open}, ${waiting} ${more}` : open;
+    launcher.ariaExpanded = !!isOpen;
     badge.hidden = !waiting;
     badge.textContent = waiting;
     path.setAttribute("d", isOpen ? "M6 9.500l6 6 6-6" : "M12 4a8.500 7.500 0 1 1-3 14.500L4.500 20l1-4A8.500 7.500 0 0 1 12 4z");
     root.className = host.getAttribute("side") || "";
+    root.dir = /^(ar|dv|fa|he|ps|sd|ug|ur|yi)\b/i.test(language()) ? "rtl" : "ltr";
     root.style.setProperty("--accent", host.getAttribute("accent"));
     chat?.dress();
   };
@@ -65,9 +72,13 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     dress();
   };
   const load = () =>
-    (loading ||= import(new URL("window.js", files))
-      .then(({ make }) => make({ host, root, launcher, server, key, language, languages: Object.keys(LABELS), tell, count, api }))
-      .then((made) => (chat = made), (error) => ((loading = 0), Promise.reject(error))));
+    (loading ||= file("window").then(({ make }) => {
+      const textsOf = () => file("text").then(({ texts }) => texts);
+      chat = make({ host, root, launcher, server, key, language, spoken: language(), textsOf, tell, count, api });
+    }, (error) => {
+      loading = 0;
+      throw error;
+    }));
 
   const api = {
     async open(focus = true) {
@@ -82,7 +93,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       } catch {
         setOpen(false);
         trouble.hidden = false;
-        trouble.textContent = (LABELS[language().slice(0, 2)] || LABELS.en)[3];
+        trouble.textContent = LABELS[known()][3];
       }
     },
     close() {
@@ -94,10 +105,12 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     toggle: () => (isOpen ? api.close() : api.open()),
     say: (text) => api.open(false).then(() => chat?.say(`${text}`)),
     forget: () => load().then(() => chat.forget()),
-    // purser.set({ language: "de", theme: "dark" }); null takes a value back.
-    set(values) {
+    // purser.set({ language: "de", theme: "dark" }); null takes a value back. `texts`: other words in the window.
+    set({ texts, ...values }) {
+      if (texts) host.texts = texts;
       for (const name of OPTIONS)
         if (name in values) values[name] === null ? host.removeAttribute(name) : host.setAttribute(name, values[name]);
+      dress();
     },
     push: (call) => call(api),
   };
@@ -117,7 +130,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       const shadow = this.attachShadow({ mode: "open" });
       shadow.adoptedStyleSheets = [sheet];
       root = make("section", shadow, "");
-      root.setAttribute("aria-label", "Chat");
+      root.ariaLabel = "Chat";
       launcher = make("button", root, "launcher");
       const svg = launcher.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "svg"));
       svg.setAttribute("viewBox", "0 0 24 24");

@@ -1,14 +1,11 @@
 //! The static files: all inside the binary, compressed once, and told apart by a hash of what they hold.
 //!
-//! The sources are plain modules that a browser could load as they are. What is served is a little less: the modules
-//! of the window are put into one file, so that opening it costs one round trip, and comments stay here.
+//! The sources are plain modules that a browser could load as they are. What is served is a little less: the window
+//! is put into one file with its texts, so that opening it costs one round trip, and comments stay here.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use salvo::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     VARY,
@@ -20,20 +17,25 @@ use sha2::{Digest, Sha256};
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
+/// What the window says: its language, its file with and without the window.
+const TEXTS: [(&str, &str, &str); 2] = [
+    ("text.de.js", "window.de.js", include_str!("../../static/chat/text.de.js")),
+    ("text.en.js", "window.en.js", include_str!("../../static/chat/text.en.js")),
+];
+
 /// The modules of the window, each after those that it needs.
-const WINDOW: [&str; 5] = [
+const WINDOW: [&str; 6] = [
     include_str!("../../static/chat/look.js"),
     include_str!("../../static/chat/nodes.js"),
+    include_str!("../../static/chat/kept.js"),
     include_str!("../../static/chat/link.js"),
     include_str!("../../static/chat/log.js"),
     include_str!("../../static/chat/window.js"),
 ];
 
-/// Further files of the window, which stand beside it.
-const BESIDE: [(&str, &str); 2] = [
-    ("text.de.js", include_str!("../../static/chat/text.de.js")),
-    ("text.en.js", include_str!("../../static/chat/text.en.js")),
-];
+/// What is fetched only when it is needed.
+const LATER: [(&str, &str); 2] =
+    [("later.js", include_str!("../../static/chat/later.js")), ("http.js", include_str!("../../static/chat/http.js"))];
 
 const LOADER: &str = include_str!("../../static/widget.js");
 /// What the loader says for the folder of the window's files; the revision goes there.
@@ -42,14 +44,15 @@ const FOLDER: &str = "\"chat/\"";
 /// How long a browser takes the loader from its cache; it asks again meanwhile for a day.
 const LOADER_KEPT: &str = "max-age=300, stale-while-revalidate=86400";
 /// The revision is in the path, so what stands there never changes.
-const KEPT_FOREVER: &str = "public, max-age=31536000, immutable";
+const KEPT_FOREVER: &str = "max-age=31536000, immutable";
 /// Whether it is still the same is asked each time.
 const ASKED: &str = "no-cache";
 
 struct Asset {
     kind: &'static str,
     plain: Vec<u8>,
-    gzip: Vec<u8>,
+    /// Made when it is first asked for: that takes some tens of milliseconds.
+    gzip: OnceLock<Vec<u8>>,
     etag: String,
 }
 
@@ -62,8 +65,11 @@ struct Assets {
 }
 
 static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
-    let mut window = vec![("window.js", joined(&WINDOW))];
-    window.extend(BESIDE.map(|(name, source)| (name, squeezed(source))));
+    let mut window: Vec<(&str, String)> = LATER.iter().map(|(name, source)| (*name, squeezed(source))).collect();
+    for (name, with_window, source) in TEXTS {
+        window.push((name, squeezed(source)));
+        window.push((with_window, joined(&[&[source], &WINDOW[..]].concat())));
+    }
     let mut hash = Sha256::new();
     for (name, text) in &window {
         hash.update(name);
@@ -88,11 +94,18 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
 
 impl Asset {
     fn new(kind: &'static str, text: &str) -> Asset {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        // Writing to memory does not fail; if it did, nothing would be sent compressed.
-        let gzip = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
         let etag = format!("\"{}\"", hex(&Sha256::digest(text)[..8]));
-        Asset { kind, plain: text.into(), gzip, etag }
+        Asset { kind, plain: text.into(), gzip: OnceLock::new(), etag }
+    }
+
+    fn gzip(&self) -> Option<&[u8]> {
+        let gzip = self.gzip.get_or_init(|| {
+            let mut gzip = Vec::new();
+            // Writing to memory does not fail; if it did, the file would be sent as it is.
+            let done = zopfli::compress(zopfli::Options::default(), zopfli::Format::Gzip, &self.plain[..], &mut gzip);
+            if done.is_ok() { gzip } else { Vec::new() }
+        });
+        (!gzip.is_empty()).then_some(gzip)
     }
 }
 
@@ -116,30 +129,31 @@ pub async fn window_file(req: &mut Request, res: &mut Response) -> Result<(), St
 fn send(req: &Request, res: &mut Response, asset: &'static Asset, cache: &'static str) -> Result<(), StatusError> {
     let header = |name| req.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
     let known = header(IF_NONE_MATCH).split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
-    let zipped = !asset.gzip.is_empty() && takes_gzip(header(ACCEPT_ENCODING));
-    let headers: [(HeaderName, &str); 4] = [
+    let takes_gzip = takes_gzip(header(ACCEPT_ENCODING));
+    let headers = [
         (CACHE_CONTROL, cache),
-        (ETAG, &asset.etag),
         (VARY, "Accept-Encoding"),
-        // The modules are for pages of every site; what a chat may do from there is another question.
+        // The files are for pages of every site; what a chat may do from there is another question.
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+        (ETAG, &asset.etag),
     ];
+    // Nobody asks whether a file that never changes has changed.
+    let headers = headers.into_iter().filter(|(name, _)| cache != KEPT_FOREVER || *name != ETAG);
     for (name, value) in headers {
         let value = HeaderValue::try_from(value).map_err(|_| StatusError::internal_server_error())?;
         res.headers_mut().insert(name, value);
     }
-    res.headers_mut()
-        .insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     if known {
         res.status_code(StatusCode::NOT_MODIFIED);
         return Ok(());
     }
     res.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    if zipped {
+    let gzip = if takes_gzip { asset.gzip() } else { None };
+    if gzip.is_some() {
         res.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let body: &'static [u8] = if zipped { &asset.gzip } else { &asset.plain };
-    res.write_body(body).map_err(|_| StatusError::internal_server_error())
+    res.write_body(gzip.unwrap_or(&asset.plain)).map_err(|_| StatusError::internal_server_error())
 }
 
 fn takes_gzip(accepted: &str) -> bool {

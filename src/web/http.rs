@@ -76,7 +76,7 @@ pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
         Ok(place) => place,
         Err(refused) => return session.refuse(refused, res).await,
     };
-    let Some(Post { token, conversation, language, frame }) = read(req).await? else {
+    let Some(Post { token, conversation, language, form, frame }) = read(req).await? else {
         return session.refuse(ErrorCode::Unreadable, res).await;
     };
     let seat = match typed::visitor(&token) {
@@ -88,6 +88,7 @@ pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
         Err(code) => return session.refuse(code, res).await,
     }
     typed::speak(&mut session, language);
+    session.form = form;
     // What is too much for one reply is asked for again.
     let _ = typed::take(&mut session, frame).await;
     session.note_seen();

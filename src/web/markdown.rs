@@ -1,4 +1,4 @@
-//! Answers as HTML: Markdown rendered, then cut down to an allow-list, whoever wrote it.
+//! Answers as HTML, or as nodes to build a page of: Markdown rendered, then cut down to an allow-list, whoever wrote it.
 //!
 //! A visitor's text never comes here: it is text and nothing else, and is shown as such.
 
@@ -7,11 +7,17 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
+use serde_json::value::RawValue;
 
 /// Rendering costs tens of microseconds and most answers are the same few texts, so that many are kept.
 const KEPT: usize = 1_024;
 /// Longer texts are seldom the same ones again.
 const KEPT_LENGTH: usize = 4_096;
+
+/// Where a link may lead.
+const SCHEMES: [&str; 4] = ["https", "http", "mailto", "tel"];
+/// Elements may stand in each other so deep. What is deeper stands beside the others.
+const DEEPEST: usize = 16;
 
 static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     // From nothing upwards: ammonia's own defaults let images through.
@@ -41,30 +47,45 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         ]))
         .tag_attributes(HashMap::from([("a", HashSet::from(["href"])), ("ol", HashSet::from(["start"]))]))
         .clean_content_tags(HashSet::from(["script", "style"]))
-        .url_schemes(HashSet::from(["http", "https", "mailto", "tel"]))
+        .url_schemes(HashSet::from(SCHEMES))
         .url_relative(UrlRelative::Deny)
         .link_rel(Some("noopener noreferrer nofollow"))
         .set_tag_attribute_value("a", "target", "_blank");
     builder
 });
 
-static RENDERED: LazyLock<Mutex<HashMap<Box<str>, Arc<str>>>> = LazyLock::new(Mutex::default);
+/// What was rendered, by its Markdown.
+type Rendered<T> = LazyLock<Mutex<HashMap<Box<str>, Arc<T>>>>;
+
+static AS_HTML: Rendered<str> = LazyLock::new(Mutex::default);
+static AS_NODES: Rendered<RawValue> = LazyLock::new(Mutex::default);
 
 /// An answer's Markdown as HTML that can be put into any page as it is.
 pub fn html(markdown: &str) -> Arc<str> {
-    let keep = markdown.len() <= KEPT_LENGTH;
-    if keep && let Some(html) = RENDERED.lock().unwrap_or_else(PoisonError::into_inner).get(markdown) {
-        return html.clone();
+    kept(&AS_HTML, markdown, |markdown| render(markdown).into())
+}
+
+/// An answer's Markdown as JSON that a page builds nodes from: a list of texts and elements, and an element is a list
+/// of its name and what it holds: `[["p", "Hello ", ["strong", "you"]]]`. The names are those of the HTML. A link
+/// (`a`) has its address first, a numbered list (`ol`) the number that it starts with.
+pub fn nodes(markdown: &str) -> Arc<RawValue> {
+    kept(&AS_NODES, markdown, |markdown| Nodes::of(events(markdown)).into())
+}
+
+fn kept<T: ?Sized>(rendered: &Rendered<T>, markdown: &str, render: impl FnOnce(&str) -> Arc<T>) -> Arc<T> {
+    if markdown.len() > KEPT_LENGTH {
+        return render(markdown);
     }
-    let html: Arc<str> = render(markdown).into();
-    if keep {
-        let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
-        if rendered.len() >= KEPT {
-            rendered.clear();
-        }
-        rendered.insert(markdown.into(), html.clone());
+    if let Some(done) = rendered.lock().unwrap_or_else(PoisonError::into_inner).get(markdown) {
+        return done.clone();
     }
-    html
+    let done = render(markdown);
+    let mut rendered = rendered.lock().unwrap_or_else(PoisonError::into_inner);
+    if rendered.len() >= KEPT {
+        rendered.clear();
+    }
+    rendered.insert(markdown.into(), done.clone());
+    done
 }
 
 /// Plain text as HTML that shows just that text.
@@ -84,9 +105,16 @@ pub fn escape(text: &str) -> String {
 }
 
 fn render(markdown: &str) -> String {
+    let mut html = String::with_capacity(markdown.len() * 3 / 2);
+    pulldown_cmark::html::push_html(&mut html, events(markdown));
+    SANITISER.clean(html.trim_end()).to_string()
+}
+
+/// What the Markdown says, cut down to what an answer may hold.
+fn events(markdown: &str) -> impl Iterator<Item = Event<'_>> {
     let parser = Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
     let mut in_link = 0_u32;
-    let events = parser.flat_map(|event| match event {
+    parser.flat_map(move |event| match event {
         Event::Start(Tag::Link { .. }) => {
             in_link += 1;
             vec![event]
@@ -102,10 +130,7 @@ fn render(markdown: &str) -> String {
         Event::Html(text) | Event::InlineHtml(text) => vec![Event::Text(text)],
         Event::Text(text) if in_link == 0 && text.contains("://") => linked(&text),
         event => vec![event],
-    });
-    let mut html = String::with_capacity(markdown.len() * 3 / 2);
-    pulldown_cmark::html::push_html(&mut html, events);
-    SANITISER.clean(html.trim_end()).to_string()
+    })
 }
 
 fn heading() -> Tag<'static> {
@@ -140,6 +165,128 @@ fn linked<'a>(text: &str) -> Vec<Event<'a>> {
     events
 }
 
+/// Writes the JSON of [`nodes`].
+struct Nodes {
+    json: String,
+    /// Text that the next element ends.
+    text: String,
+    /// How many brackets each element that is open has; none for what is not shown as an element.
+    open: Vec<usize>,
+    in_head: bool,
+}
+
+impl Nodes {
+    fn of<'a>(events: impl Iterator<Item = Event<'a>>) -> Box<RawValue> {
+        let mut nodes = Nodes { json: "[".to_owned(), text: String::new(), open: Vec::new(), in_head: false };
+        for event in events {
+            nodes.take(event);
+        }
+        nodes.flush();
+        nodes.json.push(']');
+        // It is JSON; if it were not, an answer would be empty and not broken.
+        RawValue::from_string(nodes.json).unwrap_or_default()
+    }
+
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Text(text) => self.text.push_str(&text),
+            Event::SoftBreak => self.text.push('\n'),
+            Event::HardBreak => self.whole("br", ""),
+            Event::Rule => self.whole("hr", ""),
+            Event::Code(text) => self.whole("code", &text),
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag) => self.end(tag),
+            // Of what is not switched on above.
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::Paragraph | Tag::HtmlBlock => self.begin(&["p"], None),
+            Tag::Heading { .. } => self.begin(&["h3"], None),
+            Tag::BlockQuote(_) => self.begin(&["blockquote"], None),
+            Tag::CodeBlock(_) => self.begin(&["pre", "code"], None),
+            Tag::List(Some(first)) => self.begin(&["ol"], Some(first.to_string())),
+            Tag::List(None) => self.begin(&["ul"], None),
+            Tag::Item => self.begin(&["li"], None),
+            Tag::Emphasis => self.begin(&["em"], None),
+            Tag::Strong => self.begin(&["strong"], None),
+            Tag::Strikethrough => self.begin(&["del"], None),
+            Tag::Link { dest_url, .. } if leads_somewhere(&dest_url) => self.begin(&["a"], Some(json(&dest_url))),
+            Tag::Table(_) => self.begin(&["table"], None),
+            Tag::TableHead => {
+                self.in_head = true;
+                self.begin(&["thead", "tr"], None);
+            }
+            Tag::TableRow => self.begin(&["tr"], None),
+            Tag::TableCell => self.begin(&[if self.in_head { "th" } else { "td" }], None),
+            // A picture's text stays, a link that leads nowhere is its text.
+            _ => self.open.push(0),
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        self.flush();
+        let brackets = self.open.pop().unwrap_or(0);
+        self.json.extend(std::iter::repeat_n(']', brackets));
+        if tag == TagEnd::TableHead {
+            self.in_head = false;
+            // What follows is the body, which ends with the table.
+            self.json.push_str(",[\"tbody\"");
+            if let Some(table) = self.open.last_mut() {
+                *table += 1;
+            }
+        }
+    }
+
+    fn begin(&mut self, names: &[&str], value: Option<String>) {
+        self.flush();
+        if self.open.len() >= DEEPEST {
+            return self.open.push(0);
+        }
+        for name in names {
+            self.comma();
+            self.json.push_str("[\"");
+            self.json.push_str(name);
+            self.json.push('"');
+        }
+        if let Some(value) = value {
+            self.json.push(',');
+            self.json.push_str(&value);
+        }
+        self.open.push(names.len());
+    }
+
+    fn whole(&mut self, name: &str, text: &str) {
+        self.begin(&[name], None);
+        self.text.push_str(text);
+        self.end(TagEnd::Paragraph);
+    }
+
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.comma();
+            self.json.push_str(&json(&self.text));
+            self.text.clear();
+        }
+    }
+
+    fn comma(&mut self) {
+        if !self.json.ends_with('[') {
+            self.json.push(',');
+        }
+    }
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn leads_somewhere(address: &str) -> bool {
+    address.split_once(':').is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +314,43 @@ mod tests {
         for (markdown, expected) in CASES {
             assert_eq!(&*html(markdown), *expected, "for {markdown:?}");
         }
+    }
+
+    #[test]
+    fn nodes_say_the_same() {
+        for (markdown, expected) in [
+            ("Hello **you**", r#"[["p","Hello ",["strong","you"]]]"#),
+            ("", "[]"),
+            ("two\nlines\\\nthree", r#"[["p","two\nlines",["br"],"three"]]"#),
+            ("<b>\"x\"</b> & `<i>`", r#"[["p","<b>\"x\"</b> & ",["code","<i>"]]]"#),
+            ("<script>alert(1)</script>", r#"[["p","<script>alert(1)</script>"]]"#),
+            ("[go](javascript:alert(1)) [on](/admin)", r#"[["p","go on"]]"#),
+            ("[go](HTTPS://halyard.example)", r#"[["p",["a","HTTPS://halyard.example","go"]]]"#),
+            (
+                "See https://halyard.example.",
+                r#"[["p","See ",["a","https://halyard.example","https://halyard.example"],"."]]"#,
+            ),
+            ("![alt](https://evil.example/x.png)", r#"[["p","alt"]]"#),
+            ("3. a\n4. b", r#"[["ol",3,["li","a"],["li","b"]]]"#),
+            ("# T\n\n- x\n\n---", r#"[["h3","T"],["ul",["li","x"]],["hr"]]"#),
+            ("```\nx < y\n```", r#"[["pre",["code","x < y\n"]]]"#),
+            (
+                "| a | b |\n|---|--:|\n| 1 | 2 |\n\nend",
+                r#"[["table",["thead",["tr",["th","a"],["th","b"]]],["tbody",["tr",["td","1"],["td","2"]]]],["p","end"]]"#,
+            ),
+        ] {
+            assert_eq!(nodes(markdown).get(), expected, "for {markdown:?}");
+        }
+    }
+
+    #[test]
+    fn nodes_are_never_deep() {
+        let json = nodes(&"> ".repeat(3_000)).get().to_owned();
+        let deepest = json.bytes().scan(0_i32, |depth, byte| {
+            *depth += i32::from(byte == b'[') - i32::from(byte == b']');
+            Some(*depth)
+        });
+        assert!(deepest.max() <= Some(20), "{json}");
     }
 
     #[test]

@@ -23,12 +23,16 @@ const STRICT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
                              connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                              require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Puts the security headers on every answer.
+/// Puts the security headers on every answer. Those that only mean something on a page are left out of the files and
+/// the handshake that a customer's browser waits for.
 #[handler]
-pub async fn security_headers(res: &mut Response) {
-    let headers: [(HeaderName, &str); 5] = [
+pub async fn security_headers(req: &mut Request, res: &mut Response) {
+    res.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if ["/static/", "/ws/"].iter().any(|path| req.uri().path().starts_with(path)) {
+        return;
+    }
+    let headers: [(HeaderName, &str); 4] = [
         (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "strict-origin-when-cross-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=()"),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::markdown::html;
+use super::markdown::{html, nodes};
 use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Kind, Millis, Seq, Thumb};
 use crate::desk::Ack;
 
@@ -68,12 +69,28 @@ pub struct Hello {
     /// The language of the page, as BCP 47.
     #[serde(default)]
     pub language: Option<String>,
+    /// How the client wants what others say.
+    #[serde(default)]
+    pub form: Form,
+}
+
+/// How a client wants what others say: as Markdown and HTML, or as nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// `text` in Markdown and `html`, sanitised.
+    #[default]
+    Html,
+    /// `nodes`: a list of texts and elements, and an element is a list of its name and what it holds:
+    /// `[["p", "Hello ", ["strong", "you"]]]`. A link (`a`) has its address first, a numbered list (`ol`) the number
+    /// that it starts with. Nothing in it is HTML.
+    Nodes,
 }
 
 // The token is the visitor's whole secret.
 impl std::fmt::Debug for Hello {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Hello { token: _, conversation, seq, language } = self;
+        let Hello { token: _, conversation, seq, language, form: _ } = self;
         f.debug_struct("Hello")
             .field("conversation", conversation)
             .field("seq", seq)
@@ -109,6 +126,9 @@ pub struct Post {
     /// The language of the page, as BCP 47.
     #[serde(default)]
     pub language: Option<String>,
+    /// How the client wants what others say, as in `hello`.
+    #[serde(default)]
+    pub form: Form,
     /// The frame.
     pub frame: ClientFrame,
 }
@@ -193,13 +213,17 @@ pub struct EventFrame<'a> {
     pub kind: Kind,
     /// Who did it.
     pub author: Author,
-    /// What was said: plain text of a visitor, Markdown of everybody else.
+    /// What was said: plain text of a visitor, Markdown of everybody else, unless the client wants nodes.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub text: &'a str,
     /// The same as sanitised HTML; nothing for a visitor's text, which is text and nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub html: Option<std::sync::Arc<str>>,
+    /// The same as nodes, for a client that wants them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
+    pub nodes: Option<std::sync::Arc<RawValue>>,
     /// The id that the visitor's client gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<&'a str>,
@@ -223,14 +247,32 @@ pub struct EventFrame<'a> {
 /// What the site says around the messages.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Site {
-    /// Stands above the first message, as sanitised HTML.
-    #[schemars(with = "String")]
-    pub greeting: std::sync::Arc<str>,
+    /// Stands above the first message.
+    pub greeting: Shown,
     /// What may be pressed before anything was said.
     pub starters: Vec<Button>,
-    /// The small print, as sanitised HTML.
-    #[schemars(with = "String")]
-    pub privacy: std::sync::Arc<str>,
+    /// The small print.
+    pub privacy: Shown,
+}
+
+/// Markdown in the form that the client wants.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Shown {
+    /// Sanitised HTML.
+    Html(#[schemars(with = "String")] std::sync::Arc<str>),
+    /// Nodes.
+    Nodes(#[schemars(with = "Vec<serde_json::Value>")] std::sync::Arc<RawValue>),
+}
+
+impl Shown {
+    /// This Markdown in this form.
+    pub fn of(markdown: &str, form: Form) -> Shown {
+        match form {
+            Form::Html => Shown::Html(html(markdown)),
+            Form::Nodes => Shown::Nodes(nodes(markdown)),
+        }
+    }
 }
 
 /// The body of `POST /api/chat/unread`.
@@ -251,17 +293,23 @@ pub struct UnreadCount {
 }
 
 impl<'a> EventFrame<'a> {
-    /// The event as a client sees it.
-    pub fn of(event: &'a Event) -> EventFrame<'a> {
+    /// The event as a client sees it that wants this form.
+    pub fn of(event: &'a Event, form: Form) -> EventFrame<'a> {
         let visitor = event.author == Author::Visitor;
+        let (html, nodes) = match form {
+            _ if visitor || event.body.is_empty() => (None, None),
+            Form::Html => (Some(html(&event.body)), None),
+            Form::Nodes => (None, Some(nodes(&event.body))),
+        };
         EventFrame {
             seq: event.seq,
             id: event.id,
             at: event.at,
             kind: event.kind,
             author: event.author,
-            text: &event.body,
-            html: (!visitor && !event.body.is_empty()).then(|| html(&event.body)),
+            text: if nodes.is_none() { &event.body } else { "" },
+            html,
+            nodes,
             client_id: event.client_id.as_deref().filter(|_| visitor),
             buttons: &event.meta.buttons,
             question: event.meta.question,

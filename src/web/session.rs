@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Door;
 use super::admission::{Guest, Place, Stay};
-use super::protocol::{ErrorCode, Frame, Refused};
+use super::protocol::{ErrorCode, Form, Frame, Refused};
 use super::{plain, typed};
 use crate::conversation::{ConversationId, Event, Seq, VisitorId};
 use crate::desk::Seat;
@@ -49,6 +49,8 @@ pub struct Session<W> {
     address: Option<Address>,
     pub wire: W,
     pub dialect: Dialect,
+    /// How the client wants what others say.
+    pub form: Form,
     /// How far the visitor has seen the conversation.
     pub seen: Seq,
     subscription: Option<Subscription>,
@@ -60,13 +62,24 @@ impl<W: Wire> Session<W> {
     /// A session in no conversation yet.
     pub fn new(door: Arc<Door>, dialect: Dialect, guest: Guest, wire: W) -> Session<W> {
         let Guest { languages, address } = guest;
-        Session { door, languages, seat: None, address, wire, dialect, seen: 0, subscription: None, sent: None }
+        Session {
+            door,
+            languages,
+            seat: None,
+            address,
+            wire,
+            dialect,
+            form: Form::default(),
+            seen: 0,
+            subscription: None,
+            sent: None,
+        }
     }
 
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
-        let Session { door, languages, seat, address, dialect, seen, subscription, sent, .. } = self;
-        Session { door, languages, seat, address, wire, dialect, seen, subscription, sent }
+        let Session { door, languages, seat, address, dialect, form, seen, subscription, sent, .. } = self;
+        Session { door, languages, seat, address, wire, dialect, form, seen, subscription, sent }
     }
 
     /// Begins with what the dialect knows before anything is said.
@@ -199,7 +212,7 @@ impl<W: Wire> Session<W> {
     async fn word(&mut self, event: &Event) -> Result<(), Gone> {
         let worded = match self.dialect {
             Dialect::Plain(_) => plain::word(event),
-            Dialect::Typed => typed::word(event),
+            Dialect::Typed => typed::word(event, self.form),
         };
         match worded {
             Some(frame) => self.wire.feed(frame).await,

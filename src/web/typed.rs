@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Door;
-use super::markdown::html;
-use super::protocol::{ClientFrame, ErrorCode, EventFrame, Frame, Hello, PAGE, Refused, Say, ServerFrame, Site};
+use super::protocol::{
+    ClientFrame, ErrorCode, EventFrame, Form, Frame, Hello, PAGE, Refused, Say, ServerFrame, Shown, Site,
+};
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
     Button, ClientId, Conversation, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Text, TextError,
@@ -50,6 +51,7 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
 pub async fn meet<W: Wire>(session: &mut Session<W>, hello: Hello) -> Result<(Arc<Seat>, Seq), ErrorCode> {
     let visitor = visitor(&hello.token)?;
     speak(session, hello.language);
+    session.form = hello.form;
     let seat = meeting_place(&session.door, visitor, hello.conversation).await.map_err(code)?;
     let same = hello.conversation == Some(seat.conversation());
     Ok((seat, if same { hello.seq } else { 0 }))
@@ -78,6 +80,9 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     // Following comes before reading: what is committed in between is heard twice and sent once.
     session.follow(id, Some(seen));
     session.heard().await;
+    // What was seen was seen of the conversation before.
+    session.note_seen();
+    session.seen = 0;
     session.seat = Some(seat);
     let last = match last_seq(&session.door, id).await {
         Ok(last) => last,
@@ -166,7 +171,7 @@ async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gon
         Ok(events) => {
             let more = events.first().is_some_and(|event| event.seq > 1);
             let shown = events.iter().filter(|event| !event.kind.is_internal());
-            let events = shown.map(|event| EventFrame::of(event)).collect();
+            let events = shown.map(|event| EventFrame::of(event, session.form)).collect();
             session.wire.feed(ServerFrame::History { events, more }.frame()).await
         }
         Err(error) => {
@@ -177,8 +182,8 @@ async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gon
 }
 
 /// An event as this dialect words it; nothing for one that is not for visitors.
-pub fn word(event: &Event) -> Option<Frame> {
-    (!event.kind.is_internal()).then(|| ServerFrame::Event(EventFrame::of(event)).frame())
+pub fn word(event: &Event, form: Form) -> Option<Frame> {
+    (!event.kind.is_internal()).then(|| ServerFrame::Event(EventFrame::of(event, form)).frame())
 }
 
 /// What the site says around the messages, in the customer's language.
@@ -186,9 +191,9 @@ fn site<W: Wire>(session: &Session<W>) -> Site {
     let starters = session.line(Line::Starters);
     let starters = starters.lines().map(str::trim).filter(|line| !line.is_empty());
     Site {
-        greeting: html(&session.line(Line::Greeting)),
+        greeting: Shown::of(&session.line(Line::Greeting), session.form),
         starters: starters.map(|text| Button { text: text.to_owned(), ..Button::default() }).collect(),
-        privacy: html(&session.line(Line::Privacy)),
+        privacy: Shown::of(&session.line(Line::Privacy), session.form),
     }
 }
 

@@ -3,48 +3,44 @@ import { h, icon, rich } from "./nodes.js";
 
 const JOINED = 120_000; // messages of one author within this time stand together
 const NEAR = 80; // px from the end that still count as being there
-const UP = "M7 11v9H4v-9zM7 11l4-8a2.500 2.500 0 0 1 2.500 2.500V9H19a2 2 0 0 1 2 2.300l-1.200 7A2 2 0 0 1 17.800 20H7";
-const DOWN = "M17 13V4h3v9zM17 13l-4 8a2.500 2.500 0 0 1-2.500-2.500V15H5a2 2 0 0 1-2-2.300l1.200-7A2 2 0 0 1 6.200 4H17";
 
 export class Log {
-  #rows = new Map(); // seq → row
-  #waiting = new Map(); // client id → row
+  #rows = new Map(); // seq, or client id while there is none → row
+  #thumbs = new Map(); // seq of an answer → rating, and the seq of the rating
   #lowest = Infinity;
-  #asking = false;
   #more = false;
-  #typingTimer;
+  #asking;
+  #dotsTimer;
 
-  // `does`: choose(button), older(before), rate(seq, rating), retry(id), discard(id)
+  // `does`: choose(button), older(before), and later(name, …), which does what is not needed for the first answer
   constructor(texts, language, does) {
     this.does = does;
-    this.head = h("div", { class: "row bot greeting" });
-    this.earlier = h("button", { type: "button", class: "plain", hidden: true, onclick: () => this.#older() });
+    this.head = h("div", { class: "row bot" });
     this.list = h("div");
-    this.dots = h("div", { class: "row bot", hidden: true }, h("div", { class: "bubble dots" }, h("i"), h("i"), h("i")));
+    this.dots = h("div", { class: "row bot", hidden: "" }, h("div", { class: "bubble dots", role: "img" }, h("i"), h("i"), h("i")));
     this.choices = h("div", { class: "choices", role: "group" });
-    this.latest = h("button", { type: "button", class: "latest", hidden: true, onclick: () => this.toEnd() });
+    this.latest = h("button", { type: "button", class: "latest", hidden: "", onclick: () => this.toEnd() }, icon("M12 5v14M6 13l6 6 6-6"));
     this.scroller = h("div", { class: "log", role: "log", tabindex: 0, onscroll: () => this.#scrolled() },
-      this.earlier, this.head, this.list, this.dots, this.choices);
+      this.head, this.list, this.dots, this.choices);
     this.speak(texts, language);
   }
 
   // Says everything in this language.
   speak(texts, language) {
     this.texts = texts;
-    const day = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+    const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
     const date = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
     const time = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
     const days = (at) => Math.floor((at - new Date(at).getTimezoneOffset() * 60_000) / 86_400_000);
     this.timeOf = (at) => time.format(at);
     this.dayOf = (at) => {
       const ago = days(at) - days(Date.now());
-      return ago > -2 && ago < 1 ? day.format(ago, "day") : date.format(at);
+      return ago > -2 && ago < 1 ? relative.format(ago, "day") : date.format(at);
     };
     this.scroller.setAttribute("aria-label", texts.log);
     this.choices.setAttribute("aria-label", texts.choices);
     this.dots.firstChild.setAttribute("aria-label", texts.typing);
-    this.earlier.textContent = texts.older;
-    this.latest.textContent = texts.latest + " ↓";
+    this.latest.setAttribute("aria-label", texts.latest);
     for (const row of this.list.children) {
       this.#word(row);
       this.#place(row);
@@ -55,83 +51,67 @@ export class Log {
     return !this.list.firstChild;
   }
 
-  greet(html, starters) {
-    this.starters = starters || [];
-    this.head.replaceChildren(html ? h("div", { class: "bubble" }, rich(html)) : "");
+  greet(nodes, starters) {
+    this.starters = starters;
+    this.head.replaceChildren(h("div", { class: "bubble" }, ...rich(nodes)));
     this.#settle();
   }
 
-  clear() {
-    this.#rows.clear();
+  // Leaves what is not sent yet, unless that is to go as well.
+  clear(all) {
+    this.#thumbs.clear();
     this.#lowest = Infinity;
-    this.#more = this.#asking = false;
-    for (const row of [...this.list.children]) if (!this.#waiting.has(row.client)) row.remove();
+    this.#more = false;
+    for (const [key, row] of this.#rows) {
+      if (!all && row.seq === Infinity) continue;
+      this.#rows.delete(key);
+      row.remove();
+    }
     this.#settle();
   }
 
-  // What the visitor just said, or said before a reload, and what became of it: sending, waiting or failed.
-  pending(id, { text, failed }) {
-    if (this.#waiting.has(id)) return;
-    const row = this.#make({ author: "visitor", text, client_id: id, at: Date.now(), seq: Infinity });
-    this.#waiting.set(id, row);
-    this.#insert(row);
-    this.state(id, failed ? "failed" : "sending");
-    this.#settle();
-    this.toEnd();
+  // What the visitor says, or said before a reload or in another tab, and what became of it.
+  pending(id, { text, failed }, state) {
+    const isNew = !this.#rows.has(id);
+    if (isNew && !text) return;
+    const row = this.#put({ author: "visitor", text, client_id: id, at: Date.now(), seq: Infinity });
+    row.why = failed;
+    this.state(id, failed ? "failed" : state);
+    if (isNew) this.toEnd();
   }
 
   state(id, state) {
-    const row = this.#waiting.get(id);
+    const row = this.#rows.get(id);
     if (!row || row.state === state) return;
     row.state = state;
     this.#word(row);
   }
 
-  fail(id, why) {
-    const row = this.#waiting.get(id);
-    if (!row) return;
-    row.why = why;
-    this.state(id, "failed");
+  ack(event) {
+    this.state(event.client_id, "sent");
+    if (this.#rows.has(event.client_id)) this.#put(event);
   }
 
-  acked(id, { seq, at }) {
-    const row = this.#waiting.get(id);
-    if (!row) return;
-    this.#waiting.delete(id);
-    if (this.#rows.has(seq)) return row.remove();
-    Object.assign(row, { seq, at, state: "sent" });
-    this.#rows.set(seq, row);
-    if (seq < this.#lowest) this.#lowest = seq;
-    this.#insert(row);
-    this.#word(row);
-  }
-
-  // Another tab has sent it, or thrown it away.
+  // Another tab has thrown it away, or has sent it: then it comes back as an event.
   gone(id) {
-    this.#waiting.get(id)?.remove();
-    this.#waiting.delete(id);
+    this.#rows.get(id)?.remove();
+    this.#rows.delete(id);
     this.#settle();
   }
 
-  // An event as it happens. Says whether it is a message that was not there yet.
+  // An event as it happens. Returns its text if it is a message that was not there yet.
   add(event) {
-    const { kind, seq, author, client_id: id } = event;
-    if (kind === "erased") return this.clear();
-    if (kind === "rated") return this.#rated(event);
-    if (kind !== "message") return;
-    if (author === "visitor" && this.#waiting.has(id)) return this.acked(id, event);
-    if (this.#rows.has(seq)) return;
+    const isNew = !this.#rows.has(event.seq);
+    const mine = event.author === "visitor";
     const atEnd = this.#atEnd();
-    const row = this.#make(event);
-    this.#rows.set(seq, row);
-    if (seq < this.#lowest) this.#lowest = seq;
-    this.#insert(row);
-    if (author !== "visitor") this.typing(false);
-    this.#settle();
+    const row = this.#take(event);
+    if (!row || row.told) return;
+    row.told = true;
+    if (!mine) this.typing(false);
     // A long answer is read from its beginning.
-    if (atEnd) this.#scrollTo(Math.min(this.scroller.scrollHeight, row.offsetTop - 56));
-    else if (author !== "visitor") this.latest.hidden = false;
-    return true;
+    if (isNew && atEnd) this.#scrollTo(row.offsetTop - 56);
+    else if (isNew && !mine) this.latest.hidden = false;
+    return event.kind === "message" && row.children[2].innerText;
   }
 
   // A page of what was before. The visitor stays at the same place, and nothing of it is read aloud.
@@ -140,45 +120,48 @@ export class Log {
     const atEnd = this.isEmpty || this.#atEnd();
     const below = scroller.scrollHeight - scroller.scrollTop;
     scroller.setAttribute("aria-live", "off");
+    this.#more = more;
     for (const event of events) {
       this.#lowest = Math.min(this.#lowest, event.seq);
-      if (event.kind === "rated") this.#rated(event);
-      if (event.kind !== "message" || this.#rows.has(event.seq)) continue;
-      if (this.#waiting.has(event.client_id)) {
-        this.acked(event.client_id, event);
-        continue;
-      }
-      const row = this.#make(event);
-      this.#rows.set(event.seq, row);
-      this.#insert(row);
+      this.#take(event);
     }
-    this.#more = more;
     this.#asking = false;
     this.#settle();
-    scroller.scrollTop = atEnd ? scroller.scrollHeight : scroller.scrollHeight - below;
+    scroller.scrollTop = scroller.scrollHeight - (atEnd ? 0 : below);
     setTimeout(() => scroller.removeAttribute("aria-live"), 500);
+    this.#scrolled();
   }
 
-  // Shows the dots if no answer has come after a moment.
-  typing(on) {
-    clearTimeout(this.#typingTimer);
-    if (!on) this.dots.hidden = true;
-    else
-      this.#typingTimer = setTimeout(() => {
-        const atEnd = this.#atEnd();
-        this.dots.hidden = false;
-        if (atEnd) this.toEnd();
-        this.#typingTimer = setTimeout(() => (this.dots.hidden = true), 20_000);
-      }, 400);
+  // Shows the dots, for a while.
+  typing(on = true) {
+    clearTimeout(this.#dotsTimer);
+    const atEnd = this.#atEnd();
+    this.dots.hidden = !on;
+    if (on && atEnd) this.toEnd();
+    this.#dotsTimer = on && setTimeout(() => this.typing(false), 20_000);
   }
 
-  toEnd() {
-    this.#scrollTo(this.scroller.scrollHeight);
+  // Shows them if no answer has come in a moment.
+  typingSoon() {
+    this.#dotsTimer ||= setTimeout(() => this.typing(), 400);
   }
 
-  #scrollTo(top) {
+  // Smoothly, unless the window has just been opened.
+  toEnd(smoothly = true) {
+    this.#scrollTo(this.scroller.scrollHeight, smoothly);
+  }
+
+  // What the visitor thinks of the answer in a row.
+  async thumb(row, thumb) {
+    if (row.thumb === thumb) return;
+    row.thumb = thumb;
+    await this.#word(row);
+  }
+
+  #scrollTo(top, smoothly = true) {
     this.latest.hidden = true;
-    this.scroller.scrollTo({ top, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    const still = !smoothly || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.scroller.scrollTo({ top, behavior: still ? "instant" : "smooth" });
   }
 
   #atEnd() {
@@ -198,60 +181,56 @@ export class Log {
     setTimeout(() => (this.#asking = false), 5000);
   }
 
-  #make({ author, text, html, client_id: client, at, seq, question, buttons }) {
-    const bubble = h("div", { class: "bubble" }, html ? rich(html) : text);
-    if (author === "visitor") bubble.dir = "auto";
-    const row = h("div", { class: "row " + author }, h("div", { class: "day" }), h("span", { class: "unseen" }), bubble, h("div", { class: "meta" }));
-    Object.assign(row, { author, client, at, seq, buttons, rateable: author === "bot" && question });
-    this.#word(row);
+  // Its row, if there is one to be seen.
+  #take(event) {
+    const { kind, seq, nodes, answer, thumb } = event;
+    if (kind === "erased") this.clear();
+    if (kind === "rated" && !(this.#thumbs.get(answer)?.[1] > seq)) {
+      this.#thumbs.set(answer, [thumb, seq]);
+      const row = this.#rows.get(answer);
+      if (row) this.thumb(row, thumb);
+    }
+    if (kind === "message" || nodes) return this.#put(event);
+  }
+
+  // The row of a message, which is made, or told what is new of it.
+  #put(event) {
+    const { seq, client_id: id, at } = event;
+    const row = this.#rows.get(seq) || this.#rows.get(id) || this.#make(event);
+    if (seq < row.seq || !row.parentNode) {
+      Object.assign(row, { seq, at });
+      this.#rows.delete(id);
+      this.#rows.set(seq < Infinity ? seq : id, row);
+      let before = null;
+      for (let last = this.list.lastChild; last && (last === row || last.seq > seq); last = last.previousSibling) if (last !== row) before = last;
+      if (!row.parentNode || row.nextSibling !== before) this.list.insertBefore(row, before);
+      this.#word(row);
+      this.#place(row);
+      if (before) this.#place(before);
+      this.#settle();
+    }
     return row;
   }
 
+  #make({ kind, author, text, nodes, seq, client_id: client, question, buttons }) {
+    if (kind && kind !== "message") author = "system";
+    const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text]));
+    if (author === "visitor") bubble.dir = "auto";
+    const row = h("div", { class: "row " + author }, h("div", { class: "day" }), h("span", { class: "unseen" }), bubble, h("div"));
+    return Object.assign(row, { author, client, buttons, isAnswer: author === "bot" && question, thumb: this.#thumbs.get(seq)?.[0] });
+  }
+
   // The small print below a message.
-  #word(row) {
-    const { texts, does } = this;
-    const { author, at, seq, state, client, rateable, rating } = row;
-    row.children[1].textContent = (author === "visitor" ? texts.you : author === "agent" ? texts.agent : texts.bot) + " ";
-    const button = (name, onclick) => h("button", { type: "button", class: "plain", onclick }, name);
-    const meta = h("div", { class: "meta" });
-    if (state === "failed") {
-      const again = () => (this.state(client, "sending"), does.retry(client));
-      const away = () => (this.gone(client), does.discard(client));
-      meta.append(row.why || texts.failed, " ", button(texts.retry, again), " ", button(texts.discard, away));
-    } else {
-      meta.append(h("time", { datetime: new Date(at).toISOString() }, this.timeOf(at)));
-      if (state) meta.append(h("span", { class: state }, "· " + texts[state]));
-    }
-    const thumb = (value, shape, label) => {
-      const pressed = rating === value;
-      const press = () => {
-        if (does.rate(seq, pressed ? null : value)) this.#rated({ answer: seq, rating: pressed ? null : value }, label);
-      };
-      return h("button", { type: "button", class: "thumb", title: label, "aria-label": label, "aria-pressed": `${pressed}`, onclick: press }, icon(shape));
-    };
-    if (rateable) meta.append(thumb("up", UP, texts.good), thumb("down", DOWN, texts.bad));
+  async #word(row) {
+    const { texts } = this;
+    const { author, at, state } = row;
+    row.children[1].textContent = texts[author] + " ";
+    const meta = h("div", { class: "meta" }, state === "failed" ? row.why || texts.failed : h("time", { datetime: new Date(at).toISOString() }, this.timeOf(at)));
     row.classList.toggle("failed", state === "failed");
     row.lastChild.replaceWith(meta);
-  }
-
-  #rated({ answer, rating }, focused) {
-    const row = this.#rows.get(answer);
-    if (!row || row.rating === rating) return;
-    row.rating = rating;
-    this.#word(row);
-    if (focused) row.querySelector(`[title="${focused}"]`).focus();
-  }
-
-  #insert(row) {
-    let before = null;
-    let last = this.list.lastChild;
-    while (last && (last === row || last.seq > row.seq)) {
-      if (last !== row) before = last;
-      last = last.previousSibling;
-    }
-    if (!row.parentNode || row.nextSibling !== before) this.list.insertBefore(row, before);
-    this.#place(row);
-    if (before) this.#place(before);
+    if (state === "failed") await this.does.later("failed", meta, row);
+    else if (state) meta.append(h("span", { class: state }, "· " + texts[state]));
+    if (row.isAnswer) await this.does.later("thumbs", meta, row);
   }
 
   // The day above it, and whether it belongs to the one before.
@@ -265,13 +244,10 @@ export class Log {
 
   // What stands around the rows: the greeting above the first one, the choices below the last.
   #settle() {
-    this.earlier.hidden = !this.#more;
     this.head.hidden = this.#more || !this.head.firstChild;
     const last = this.list.lastChild;
     const buttons = last ? last.author !== "visitor" && last.buttons : this.starters;
-    this.choices.replaceChildren();
-    for (const button of buttons || []) {
-      this.choices.append(h("button", { type: "button", onclick: () => this.does.choose(button) }, button.text));
-    }
+    const choice = (button) => h("button", { type: "button", onclick: () => this.does.choose(button) }, button.text);
+    this.choices.replaceChildren(...(buttons || []).map(choice));
   }
 }

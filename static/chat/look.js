@@ -3,85 +3,77 @@ export const look = new CSSStyleSheet();
 look.replaceSync(`
 .window{--surface:#fff;--back:#f4f6f9;--ink:#17212f;--soft:#566375;--line:#dfe5ec;--bubble:#fff;--shade:#17212f26;--bad:#b42323;--edge:color-mix(in srgb,var(--accent) 55%,var(--line));color-scheme:light;
 position:fixed;bottom:calc(var(--y) + 72px);inset-inline-end:var(--x);width:400px;max-width:calc(100vw - 2*var(--x));height:min(660px,100dvh - var(--y) - 96px);
-display:flex;flex-direction:column;overflow:hidden;border-radius:var(--purser-radius,18px);background:var(--purser-surface,var(--surface));color:var(--ink);
+display:flex;flex-direction:column;overflow:hidden;border-radius:var(--purser-radius,18px);background:var(--surface);color:var(--ink);
 border:1px solid var(--line);box-shadow:0 1px 2px var(--shade),0 16px 48px var(--shade);outline:0;text-align:start}
 .window.dark{--surface:#171c24;--back:#10141a;--ink:#e7ecf3;--soft:#a0acbb;--line:#2c3541;--bubble:#202833;--shade:#0009;--bad:#ff8f8f;--edge:color-mix(in srgb,var(--accent) 50%,#fff);color-scheme:dark}
 button,textarea{font:inherit;color:inherit;margin:0}
-button{background:none;border:1px solid #0000;cursor:pointer}
+button{background:none;border:1px solid #0000;border-radius:20px;cursor:pointer}
 .window :focus-visible{outline:2px solid var(--ink);outline-offset:2px}
-header{display:flex;align-items:center;gap:10px;padding:12px 12px 12px 16px;border-bottom:1px solid var(--line)}
-[dir=rtl] header{padding:12px 16px 12px 12px}
-h2{flex:1;margin:0;font-size:16px;font-weight:650;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.mark{display:grid;place-items:center;position:relative;width:36px;height:36px;border-radius:50%;background:var(--accent);color:var(--on-accent)}
-.mark svg{width:20px}
+header{display:flex;align-items:center;gap:4px;padding:12px 16px}
+h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.mark{position:relative;width:36px;padding:8px;border-radius:50%;background:var(--accent);color:var(--on-accent)}
 .mark:after{content:"";position:absolute;inset-inline-end:-1px;bottom:-1px;width:9px;height:9px;border-radius:50%;background:#2b8a3e;border:2px solid var(--surface)}
 [data-state]:not([data-state=online]) .mark:after{background:#adb5bd}
-.icon{width:40px;height:40px;padding:9px;border-radius:50%;color:var(--soft)}
-.icon:hover,.thumb:hover{background:var(--back);color:var(--ink)}
-.log{flex:1;position:relative;overflow:hidden auto;overflow-anchor:none;overscroll-behavior:contain;padding:16px;background:var(--back);outline-offset:-3px!important}
-.row{display:flex;flex-direction:column;align-items:flex-start;margin-top:14px}
+.icon{width:40px;padding:9px;color:var(--soft)}
+.icon:hover{background:var(--back);color:var(--ink)}
+.log{flex:1;position:relative;overflow:hidden auto;overflow-anchor:none;overscroll-behavior:contain;padding:16px;background:var(--back);border:1px solid var(--line);border-width:1px 0;outline-offset:-3px!important}
+.row{display:flex;flex-direction:column;align-items:start;margin-top:14px}
 .row.joined{margin-top:4px}
-.visitor{align-items:flex-end}
-.greeting{margin:0}
+.row:first-child{margin:0}
+.visitor{align-items:end}
 .day{align-self:center;font-size:12px;color:var(--soft)}
 .day:not(:empty){margin:4px 0 12px}
 .day:first-letter{text-transform:uppercase}
-.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-.bubble{max-width:86%;min-width:0;padding:9px 13px;border-radius:16px;border-end-start-radius:5px;background:var(--bubble);border:1px solid var(--line);overflow-wrap:anywhere;unicode-bidi:plaintext}
+.unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.bubble{max-width:86%;padding:9px 13px;border-radius:16px;border-end-start-radius:5px;background:var(--bubble);border:1px solid var(--line);overflow-wrap:anywhere;unicode-bidi:plaintext}
 .visitor .bubble{border-radius:16px;border-end-end-radius:5px;background:var(--accent);border-color:#0000;color:var(--on-accent);white-space:pre-wrap}
 .failed .bubble{background:none;border:1px dashed var(--bad);color:var(--ink)}
-.bubble :is(p,ul,ol,pre,h3,blockquote,.wide,hr){margin:0 0 8px}
+.system{align-items:center}
+.system .bubble{border:0;background:none;color:var(--soft);font-size:13px;text-align:center}
+.bubble :is(p,ul,ol,pre,h3,blockquote,.wide){margin:0 0 8px}
 .bubble :is(p,li,td,th,h3){unicode-bidi:plaintext;text-align:start}
 .bubble>:last-child{margin-bottom:0}
 .bubble :is(ul,ol){padding-inline-start:20px}
-.bubble h3{font-size:15px}
-.bubble a{color:inherit;text-decoration:underline;text-decoration-color:var(--edge);text-decoration-thickness:2px;text-underline-offset:3px}
+h3{font-size:15px}
+.bubble a{color:inherit;text-decoration:underline 2px var(--edge);text-underline-offset:3px}
 .bubble a:hover{text-decoration-color:currentColor}
-code,pre{font:13px/1.5 ui-monospace,Menlo,Consolas,monospace}
-pre{white-space:pre-wrap}
+code,pre{font:13px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap}
 blockquote{padding-inline-start:10px;border-inline-start:3px solid var(--line)}
 hr{border:0;border-top:1px solid var(--line)}
 .bubble:has(.wide){max-width:100%}
 .wide{overflow-x:auto}
-table{width:max-content;border-collapse:collapse;font-size:14px;overflow-wrap:normal}
-th,td{max-width:170px;padding:5px 12px 5px 0;border-bottom:1px solid var(--line)}
-.meta{display:flex;flex-wrap:wrap;align-items:center;gap:0 5px;min-height:20px;margin:3px 4px 0;font-size:12px;color:var(--soft)}
+table{min-width:100%;border-collapse:collapse;font-size:14px;overflow-wrap:normal}
+th,td{max-width:170px;padding:6px 0 6px 16px;padding-inline:0 16px;border-top:1px solid var(--line)}
+th{border:0;font-size:13px;color:var(--soft)}
+:is(th,td):last-child{padding-inline-end:0}
+td.number{text-align:end;white-space:nowrap;font-variant-numeric:tabular-nums}
+.meta{display:flex;flex-wrap:wrap;align-items:center;gap:0 5px;min-height:26px;margin:0 4px;font-size:12px;color:var(--soft)}
 .row:has(+.joined):not(.failed) .meta{display:none}
-.visitor .meta{justify-content:flex-end;text-align:end}
+.visitor .meta{justify-content:end;text-align:end}
 .failed .meta{color:var(--bad)}
 .row:has(~.row) .sent{display:none}
-.thumb{width:26px;height:26px;padding:5px;border-radius:50%;color:var(--soft)}
-.thumb[aria-pressed=true]{color:var(--ink)}
-.thumb[aria-pressed=true] svg{fill:color-mix(in srgb,currentColor 30%,#0000)}
-.plain{padding:4px 6px;border-radius:6px;color:inherit;text-decoration:underline;text-underline-offset:3px}
-.log>.plain{display:block;margin:0 auto 8px;color:var(--soft)}
+.plain{padding:4px 6px;text-decoration:underline;text-underline-offset:3px}
 .choices{display:flex;flex-wrap:wrap;gap:8px;margin-top:12px}
-.choices:empty{display:none}
-.choices button,.ask button{padding:8px 14px;border:1px solid var(--edge);border-radius:20px;background:var(--bubble);color:var(--ink);text-align:start;overflow-wrap:anywhere}
+.choices button{padding:8px 14px;border-color:var(--edge);background:var(--bubble);text-align:start;overflow-wrap:anywhere}
 .choices button:hover{background:color-mix(in srgb,var(--accent) 12%,var(--bubble))}
 .dots{display:flex;gap:5px;padding:15px 14px}
-i{width:7px;height:7px;border-radius:50%;background:var(--soft);opacity:.5}
-.latest{align-self:center;margin:-44px 0 8px;position:relative;padding:6px 14px;height:36px;border-radius:18px;background:var(--ink);color:var(--surface);font-size:14px}
-.state,.ask,.over{padding:8px 16px;font-size:14px;background:color-mix(in srgb,#e8a200 16%,var(--surface))}
-.over:empty{display:none}
-.ask{padding:14px 16px;background:var(--surface);border-top:1px solid var(--line)}
-.ask p{margin:0 0 10px}
-.ask div{display:flex;gap:8px}
-.ask .danger{background:#b42323;border-color:#0000;color:#fff}
-form{display:flex;align-items:flex-end;gap:8px;padding:10px 12px;border-top:1px solid var(--line)}
-textarea{flex:1;min-width:0;height:42px;max-height:140px;padding:9px 14px;border:1px solid color-mix(in srgb,var(--ink) 48%,var(--surface));border-radius:21px;background:none;font-size:16px;line-height:22px;resize:none;unicode-bidi:plaintext}
+i{width:7px;height:7px;border-radius:50%;background:var(--soft)}
+.latest{align-self:center;margin:-48px 0 8px;position:relative;padding:8px;width:40px;background:var(--surface);border-color:var(--line);box-shadow:0 4px 12px var(--shade)}
+.state,.over{padding:8px 16px;font-size:14px;background:color-mix(in srgb,#e8a200 16%,var(--surface))}
+.over:empty,.privacy:empty{display:none}
+form{display:flex;align-items:end;gap:8px;padding:10px 12px}
+textarea{flex:1;min-width:0;height:42px;padding:9px 14px;border:1px solid color-mix(in srgb,var(--ink) 48%,var(--surface));border-radius:21px;background:none;font-size:16px;line-height:22px;resize:none;unicode-bidi:plaintext}
 .window textarea:focus-visible{outline-offset:-1px}
 textarea::placeholder{color:var(--soft);opacity:1}
-.send{flex:none;width:42px;height:42px;padding:10px;border-radius:50%;background:var(--accent);color:var(--on-accent)}
+.send{width:42px;height:42px;padding:10px;border-radius:50%;background:var(--accent);color:var(--on-accent)}
 .send:disabled{background:var(--line);color:var(--soft);cursor:default}
 .privacy{padding:0 16px 10px;font-size:12px;color:var(--soft);text-align:center}
-.privacy:empty{display:none}
 .privacy p{margin:0}
 .privacy a{color:inherit}
 @media (max-width:480px),(max-height:420px){.window{inset:var(--top,0) 0 auto!important;width:100%;max-width:none;height:var(--height,100dvh);border:0;border-radius:0}
-form{padding-bottom:calc(10px + env(safe-area-inset-bottom))}}
+.window>:last-child{padding-bottom:calc(10px + env(safe-area-inset-bottom))}}
 @media (prefers-reduced-motion:no-preference){.window{animation:rise .16s ease-out}.row{animation:fade .18s}
 i{animation:dot 1.2s infinite}i:nth-child(2){animation-delay:.15s}i:nth-child(3){animation-delay:.3s}}
 @keyframes rise{from{opacity:0;transform:translateY(10px)}}
 @keyframes fade{from{opacity:0}}
-@keyframes dot{30%{opacity:1;transform:translateY(-3px)}60%{transform:none}}`);
+@keyframes dot{30%{opacity:.4;transform:translateY(-3px)}60%{transform:none}}`);

@@ -35,13 +35,17 @@ async fn the_demo_shop_speaks_the_browsers_language() {
 #[tokio::test]
 async fn every_page_has_a_policy_without_unsafe_words() {
     let purser = TestPurser::start(&TestDatabase::sqlite()).await;
-    for path in ["/", "/plain", "/static/widget.js", "/nowhere", "/api/protocol.json"] {
+    for path in ["/", "/plain", "/nowhere", "/api/protocol.json"] {
         let (_, head, _) = head_of(&purser, path, &[]).await;
-        for part in ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff"] {
+        for part in
+            ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff", "referrer-policy"]
+        {
             assert!(head.contains(part), "{path} without {part}: {head}");
         }
         assert!(!head.contains("unsafe"), "{path}: {head}");
     }
+    let (_, head, _) = head_of(&purser, "/static/plain.js", &[]).await;
+    assert!(head.contains("x-content-type-options: nosniff"), "{head}");
     let (_, head, _) = head_of(&purser, "/", &[]).await;
     assert!(head.contains("require-trusted-types-for 'script'"), "{head}");
     purser.stop().await;
@@ -65,7 +69,7 @@ async fn static_files_are_compressed_kept_and_open_to_other_sites() {
     // The window's files are kept for good under the revision that the loader names, and found under any other.
     let revision = loader.split('"').find_map(|part| part.strip_suffix('/').filter(|name| name.len() == 12));
     let revision = revision.expect("the loader names the revision");
-    for name in ["window.js", "text.en.js", "text.de.js"] {
+    for name in ["window.en.js", "window.de.js", "text.en.js", "text.de.js", "later.js", "http.js"] {
         let (status, head, _) = head_of(&purser, &format!("/static/{revision}/{name}"), &[]).await;
         assert_eq!(status, 200, "{name}");
         assert!(head.contains("immutable"), "{head}");
