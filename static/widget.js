@@ -43,6 +43,13 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     return LABELS[tag] ? tag : "en";
   };
   const file = (name) => import(new URL(`${name}.${known()}.js`, files));
+  const visitor = () => {
+    try {
+      return JSON.parse(localStorage[key]);
+    } catch {
+      return {};
+    }
+  };
   // What the page hears: opened, closed, message, unread.
   const tell = (name, detail) => host.dispatchEvent(new CustomEvent("purser:" + name, { detail, bubbles: true }));
   const dress = () => {
@@ -56,7 +63,11 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     root.className = host.getAttribute("side") || "";
     root.dir = /^(ar|dv|fa|he|ps|sd|ug|ur|yi)\b/i.test(language()) ? "rtl" : "ltr";
     root.style.setProperty("--accent", host.getAttribute("accent"));
-    chat?.dress();
+    const customer = host.getAttribute("customer");
+    const before = visitor().customer;
+    if (chat) chat.dress();
+    // The window forgets who was here before.
+    else if (customer && before && customer !== before) warm();
   };
   const count = (n) => {
     if (n === unread) return;
@@ -79,6 +90,8 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       loading = 0;
       throw error;
     }));
+
+  const warm = () => load().catch(() => {});
 
   const api = {
     async open(focus = true) {
@@ -108,6 +121,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     // purser.set({ language: "de", theme: "dark" }); null takes a value back. `texts`: other words in the window.
     set({ texts, ...values }) {
       if (texts) host.texts = texts;
+      if (values.customer === null) api.forget();
       for (const name of OPTIONS)
         if (name in values) values[name] === null ? host.removeAttribute(name) : host.setAttribute(name, values[name]);
       dress();
@@ -141,15 +155,13 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       trouble.hidden = true;
       launcher.onclick = api.toggle;
       // Whoever points at it is about to press it.
-      launcher.onpointerenter = () => load().catch(() => {});
+      launcher.onpointerenter = warm;
       dress();
-      let visitor = {};
       try {
         if (sessionStorage[key] && innerWidth > 480) return api.open(false);
-        visitor = JSON.parse(localStorage[key]);
       } catch {}
       // Only somebody who was here before has anything unread. Plain text: no preflight.
-      if (visitor.seen)
+      if (visitor().seen)
         fetch(new URL("api/chat/unread", server), { method: "POST", body: localStorage[key], credentials: "omit" })
           .then((answer) => answer.json())
           .then((answer) => chat || count(answer.unread))

@@ -227,8 +227,11 @@ impl Nodes {
     }
 
     fn end(&mut self, tag: TagEnd) {
-        self.flush();
         let brackets = self.open.pop().unwrap_or(0);
+        if brackets == 0 {
+            return;
+        }
+        self.flush();
         self.json.extend(std::iter::repeat_n(']', brackets));
         if tag == TagEnd::TableHead {
             self.in_head = false;

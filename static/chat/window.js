@@ -120,6 +120,13 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
       // The greeting and the answers come in the new language too.
       link.respeak();
     }
+    // Who signs in keeps what was said before; who comes after another customer does not see what that one said.
+    const customer = host.getAttribute("customer");
+    const before = link.kept.visitor.customer;
+    if (customer && customer !== before) {
+      if (before) forget();
+      link.kept.update({ customer });
+    }
     const said = worded();
     const heading = host.getAttribute("heading") || said.heading;
     title.textContent = frame.ariaLabel = heading;
@@ -164,6 +171,14 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   };
   // The page's own shortcuts are not for what is typed here.
   for (const name of ["keydown", "keyup", "keypress"]) frame.addEventListener(name, (event) => event.stopPropagation());
+
+  const forget = () => {
+    link.kept.forget();
+    link.restart();
+    field.value = "";
+    typed();
+    fill();
+  };
 
   // A phone's keyboard covers the page instead of making it smaller.
   let overflow;
@@ -217,13 +232,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
       return inside;
     },
     say: (text) => tooLong(text) || !text.trim() || say(text),
-    forget() {
-      link.kept.forget();
-      link.restart();
-      field.value = "";
-      typed();
-      fill();
-    },
+    forget,
     // A page that moves the element about scrolls the messages to their beginning.
     moved: () => log.toEnd(false),
     dress,
