@@ -24,56 +24,51 @@ export const parsed = (text) => attempt(() => JSON.parse(text)) || {};
 const hex = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 let stamp = 0;
 
-export class Kept {
-  constructor(key) {
-    this.key = key;
-  }
-
-  // { token, conversation, seen, customer }
-  get visitor() {
-    const visitor = parsed(get(this.key));
-    if (visitor.token && visitor.conversation) return visitor;
-    // randomUUID is missing on pages without TLS.
-    const conversation = hex(16).replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-");
-    return this.update({ token: hex(32), conversation, seen: 0 });
-  }
-
-  update(values) {
-    const visitor = { ...parsed(get(this.key)), ...values };
-    put(this.key, json(visitor));
+export const keep = (key) => {
+  const prefix = key + " ";
+  const update = (values) => {
+    const visitor = { ...parsed(get(key)), ...values };
+    put(key, json(visitor));
     return visitor;
-  }
+  };
+  const kept = {
+    update,
 
-  // [id, { text, choice, failed, conversation }], in the order in which it was said.
-  get outbox() {
-    const prefix = this.key + " ";
-    const keys = [...Object.keys(memory), ...(attempt(() => Object.keys(localStorage)) || [])];
-    return keys
-      .filter((key) => key.startsWith(prefix))
-      .sort()
-      .map((key) => [key.slice(prefix.length), parsed(get(key))]);
-  }
+    // { token, conversation, seen, customer }
+    get visitor() {
+      const visitor = parsed(get(key));
+      if (visitor.token && visitor.conversation) return visitor;
+      // randomUUID is missing on pages without TLS.
+      const conversation = hex(16).replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-");
+      return update({ token: hex(32), conversation, seen: 0 });
+    },
 
-  add(said) {
-    // Ids sort by when it was said, also when the clock is set back meanwhile.
-    stamp = Math.max(stamp + 1, Date.now());
-    const id = "m" + stamp.toString(36).padStart(9, "0") + hex(8);
-    put(`${this.key} ${id}`, json(said));
-    return id;
-  }
+    // [id, { text, choice, failed, conversation }], in the order in which it was said.
+    get outbox() {
+      const keys = [...Object.keys(memory), ...(attempt(() => Object.keys(localStorage)) || [])].filter((key) => key.startsWith(prefix));
+      return keys.sort().map((key) => [key.slice(prefix.length), parsed(get(key))]);
+    },
 
-  change(id, values) {
-    const said = parsed(get(`${this.key} ${id}`));
-    if (said.text) put(`${this.key} ${id}`, json({ ...said, ...values }));
-  }
+    add(said) {
+      // Ids sort by when it was said, also when the clock is set back meanwhile.
+      stamp = Math.max(stamp + 1, Date.now());
+      const id = "m" + stamp.toString(36).padStart(9, "0") + hex(8);
+      put(prefix + id, json(said));
+      return id;
+    },
 
-  drop(id) {
-    take(`${this.key} ${id}`);
-  }
+    change(id, values) {
+      const said = parsed(get(prefix + id));
+      if (said.text) put(prefix + id, json({ ...said, ...values }));
+    },
 
-  // Another person sits here now: nothing of the one before is left.
-  forget() {
-    take(this.key);
-    for (const [id] of this.outbox) this.drop(id);
-  }
-}
+    drop: (id) => take(prefix + id),
+
+    // Another person sits here now: nothing of the one before is left.
+    forget() {
+      take(key);
+      for (const [id] of kept.outbox) kept.drop(id);
+    },
+  };
+  return kept;
+};

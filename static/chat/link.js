@@ -1,5 +1,5 @@
 // The connection: it comes back by itself, says again what was not acknowledged, and knows what was seen last.
-import { Kept, json, parsed } from "./kept.js";
+import { keep, json, parsed } from "./kept.js";
 
 const OPENS = 8_000; // how long a connection may take to open
 const QUIET = 16_000; // silence after which we ask whether anybody is there
@@ -7,221 +7,217 @@ const DEAD = 8_000; // and how long the answer may take
 const PATIENCE = 13_000; // a server whose store is away says so within this time
 const SLOWEST = 30_000;
 
-export class Link {
-  #wire;
-  #timer; // the next attempt
-  #quiet; // the next ping, or the end after one
-  #tries = 0; // attempts without a welcome
-  #worked = false; // a WebSocket was welcomed on this page
-  #heard = 0;
-  #said = 0; // when the message under way was sent
-  #ready = false; // welcome has come
-  #underWay; // the message that is not acknowledged yet: one at a time keeps them in order
-  #hold;
-  #seq = 0;
+// `hears`: state(name, text), welcome(frame, anew), ack(frame), pending(id, said), gone(id), seen(), and what else the
+// server's frames are called.
+export const connect = ({ server, key, language }, hears) => {
+  const kept = keep(key);
+  let wire;
+  let timer; // the next attempt
+  let silence; // the next ping, or the end after one
+  let tries = 0; // attempts without a welcome
+  let worked = false; // a WebSocket was welcomed on this page
+  let heard = 0;
+  let said = 0; // when the message under way was sent
+  let ready = false; // welcome has come
+  let underWay; // the message that is not acknowledged yet: one at a time keeps them in order
+  let hold;
+  let seq = 0;
 
-  // `hears`: state(name, text), welcome(frame, anew), ack(frame), pending(id, said), gone(id), seen(), and what else
-  // the server's frames are called.
-  constructor({ server, key, language }, hears) {
-    this.server = server;
-    this.kept = new Kept(key);
-    this.language = language;
-    this.hears = hears;
-    addEventListener("online", () => {
-      this.#tries = 0;
-      if (this.#ready) hears.state("online");
-      this.wake();
-    });
-    addEventListener("offline", () => hears.state("offline"));
-    document.addEventListener("visibilitychange", () => document.hidden || this.wake());
-    addEventListener("pagehide", () => this.#lose(0));
-    addEventListener("pageshow", (event) => event.persisted && this.wake());
-    // What the other tabs do.
-    addEventListener("storage", ({ key: changed, newValue, oldValue }) => {
-      if (changed === key) {
-        if (oldValue && parsed(newValue).token !== parsed(oldValue).token) this.restart();
-        else if (parsed(newValue).seen >= this.#seq) hears.seen();
-      } else if (changed?.startsWith(key + " ")) {
-        const id = changed.slice(key.length + 1);
-        newValue ? hears.pending(id, parsed(newValue)) : hears.gone(id);
-      }
-    });
-  }
+  const send = (type, fields) => {
+    if (ready) wire.send(json({ type, ...fields }));
+    return ready;
+  };
+  const lateAfter = (time) => {
+    clearTimeout(silence);
+    silence = setTimeout(lose, time);
+  };
+  const ask = () => {
+    send("ping");
+    lateAfter(Math.max(DEAD, underWay ? said + PATIENCE - Date.now() : 0));
+  };
 
-  say(text, choice) {
-    const said = { text, choice, conversation: this.kept.visitor.conversation };
-    const id = this.kept.add(said);
-    this.hears.pending(id, said);
-    this.retry(id);
-  }
-
-  retry(id) {
-    this.kept.change(id, { failed: undefined });
-    this.#pump();
-    this.wake();
-  }
-
-  // Everything up to here was shown to the visitor.
-  seen() {
-    if (!(this.#seq > (this.kept.visitor.seen || 0))) return;
-    this.kept.update({ seen: this.#seq });
-    this.send("seen", { seq: this.#seq });
-  }
-
-  send(type, fields) {
-    if (this.#ready) this.#wire.send(json({ type, ...fields }));
-    return this.#ready;
-  }
-
-  // Starts over as whoever is kept, or as somebody new. On a new connection: what the old one still brings is not for
-  // the new one's eyes.
-  restart() {
-    this.#seq = 0;
-    this.hears.welcome({ seq: 0 }, true);
-    this.#lose(1);
-    this.connect();
-  }
-
-  // Hears everything in the page's new language from now on.
-  respeak() {
-    if (this.#ready) this.#hello();
-  }
-
-  // Now is a good moment to be connected.
-  wake() {
-    if (!this.#wire) this.connect();
-    else if (this.#ready && !this.#underWay && Date.now() - this.#heard > 3000) this.#ask();
-  }
-
-  connect() {
-    clearTimeout(this.#timer);
-    if (this.#wire) return;
-    this.hears.state("connecting");
-    const url = new URL("ws/chat/", this.server);
-    url.protocol = url.protocol.replace("http", "ws");
-    // Where no WebSocket comes through, every other attempt goes over HTTP.
-    const http = navigator.onLine && this.#tries > (this.#worked ? 3 : 0) && this.#tries % 2;
-    const wire = (this.#wire = http ? this.#overHttp() : new WebSocket(url, "purser.v1"));
-    this.#lateAfter(OPENS);
-    wire.onopen = () => {
-      this.#hello();
-      this.#lateAfter(QUIET);
-    };
-    wire.onmessage = ({ data }) => {
-      this.#heard = Date.now();
-      clearTimeout(this.#quiet);
-      this.#quiet = setTimeout(() => this.#ask(), QUIET);
-      this.#take(parsed(data), http);
-    };
-    wire.onclose = () => this.#lose();
-  }
-
-  #hello() {
-    const { token, conversation } = this.kept.visitor;
-    const [first] = this.kept.outbox;
+  const hello = () => {
+    const { token, conversation } = kept.visitor;
+    const [first] = kept.outbox;
     // What is not acknowledged belongs to the conversation in which it was said.
     const place = first?.[1].conversation || conversation;
-    this.#wire.send(json({ type: "hello", token, conversation: place, seq: this.#seq, language: this.language(), form: "nodes" }));
-  }
+    wire.send(json({ type: "hello", token, conversation: place, seq, language: language(), form: "nodes" }));
+  };
 
-  #overHttp() {
+  const start = () => {
+    clearTimeout(timer);
+    if (wire) return;
+    hears.state("connecting");
+    const url = new URL("ws/chat/", server);
+    url.protocol = url.protocol.replace("http", "ws");
+    // Where no WebSocket comes through, every other attempt goes over HTTP.
+    const http = navigator.onLine && tries > (worked ? 3 : 0) && tries % 2;
+    wire = http ? overHttp() : new WebSocket(url, "purser.v1");
+    lateAfter(OPENS);
+    wire.onopen = () => {
+      hello();
+      lateAfter(QUIET);
+    };
+    wire.onmessage = ({ data }) => {
+      heard = Date.now();
+      clearTimeout(silence);
+      silence = setTimeout(ask, QUIET);
+      take(parsed(data), http);
+    };
+    wire.onclose = () => lose();
+  };
+
+  const overHttp = () => {
     const wire = { close: () => (wire.closed = true) };
     const back = () => {
-      this.#tries = 0;
-      this.#lose(1);
+      tries = 0;
+      lose(1);
     };
-    import("./http.js").then(({ carry }) => wire.closed || carry(wire, this.server, back)).catch(() => wire.onclose?.());
+    import("./http.js").then(({ carry }) => wire.closed || carry(wire, server, back)).catch(() => wire.onclose?.());
     return wire;
-  }
-
-  #lateAfter(time) {
-    clearTimeout(this.#quiet);
-    this.#quiet = setTimeout(() => this.#lose(), time);
-  }
-
-  #ask() {
-    this.send("ping");
-    this.#lateAfter(Math.max(DEAD, this.#underWay ? this.#said + PATIENCE - Date.now() : 0));
-  }
+  };
 
   // The connection is gone, or worth nothing. Comes back after `wait` ms; 0: not by itself.
-  #lose(wait) {
-    const wire = this.#wire;
+  const lose = (wait) => {
     if (!wire) return;
     wire.onopen = wire.onmessage = wire.onclose = null;
     wire.close();
-    for (const timer of [this.#quiet, this.#timer, this.#hold]) clearTimeout(timer);
-    this.#wire = this.#underWay = this.#hold = null;
-    this.#ready = false;
-    this.hears.state("offline");
+    for (const waiting of [silence, timer, hold]) clearTimeout(waiting);
+    wire = underWay = hold = null;
+    ready = false;
+    hears.state("offline");
     // Spread, or everybody comes back at once after a restart.
-    wait ??= Math.min(SLOWEST, 1000 * 2 ** this.#tries++) * (0.5 + Math.random() / 2);
-    if (wait) this.#timer = setTimeout(() => this.connect(), wait);
-  }
+    wait ??= Math.min(SLOWEST, 1000 * 2 ** tries++) * (0.5 + Math.random() / 2);
+    if (wait) timer = setTimeout(start, wait);
+  };
 
-  #take(frame, http) {
-    const { type, conversation, client_id: id } = frame;
-    if (type === "welcome") {
-      const { token, conversation: ours, customer } = this.kept.visitor;
-      // A log that ends before what we saw is another one.
-      const anew = conversation !== ours || frame.seq < this.#seq;
-      if (anew) {
-        this.#seq = 0;
-        this.kept.update({ token, conversation, customer, seen: 0 });
-      }
-      this.#tries = 0;
-      this.#worked ||= !http;
-      this.#ready = true;
-      this.hears.welcome(frame, anew);
-      this.hears.state("online");
-      this.#pump();
-    } else if (type === "ack") {
-      this.kept.drop(id);
-      this.#underWay = null;
-      this.hears.ack(frame);
-      this.#pump();
-    } else if (type === "bye") this.#lose(Math.max(1, frame.back_in ?? SLOWEST));
-    else if (type === "error") this.#trouble(frame, id);
-    else {
-      const last = type === "event" ? frame : frame.events?.at(-1);
-      if (last?.seq > this.#seq) this.#seq = last.seq;
-      this.hears[type]?.(frame);
-    }
-  }
+  // Now is a good moment to be connected.
+  const wake = () => {
+    if (!wire) start();
+    else if (ready && !underWay && Date.now() - heard > 3000) ask();
+  };
 
-  #trouble({ code, text, retry_after: after }, id) {
-    if (code === "bad_token" || (code === "not_yours" && !id)) {
-      // This identity leads nowhere; what is unsent goes out under the next one.
-      this.kept.update({ token: "" });
-      for (const [id] of this.kept.outbox) this.kept.change(id, { conversation: undefined });
-      this.#seq = 0;
-      this.#lose();
-    } else if (after) {
-      // It waits, and goes out again by itself.
-      this.#underWay = null;
-      this.hears.state("held", code === "not_stored" ? "" : text);
-      clearTimeout(this.#hold);
-      this.#hold = setTimeout(() => {
-        this.#hold = null;
-        if (!this.#ready) return this.#hello();
-        this.hears.state("online");
-        this.#pump();
-      }, after);
-    } else if (id) {
-      this.kept.change(id, { failed: text });
-      this.#underWay = null;
-      this.hears.pending(id, { failed: text });
-      this.#pump();
-    }
-  }
+  // Starts over as whoever is kept, or as somebody new. On a new connection: what the old one still brings is not for
+  // the new one's eyes.
+  const restart = () => {
+    seq = 0;
+    hears.welcome({ seq: 0 }, true);
+    lose(1);
+    start();
+  };
 
-  #pump() {
-    if (!this.#ready || this.#underWay || this.#hold) return;
-    const next = this.kept.outbox.find(([, { failed }]) => !failed);
+  const pump = () => {
+    if (!ready || underWay || hold) return;
+    const next = kept.outbox.find(([, { failed }]) => !failed);
     if (!next) return;
     const [id, { text, choice }] = next;
-    this.#underWay = id;
-    this.#said = Date.now();
-    this.send("say", { client_id: id, text, choice });
-  }
-}
+    underWay = id;
+    said = Date.now();
+    send("say", { client_id: id, text, choice });
+  };
+  const retry = (id) => {
+    kept.change(id, { failed: undefined });
+    pump();
+    wake();
+  };
+
+  const take = (frame, http) => {
+    const { type, conversation, client_id: id } = frame;
+    if (type === "welcome") {
+      const { token, conversation: ours, customer } = kept.visitor;
+      // A log that ends before what we saw is another one.
+      const anew = conversation !== ours || frame.seq < seq;
+      if (anew) {
+        seq = 0;
+        kept.update({ token, conversation, customer, seen: 0 });
+      }
+      tries = 0;
+      worked ||= !http;
+      ready = true;
+      hears.welcome(frame, anew);
+      hears.state("online");
+      pump();
+    } else if (type === "ack") {
+      kept.drop(id);
+      underWay = null;
+      hears.ack(frame);
+      pump();
+    } else if (type === "bye") lose(Math.max(1, frame.back_in ?? SLOWEST));
+    else if (type === "error") trouble(frame, id);
+    else {
+      const last = type === "event" ? frame : frame.events?.at(-1);
+      if (last?.seq > seq) seq = last.seq;
+      hears[type]?.(frame);
+    }
+  };
+
+  const trouble = ({ code, text, retry_after: after }, id) => {
+    if (code === "bad_token" || (code === "not_yours" && !id)) {
+      // This identity leads nowhere; what is unsent goes out under the next one.
+      kept.update({ token: "" });
+      for (const [id] of kept.outbox) kept.change(id, { conversation: undefined });
+      seq = 0;
+      lose();
+    } else if (after) {
+      // It waits, and goes out again by itself.
+      underWay = null;
+      hears.state("held", code === "not_stored" ? "" : text);
+      clearTimeout(hold);
+      hold = setTimeout(() => {
+        hold = null;
+        if (!ready) return hello();
+        hears.state("online");
+        pump();
+      }, after);
+    } else if (id) {
+      kept.change(id, { failed: text });
+      underWay = null;
+      hears.pending(id, { failed: text });
+      pump();
+    }
+  };
+
+  addEventListener("online", () => {
+    tries = 0;
+    if (ready) hears.state("online");
+    wake();
+  });
+  addEventListener("offline", () => hears.state("offline"));
+  document.addEventListener("visibilitychange", () => document.hidden || wake());
+  addEventListener("pagehide", () => lose(0));
+  addEventListener("pageshow", (event) => event.persisted && wake());
+  // What the other tabs do.
+  addEventListener("storage", ({ key: changed, newValue, oldValue }) => {
+    if (changed === key) {
+      if (oldValue && parsed(newValue).token !== parsed(oldValue).token) restart();
+      else if (parsed(newValue).seen >= seq) hears.seen();
+    } else if (changed?.startsWith(key + " ")) {
+      const id = changed.slice(key.length + 1);
+      newValue ? hears.pending(id, parsed(newValue)) : hears.gone(id);
+    }
+  });
+
+  return {
+    kept,
+    send,
+    wake,
+    retry,
+    restart,
+    say(text, choice) {
+      const said = { text, choice, conversation: kept.visitor.conversation };
+      const id = kept.add(said);
+      hears.pending(id, said);
+      retry(id);
+    },
+    // Everything up to here was shown to the visitor.
+    seen() {
+      if (!(seq > (kept.visitor.seen || 0))) return;
+      kept.update({ seen: seq });
+      send("seen", { seq });
+    },
+    // Hears everything in the page's new language from now on.
+    respeak() {
+      if (ready) hello();
+    },
+  };
+};

@@ -54,8 +54,8 @@ td.number{text-align:end;white-space:nowrap;font-variant-numeric:tabular-nums}
 .row:has(~.row) .sent{display:none}
 .plain{padding:4px 6px;text-decoration:underline;text-underline-offset:3px}
 .choices{display:flex;flex-wrap:wrap;gap:8px;margin-top:12px}
-.choices button{padding:8px 14px;border-color:var(--edge);background:var(--bubble);text-align:start;overflow-wrap:anywhere}
-.choices button:hover{background:color-mix(in srgb,var(--accent) 12%,var(--bubble))}
+.choices>*{padding:8px 14px;border:1px solid var(--edge);border-radius:20px;background:var(--bubble);color:inherit;text-align:start;text-decoration:none;overflow-wrap:anywhere}
+.choices>:hover{background:color-mix(in srgb,var(--accent) 12%,var(--bubble))}
 .dots{display:flex;gap:5px;padding:15px 14px}
 i{width:7px;height:7px;border-radius:50%;background:var(--soft)}
 .latest{align-self:center;margin:-48px 0 8px;position:relative;padding:8px;width:40px;background:var(--surface);border-color:var(--line);box-shadow:0 4px 12px var(--shade)}

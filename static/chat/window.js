@@ -2,8 +2,8 @@
 import { texts } from "./text.en.js";
 import { look } from "./look.js";
 import { h, icon, rich } from "./nodes.js";
-import { Link } from "./link.js";
-import { Log } from "./log.js";
+import { connect } from "./link.js";
+import { logOf } from "./log.js";
 
 const LONGEST = 4000; // code points, as on the server
 const CLOSE = "M6 6l12 12M18 6L6 18";
@@ -21,7 +21,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   // What the page says instead stands over what is in the file of the language.
   const worded = () => ({ ...words, ...host.texts });
 
-  const link = new Link({ server, key, language }, {
+  const link = connect({ server, key, language }, {
     welcome({ site }, anew) {
       if (anew) log.clear(!site);
       if (!site) return;
@@ -78,7 +78,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
       more = null;
     }
   };
-  const log = new Log(worded(), spoken, {
+  const log = logOf({
     choose({ text, choice }) {
       link.say(text, choice);
       settleFocus();
@@ -207,6 +207,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   try {
     field.value = sessionStorage[key + " draft"] || "";
   } catch {}
+  log.speak(worded(), spoken);
   for (const [id, said] of link.kept.outbox) log.pending(id, said, "waiting");
   dress();
 

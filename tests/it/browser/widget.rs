@@ -327,6 +327,7 @@ async fn a_thousand_messages_are_read_page_by_page() {
     elsewhere.events_to(1_000).await;
     browser.reload().await;
     browser.when("the last page", "rows().length === 50 && rows().at(-2) === 'number 499'").await;
+    browser.when("a window at rest", "!root.getAnimations().length").await;
     let at_end = "return $('.log').scrollHeight - $('.log').scrollTop - $('.log').clientHeight < 2";
     assert_eq!(browser.js(at_end).await, true, "it opens at the end");
     // On the way up older pages come, and what was at the top stays where it was.
