@@ -1,7 +1,7 @@
 //! A TCP proxy that cuts, refuses and stalls, to break what stands between two parts.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub enum Cut {
 }
 
 struct Shared {
+    /// The port that new connections go to.
+    to: AtomicU16,
+    /// Connections whose client sends this are closed.
+    forbidden: Mutex<Option<&'static [u8]>>,
     stalled: watch::Sender<bool>,
     refusing: AtomicBool,
     /// Cancelled to cut the connections that are open.
@@ -45,6 +49,8 @@ impl Proxy {
     pub async fn to(port: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let shared = Arc::new(Shared {
+            to: AtomicU16::new(port),
+            forbidden: Mutex::default(),
             stalled: watch::Sender::new(false),
             refusing: AtomicBool::new(false),
             open: Mutex::default(),
@@ -54,7 +60,7 @@ impl Proxy {
             end: CancellationToken::new(),
         });
         let own = listener.local_addr().expect("bound").port();
-        tokio::spawn(accept(listener, port, Arc::clone(&shared)));
+        tokio::spawn(accept(listener, Arc::clone(&shared)));
         Proxy { port: own, shared }
     }
 
@@ -75,6 +81,16 @@ impl Proxy {
     /// Waits until somebody was refused.
     pub async fn refused(&self) {
         tokio::time::timeout(PATIENCE, self.shared.refused.notified()).await.expect("somebody to refuse");
+    }
+
+    /// New connections go to this port of this machine from now on.
+    pub fn point_to(&self, port: u16) {
+        self.shared.to.store(port, Ordering::SeqCst);
+    }
+
+    /// Closes every connection whose client sends `bytes`, until told otherwise.
+    pub fn forbid(&self, bytes: Option<&'static [u8]>) {
+        *self.shared.forbidden.lock().expect("no panic in here") = bytes;
     }
 
     /// Whether bytes stay where they are, in both directions.
@@ -99,7 +115,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, to: u16, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let client = tokio::select! {
             () = shared.end.cancelled() => return,
@@ -110,6 +126,7 @@ async fn accept(listener: TcpListener, to: u16, shared: Arc<Shared>) {
             shared.refused.notify_one();
             continue;
         }
+        let to = shared.to.load(Ordering::SeqCst);
         let Ok(server) = TcpStream::connect(("127.0.0.1", to)).await else { continue };
         // As if it were not there: it must not add the delays of its own sockets.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -150,6 +167,9 @@ impl Pump {
                 return Ok(());
             }
             let _ = stalled.wait_for(|stalled| !stalled).await;
+            if is_client && self.is_forbidden(&bytes[..read]) {
+                return Ok(());
+            }
             let cut = if is_client { self.trapped(&bytes[..read]) } else { None };
             let answered = !is_client && self.swallow.load(Ordering::SeqCst);
             if cut == Some(Cut::Before) || answered {
@@ -161,6 +181,11 @@ impl Pump {
             }
             to.write_all(&bytes[..read]).await?;
         }
+    }
+
+    fn is_forbidden(&self, bytes: &[u8]) -> bool {
+        let forbidden = *self.shared.forbidden.lock().expect("no panic in here");
+        forbidden.is_some_and(|forbidden| bytes.windows(forbidden.len()).any(|window| window == forbidden))
     }
 
     /// Takes the trap if these bytes spring it.

@@ -5,6 +5,7 @@
 
 mod embedding;
 mod looks;
+mod network;
 mod plain;
 mod widget;
 
@@ -12,14 +13,13 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use purser::config::Config;
 
 use crate::harness::{Setup, TestDatabase, TestPurser, within};
 
@@ -160,6 +160,21 @@ impl Browser {
         found
     }
 
+    /// [`Browser::when`] for what may take up to this long.
+    pub async fn when_after(&self, limit: Duration, what: &str, expression: &str) {
+        let end = Instant::now() + limit;
+        while Instant::now() < end {
+            let script = format!(
+                "for (const end = Date.now() + 2000; Date.now() < end; ) {{ \
+                 if ({expression}) return true; await new Promise((done) => setTimeout(done, 10)); }}"
+            );
+            if self.js(&script).await == true {
+                return;
+            }
+        }
+        panic!("waited {limit:?} for {what}");
+    }
+
     async fn evaluate(&self, expression: String) -> Value {
         let command = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
         let mut answer = self.devtools("Runtime.evaluate", command).await;
@@ -249,6 +264,12 @@ impl Browser {
         entries.expect("a log").as_array().cloned().unwrap_or_default()
     }
 
+    /// Forgets what the console has, all of which must contain one of these.
+    pub async fn expect_console(&self, expected: &[&str]) {
+        let console = self.console().await;
+        assert!(console.iter().all(|line| expected.iter().any(|part| line.contains(part))), "{console:#?}");
+    }
+
     /// Ends it. Fails if anything went wrong in the page without showing.
     pub async fn end(self) {
         let console = self.console().await;
@@ -324,25 +345,39 @@ pub struct Shop {
     pub purser: TestPurser,
     /// The page.
     pub url: String,
-    _database: TestDatabase,
+    /// Where a site may listen whose pages may chat.
+    pub site_port: u16,
+    database: TestDatabase,
 }
 
 impl Shop {
     pub async fn open() -> Shop {
-        Shop::open_with(|_| ()).await
-    }
-
-    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Shop {
+        // Each must know where the other is before it starts.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let site_port = listener.local_addr().expect("bound").port();
+        drop(listener);
         let database = TestDatabase::sqlite();
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         crate::harness::copy(Path::new("tests/faq"), &folder.path().join("faq"));
         std::fs::write(folder.path().join("faq/more.yaml"), MORE_ANSWERS).expect("a file");
-        let purser = Setup::on(&database).change(change).start_in(folder).await;
+        Shop::start(database, folder, site_port).await
+    }
+
+    async fn start(database: TestDatabase, folder: Arc<tempfile::TempDir>, site_port: u16) -> Shop {
+        let origin = format!("http://localhost:{site_port}");
+        let purser = Setup::on(&database).change(|config| config.origins = vec![origin]).start_in(folder).await;
         let url = format!("http://{}/", purser.address);
-        Shop { purser, url, _database: database }
+        Shop { purser, url, site_port, database }
     }
 
     pub async fn close(self) {
         self.purser.stop().await;
+    }
+
+    /// Stops purser and starts it again on what it left, on another port.
+    pub async fn restart(self) -> Shop {
+        let folder = self.purser.folder.clone();
+        self.purser.stop().await;
+        Shop::start(self.database, folder, self.site_port).await
     }
 }

@@ -4,7 +4,7 @@ use super::{Browser, DESKTOP, Device, PHONE, Shop};
 use crate::harness::Visitor;
 
 /// Who this browser is to purser.
-async fn visitor(browser: &Browser) -> Visitor {
+pub async fn visitor(browser: &Browser) -> Visitor {
     let kept = "return JSON.parse(localStorage[Object.keys(localStorage).find((key) => /^purser [^ ]+$/.test(key))])";
     let kept = browser.js(kept).await;
     Visitor {

@@ -1,0 +1,192 @@
+//! A customer on a bad network: nothing that was said is lost, nothing is said twice.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::embedding::Site;
+use super::{Browser, DESKTOP, Shop};
+use crate::proxy::{Cut, Proxy};
+
+/// What the browser itself notes when a connection cannot be had. Nobody can keep it from doing so.
+const UNREACHABLE: &[&str] =
+    &["WebSocket connection to", "net::ERR_", "Failed to load resource", "blocked by CORS policy: No 'Access-Control"];
+
+/// A page whose chat goes through a proxy while the page itself does not.
+async fn behind(proxy: &Proxy, shop: &Shop) -> Site {
+    let (files, server) = (&shop.url, format!("http://127.0.0.1:{}/", proxy.port()));
+    let html = format!(
+        "<!doctype html><html lang=en><link rel=icon href=data:,><title>A shop</title>\
+         <script src='{files}static/widget.js' async data-server='{server}'></script><body><h1>A shop</h1></body></html>"
+    );
+    Site::serve_on(shop.site_port, "default-src * data:", &html).await
+}
+
+/// What is stored of the visitor's messages, in order.
+async fn said(shop: &Shop, browser: &Browser) -> Vec<String> {
+    let visitor = super::widget::visitor(browser).await;
+    let conversation = purser::conversation::ConversationId(visitor.conversation);
+    let events = shop.purser.store.events_after(conversation, 0, 100).await.expect("events");
+    let said = events.iter().filter(|event| event.author == purser::conversation::Author::Visitor);
+    said.map(|event| event.body.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_offline_goes_out_in_order() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    proxy.refuse(true);
+    proxy.cut();
+    browser.when("it is noticed", "$('.window').dataset.state !== 'online'").await;
+    for text in ["one", "how much does it cost?", "three"] {
+        browser.say(text).await;
+    }
+    browser.when("all wait", "$$('.waiting').length === 3 && $('.waiting').innerText === '· Waiting to be sent'").await;
+    browser.when("a word about it", "$('.state').checkVisibility()").await;
+    proxy.refuse(false);
+    browser
+        .when(
+            "all are sent",
+            "$$('.row.visitor').length === 3 && !$('.waiting') && $('.window').dataset.state === 'online'",
+        )
+        .await;
+    browser.when("answers", "$$('.row.bot:not([hidden])').length === 4 && !$('.state').checkVisibility()").await;
+    assert_eq!(said(&shop, &browser).await, ["one", "how much does it cost?", "three"]);
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_sent_survives_a_reload_and_shows_in_every_tab() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    let first = browser.this_tab().await;
+    let second = browser.tab(&site.origin).await;
+    browser.open().await;
+    proxy.refuse(true);
+    proxy.cut();
+    browser.when("it is noticed", "$('.window').dataset.state !== 'online'").await;
+    browser.say("saturday delivery").await;
+    browser.type_text("half a sen").await;
+    browser.reload().await;
+    browser.when("it is still there", "rows().join() === 'saturday delivery' && $('.waiting')").await;
+    assert_eq!(browser.js("return $('textarea').value").await, "half a sen");
+    browser.switch(&first).await;
+    browser.when("here, too", "rows().at(-1) === 'saturday delivery' && $('.waiting')").await;
+    proxy.refuse(false);
+    // Both tabs send it now; it is stored and answered once.
+    for tab in [&first, &second] {
+        browser.switch(tab).await;
+        browser.js("dispatchEvent(new Event('online'))").await;
+        browser
+            .when(
+                "one answer",
+                "$$('.row.bot:not([hidden])').length === 2 && $$('.row.visitor').length === 1 && !$('.waiting')",
+            )
+            .await;
+    }
+    assert_eq!(said(&shop, &browser).await, ["saturday delivery"]);
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_the_server_is_hardly_noticed() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    browser.say("how much does it cost?").await;
+    browser.hear("From £3.49.").await;
+    proxy.refuse(true);
+    let shop = shop.restart().await;
+    proxy.point_to(shop.purser.address.port());
+    browser.say("saturday delivery").await;
+    proxy.refuse(false);
+    browser.when_after(Duration::from_secs(40), "the answer", "rows().at(-1) === 'Yes, on Saturdays too.'").await;
+    assert_eq!(browser.js("return rows().length").await, 5, "nothing is shown twice");
+    assert_eq!(said(&shop, &browser).await, ["how much does it cost?", "saturday delivery"]);
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_dead_connection_is_noticed_within_25_seconds() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    browser.say("how much does it cost?").await;
+    browser.hear("From £3.49.").await;
+    proxy.stall(true);
+    let start = Instant::now();
+    let limit = Duration::from_secs(25);
+    browser.when_after(limit, "it to be noticed", "$('.window').dataset.state !== 'online'").await;
+    assert!(start.elapsed() < limit);
+    browser.say("saturday delivery").await;
+    proxy.stall(false);
+    proxy.cut();
+    browser.when_after(Duration::from_secs(40), "the answer", "rows().at(-1) === 'Yes, on Saturdays too.'").await;
+    assert_eq!(said(&shop, &browser).await, ["how much does it cost?", "saturday delivery"]);
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_websocket_comes_through_it_goes_over_http_and_comes_back() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    proxy.forbid(Some(b"GET /ws/"));
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    browser.when("a greeting", "rows()[0]").await;
+    browser.say("how much does it cost?").await;
+    browser.hear("From £3.49.").await;
+    browser.click(".up").await;
+    browser.when("a thumb", "$('.up').ariaPressed === 'true'").await;
+    // The answer to this is lost on the way, so it is said again, and stored once.
+    proxy.trap(b"saturday delivery", Cut::After);
+    browser.say("saturday delivery").await;
+    proxy.sprung().await;
+    browser.when_after(Duration::from_secs(30), "the answer", "rows().at(-1) === 'Yes, on Saturdays too.'").await;
+    assert_eq!(browser.js("return rows().length").await, 5);
+    browser.reports().await;
+
+    // A moment later a WebSocket would come through.
+    proxy.forbid(None);
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut upgraded = 0;
+    // One to try, and one to stay.
+    while upgraded < 2 && Instant::now() < end {
+        let upgrades = |report: &&Value| report["method"] == "Network.webSocketHandshakeResponseReceived";
+        upgraded += browser.reports().await.iter().filter(upgrades).count();
+    }
+    assert!(upgraded >= 2, "it does not come back to the WebSocket");
+    browser.when("a connection", "$('.window').dataset.state === 'online'").await;
+    browser.say("which sizes are there").await;
+    browser.when("a table", "$('table')").await;
+    let all = ["how much does it cost?", "saturday delivery", "which sizes are there"];
+    assert_eq!(said(&shop, &browser).await.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>(), all);
+    assert_eq!(browser.js("return rows().length").await, json!(7));
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
