@@ -20,7 +20,7 @@ use crate::responders::Responder;
 use crate::responders::pipeline::Pipeline;
 use crate::sources::{LookUp, NoSources};
 use crate::store::Store;
-use crate::web::{self, Door, Proxies};
+use crate::web::{self, Door, Proxies, Returns, Turnstile};
 
 /// A running purser: everything but the listener.
 pub struct App {
@@ -161,7 +161,8 @@ impl App {
             limits: self.limits.clone(),
             max_sockets: usize::try_from(limits.sockets).context("limits.sockets")?,
             open_sockets: AtomicUsize::new(0),
-            back_within: at_most,
+            turnstile: Turnstile::new(limits.handshakes_per_second),
+            returns: Returns::new(Duration::from_secs(limits.return_seconds.into()), limits.handshakes_per_second),
             stop: CancellationToken::new(),
             sockets: TaskTracker::new(),
         });

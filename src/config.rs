@@ -31,7 +31,7 @@ use crate::yaml;
 pub const FILE: &str = "purser.yaml";
 
 /// The names of all keys.
-pub const KEYS: [&str; 24] = [
+pub const KEYS: [&str; 26] = [
     "listen",
     "database",
     "redis",
@@ -52,6 +52,8 @@ pub const KEYS: [&str; 24] = [
     "limits.sockets",
     "limits.socket_queue",
     "limits.stop_seconds",
+    "limits.return_seconds",
+    "limits.handshakes_per_second",
     "limits.messages_per_minute",
     "limits.connections_per_minute",
     "limits.connections_open",
@@ -116,6 +118,10 @@ pub struct Limits {
     pub socket_queue: u32,
     /// Seconds that a graceful stop waits for work under way.
     pub stop_seconds: u32,
+    /// Seconds over which the clients of a node that stops spread their return.
+    pub return_seconds: u32,
+    /// Sockets that are opened in a second on this node; further clients wait their turn.
+    pub handshakes_per_second: u32,
     /// Messages of a visitor in a minute.
     pub messages_per_minute: u32,
     /// New connections from an address in a minute.
@@ -177,6 +183,8 @@ impl Default for Limits {
             sockets: 20_000,
             socket_queue: 64,
             stop_seconds: 10,
+            return_seconds: 10,
+            handshakes_per_second: 1_000,
             messages_per_minute: 30,
             connections_per_minute: 300,
             connections_open: 300,
@@ -335,6 +343,10 @@ impl Config {
             "limits.responder_seconds" => self.limits.responder_seconds = number(value.one()?, 1..=3_600)?,
             "limits.sockets" => self.limits.sockets = number(value.one()?, 1..=1_000_000)?,
             "limits.socket_queue" => self.limits.socket_queue = number(value.one()?, 4..=10_000)?,
+            "limits.return_seconds" => self.limits.return_seconds = number(value.one()?, 0..=3_600)?,
+            "limits.handshakes_per_second" => {
+                self.limits.handshakes_per_second = number(value.one()?, 1..=1_000_000)?;
+            }
             "limits.stop_seconds" => self.limits.stop_seconds = number(value.one()?, 0..=600)?,
             "limits.messages_per_minute" => self.limits.messages_per_minute = number(value.one()?, 1..=1_000_000)?,
             "limits.connections_per_minute" => {

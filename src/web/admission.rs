@@ -97,8 +97,9 @@ pub enum Stay {
 }
 
 impl Place {
-    /// Takes a place for somebody at this address, or says why there is none and how long to wait.
-    pub fn take(door: &Arc<Door>, address: Option<Address>, stay: Stay) -> Result<Place, Refused> {
+    /// Takes a place for somebody at this address, for a long stay when it is their turn to come in; or says why
+    /// there is none and how long to wait.
+    pub async fn take(door: &Arc<Door>, address: Option<Address>, stay: Stay) -> Result<Place, Refused> {
         let taken = door.open_sockets.fetch_add(1, Ordering::Relaxed);
         // A place that is not given away in the end gives itself back.
         let mut place = Place { door: door.clone(), _open: None };
@@ -111,6 +112,9 @@ impl Place {
                 Stay::Short => limits.open(address),
             };
             place._open = Some(open.map_err(|wait| Refused::wait(ErrorCode::TooMany, wait))?);
+        }
+        if stay == Stay::Long {
+            door.turnstile.pass().await?;
         }
         Ok(place)
     }

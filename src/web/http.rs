@@ -36,7 +36,7 @@ const FULL_REPLY: usize = 256 * 1024;
 #[handler]
 pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let mut session = arrive(req, depot)?;
-    let place = match session.place(Stay::Long) {
+    let place = match session.place(Stay::Long).await {
         Ok(place) => place,
         Err(refused) => return session.refuse(refused, res).await,
     };
@@ -72,7 +72,7 @@ pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
 pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let mut session = arrive(req, depot)?;
     // While it is under way it takes as much as a socket.
-    let _place = match session.place(Stay::Short) {
+    let _place = match session.place(Stay::Short).await {
         Ok(place) => place,
         Err(refused) => return session.refuse(refused, res).await,
     };

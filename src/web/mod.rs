@@ -16,6 +16,7 @@ mod plain;
 pub mod protocol;
 mod proxies;
 mod reference;
+mod rush;
 mod session;
 mod socket;
 mod typed;
@@ -47,6 +48,7 @@ pub use metrics::Counts;
 pub use origin::Origins;
 use protocol::CloseCode;
 pub use proxies::Proxies;
+pub use rush::{Returns, Turnstile};
 
 /// Clients that were cut off for being slow come back within this time.
 const BACK_SOON: u32 = 1_000;
@@ -79,8 +81,10 @@ pub struct Door {
     pub open_sockets: AtomicUsize,
     /// What happened here since the start.
     pub counts: Counts,
-    /// Over how long clients spread their return after a stop.
-    pub back_within: Duration,
+    /// How fast sockets are opened.
+    pub turnstile: Turnstile,
+    /// How clients spread their return after a stop.
+    pub returns: Returns,
     /// Set when the server stops.
     pub stop: CancellationToken,
     /// The sockets that are still open.
@@ -96,11 +100,7 @@ impl Door {
     /// When a client comes back after this close, in milliseconds; `None` where that would not help.
     pub fn back_in(&self, code: CloseCode) -> Option<u32> {
         match code {
-            CloseCode::Stopping => {
-                // Spread evenly, or all of them come back in the same moment.
-                let span = u32::try_from(self.back_within.as_millis()).unwrap_or(u32::MAX).max(1);
-                Some(random_u32() % span)
-            }
+            CloseCode::Stopping => Some(self.returns.next(self.open_sockets.load(Ordering::Relaxed))),
             CloseCode::FellBehind | CloseCode::Silent => Some(BACK_SOON),
             CloseCode::Protocol | CloseCode::Binary | CloseCode::NotUtf8 | CloseCode::TooBig => None,
         }
@@ -173,8 +173,4 @@ fn routes(door: Arc<Door>) -> Router {
 /// The door that `routes` put into every request.
 fn door(depot: &Depot) -> Result<Arc<Door>, StatusError> {
     depot.get_typed::<Arc<Door>>().cloned().map_err(|_| StatusError::internal_server_error())
-}
-
-fn random_u32() -> u32 {
-    getrandom::u32().unwrap_or(0)
 }

@@ -139,8 +139,8 @@ impl<W: Wire> Session<W> {
     }
 
     /// Takes a place, or says why there is none.
-    pub fn place(&self, stay: Stay) -> Result<Place, Refused> {
-        Place::take(&self.door, self.address, stay)
+    pub async fn place(&self, stay: Stay) -> Result<Place, Refused> {
+        Place::take(&self.door, self.address, stay).await
     }
 
     /// Whether the visitor of this seat may say something now.

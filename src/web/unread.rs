@@ -16,7 +16,8 @@ const LONGEST: usize = 1_024;
 pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
     let guest = Guest::of(&door, req)?;
-    let _place = Place::take(&door, guest.address, Stay::Short).map_err(|_| StatusError::service_unavailable())?;
+    let place = Place::take(&door, guest.address, Stay::Short).await;
+    let _place = place.map_err(|_| StatusError::service_unavailable())?;
     let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
     let asked = serde_json::from_slice::<protocol::Unread>(body);
     let asked = asked.map_err(|_| StatusError::bad_request().brief("the body is {\"token\": \"…\", \"seen\": 7}"))?;

@@ -29,7 +29,7 @@ pub async fn chat(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
     if !typed && offered.is_some() {
         return Err(StatusError::bad_request().brief(format!("the protocols here are {TYPED} and none at all")));
     }
-    let place = Place::take(&door, guest.address, Stay::Long).map_err(|refused| {
+    let place = Place::take(&door, guest.address, Stay::Long).await.map_err(|refused| {
         door.counts.refused(refused.code);
         if let Some(after) = refused.retry_after {
             res.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.div_ceil(1_000)));
