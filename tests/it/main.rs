@@ -11,6 +11,7 @@ mod config;
 mod content;
 mod conversations;
 mod fanout;
+mod faults;
 mod frames;
 mod harness;
 mod http_api;

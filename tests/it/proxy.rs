@@ -1,4 +1,5 @@
-//! A TCP proxy that cuts, refuses and stalls, to break what stands between two parts.
+//! A TCP proxy that cuts, refuses, stalls, delays, swallows and closes half-way, to break what stands between two
+//! parts.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -29,12 +30,32 @@ pub enum Cut {
     After,
 }
 
+/// One of the two directions of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From whoever connects to the server.
+    There,
+    /// From the server to whoever connected.
+    Back,
+}
+
+/// What happens to bytes on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Weather {
+    stalled: bool,
+    delay: Duration,
+    /// What is sent this way vanishes. A connection that lost bytes is cut when this is over.
+    swallowed: Option<Way>,
+    /// Counts up when the open connections are to be closed in this direction.
+    closed: (u32, Option<Way>),
+}
+
 struct Shared {
     /// The port that new connections go to.
     to: AtomicU16,
     /// Connections whose client sends this are closed.
     forbidden: Mutex<Option<&'static [u8]>>,
-    stalled: watch::Sender<bool>,
+    weather: watch::Sender<Weather>,
     refusing: AtomicBool,
     /// Cancelled to cut the connections that are open.
     open: Mutex<CancellationToken>,
@@ -51,7 +72,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             to: AtomicU16::new(port),
             forbidden: Mutex::default(),
-            stalled: watch::Sender::new(false),
+            weather: watch::Sender::new(Weather::default()),
             refusing: AtomicBool::new(false),
             open: Mutex::default(),
             trap: Mutex::default(),
@@ -95,7 +116,28 @@ impl Proxy {
 
     /// Whether bytes stay where they are, in both directions.
     pub fn stall(&self, stall: bool) {
-        self.shared.stalled.send_replace(stall);
+        self.shared.weather.send_modify(|weather| weather.stalled = stall);
+    }
+
+    /// How long bytes stay here before they go on.
+    pub fn delay(&self, delay: Duration) {
+        self.shared.weather.send_modify(|weather| weather.delay = delay);
+    }
+
+    /// Lets bytes of one direction vanish, while the other one goes on as if nothing were.
+    pub fn swallow(&self, way: Option<Way>) {
+        self.shared.weather.send_modify(|weather| weather.swallowed = way);
+    }
+
+    /// Ends one direction of the connections that are open; the other one goes on.
+    pub fn half_close(&self, way: Way) {
+        self.shared.weather.send_modify(|weather| weather.closed = (weather.closed.0 + 1, Some(way)));
+    }
+
+    /// As if nothing had ever been wrong, for connections to come.
+    pub fn calm(&self) {
+        self.refuse(false);
+        self.shared.weather.send_modify(|weather| *weather = Weather { closed: weather.closed, ..Weather::default() });
     }
 
     /// Cuts the next connection whose client sends `bytes`; [`Proxy::sprung`] tells when.
@@ -135,8 +177,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
         let there = Pump { shared: Arc::clone(&shared), token: token.clone(), swallow: Arc::clone(&swallow) };
         let back = Pump { shared: Arc::clone(&shared), token, swallow };
-        tokio::spawn(there.run(from_client, to_server, true));
-        tokio::spawn(back.run(from_server, to_client, false));
+        tokio::spawn(there.run(from_client, to_server, Way::There));
+        tokio::spawn(back.run(from_server, to_client, Way::Back));
     }
 }
 
@@ -149,29 +191,48 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_client: bool) {
+    async fn run(self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: Way) {
         let _cut_both = self.token.clone().drop_guard();
         tokio::select! {
             () = self.token.cancelled() => {}
             () = self.shared.end.cancelled() => {}
-            _ = self.forward(&mut from, &mut to, is_client) => {}
+            _ = self.forward(&mut from, &mut to, way) => {}
         }
     }
 
-    async fn forward(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, is_client: bool) -> io::Result<()> {
+    async fn forward(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, way: Way) -> io::Result<()> {
         let mut bytes = vec![0; 64 * 1024];
-        let mut stalled = self.shared.stalled.subscribe();
+        let mut weather = self.shared.weather.subscribe();
+        let closed = weather.borrow().closed.0;
+        let is_closed = |weather: &Weather| weather.closed.0 > closed && weather.closed.1 == Some(way);
+        let mut lost = false;
         loop {
-            let read = from.read(&mut bytes).await?;
+            let read = tokio::select! {
+                read = from.read(&mut bytes) => read?,
+                _ = weather.wait_for(is_closed) => break,
+            };
             if read == 0 {
                 return Ok(());
             }
-            let _ = stalled.wait_for(|stalled| !stalled).await;
-            if is_client && self.is_forbidden(&bytes[..read]) {
+            let now = *weather.wait_for(|weather| !weather.stalled).await.map_err(io::Error::other)?;
+            if is_closed(&now) {
+                break;
+            }
+            if way == Way::There && self.is_forbidden(&bytes[..read]) {
                 return Ok(());
             }
-            let cut = if is_client { self.trapped(&bytes[..read]) } else { None };
-            let answered = !is_client && self.swallow.load(Ordering::SeqCst);
+            if now.swallowed == Some(way) {
+                lost = true;
+                continue;
+            }
+            if lost {
+                return Ok(());
+            }
+            if now.delay > Duration::ZERO {
+                tokio::time::sleep(now.delay).await;
+            }
+            let cut = if way == Way::There { self.trapped(&bytes[..read]) } else { None };
+            let answered = way == Way::Back && self.swallow.load(Ordering::SeqCst);
             if cut == Some(Cut::Before) || answered {
                 self.shared.sprung.notify_one();
                 return Ok(());
@@ -181,6 +242,10 @@ impl Pump {
             }
             to.write_all(&bytes[..read]).await?;
         }
+        // The other side sees an end, and may go on talking.
+        to.shutdown().await?;
+        while from.read(&mut bytes).await? > 0 {}
+        Ok(())
     }
 
     fn is_forbidden(&self, bytes: &[u8]) -> bool {

@@ -1,0 +1,341 @@
+//! The fault suite: customers type while connections are cut, stalled, delayed, swallowed and closed half-way, and
+//! nodes and servers are killed; in the end a checker compares what everybody saw with what is stored.
+//!
+//! A schedule of faults follows from a seed, which every failure names. `tests/faults --minutes 30` runs new seeds for
+//! so long; here a few are run, and each way of breaking a promise, of which the checker must find each.
+
+mod checker;
+mod customer;
+mod long;
+mod node;
+mod schedule;
+mod site;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use purser::conversation::{Author, ConversationId, Decision, Event, EventId};
+use purser::fanout::Pace;
+use purser::store::Store;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::Visitor;
+use crate::proxy::Way;
+use checker::{Shown, Violation, check};
+use customer::{Broken, Record, Tab, view};
+use schedule::{Dice, Fault, Link, Topology};
+use site::Site;
+use trace::Trace;
+
+/// How long it may take after the last fault until everybody has everything.
+const SETTLES: Duration = Duration::from_secs(90);
+const VISITORS: usize = 6;
+const TABS: usize = 2;
+
+const SQLITE: Topology = Topology { name: "sqlite", nodes: 1, mariadb: false, redis: false, crash_store: false };
+const MARIADB: Topology = Topology { name: "mariadb", nodes: 1, mariadb: true, redis: false, crash_store: false };
+const TWO_NODES: Topology = Topology { name: "two-nodes", nodes: 2, mariadb: true, redis: true, crash_store: false };
+const WITHOUT_REDIS: Topology =
+    Topology { name: "two-nodes-without-redis", nodes: 2, mariadb: true, redis: false, crash_store: false };
+
+/// One run.
+struct Run {
+    topology: Topology,
+    seed: u64,
+    /// How long customers type.
+    length: Duration,
+    faults: Vec<(Duration, Fault)>,
+    pace: Pace,
+    broken: Option<Broken>,
+    /// Somebody else answers every question once more, past purser.
+    answer_again: bool,
+    settles: Duration,
+    /// Whether violations are what is wanted.
+    is_sabotage: bool,
+}
+
+/// What came of it.
+struct Outcome {
+    violations: Vec<Violation>,
+    messages: usize,
+    faults: Vec<Fault>,
+    figures: customer::Figures,
+    /// How long it took after the last fault until everybody had everything; `None` if they never had.
+    settled: Option<Duration>,
+}
+
+impl Run {
+    fn random(topology: Topology, seed: u64, length: Duration) -> Run {
+        let faults = schedule::random(seed, topology, length);
+        let pace = Pace::default();
+        Run {
+            topology,
+            seed,
+            length,
+            faults,
+            pace,
+            broken: None,
+            answer_again: false,
+            settles: SETTLES,
+            is_sabotage: false,
+        }
+    }
+
+    /// A run with these faults, that breaks a promise on purpose; so nobody waits long for it to be kept.
+    fn sabotage(topology: Topology, length: Duration, faults: Vec<(Duration, Fault)>) -> Run {
+        let settles = Duration::from_secs(12);
+        Run { faults, settles, is_sabotage: true, ..Run::random(topology, 1, length) }
+    }
+
+    /// `None` where a server that it needs cannot be started.
+    async fn go(self) -> Option<Outcome> {
+        let trace = Arc::new(Trace::new());
+        let site = Arc::new(Site::start(self.topology, self.pace, trace.clone()).await?);
+        let record = Arc::new(Record::default());
+        let stop = CancellationToken::new();
+        let mut dice = Dice::new(!self.seed);
+        let mut tabs = JoinSet::new();
+        let mut visitors = Vec::new();
+        let mut keyboards: Vec<Vec<mpsc::UnboundedSender<String>>> = Vec::new();
+        for visitor in 0..VISITORS {
+            let who = Visitor::new();
+            keyboards.push(Vec::new());
+            for tab in 0..TABS {
+                let (keyboard, typed) = mpsc::unbounded_channel();
+                keyboards[visitor].push(keyboard);
+                let (who, doors) = (who.clone(), site.doors());
+                let (view, record, trace) = (view(&record, visitor, tab), record.clone(), trace.clone());
+                let (dice, broken) = (Dice::new(dice.next()), self.broken);
+                let tab = Tab { visitor, tab, view, who, doors, typed, record, trace, dice, broken };
+                tabs.spawn(tab.live(stop.clone()));
+            }
+            visitors.push(who);
+        }
+
+        let mut breaking = JoinSet::new();
+        let start = Instant::now();
+        for (at, fault) in self.faults.clone() {
+            let site = site.clone();
+            breaking.spawn(async move {
+                tokio::time::sleep_until(start + at).await;
+                site.suffer(fault).await;
+            });
+        }
+        let mut messages = 0;
+        while start.elapsed() < self.length {
+            let visitor = dice.below(VISITORS as u64) as usize;
+            let tab = dice.below(TABS as u64) as usize;
+            // Some answers are slow enough for a node to die over them.
+            let slow = if dice.below(8) == 0 { format!("slow {} ", 100 + dice.below(2_500)) } else { String::new() };
+            let text = format!("{slow}message {messages} of visitor {visitor}");
+            record.seen().typed.push((visitor, text.clone()));
+            trace.note(format!("visitor {visitor} tab {tab} types {text:?}"));
+            keyboards[visitor][tab].send(text).expect("the tab lives");
+            messages += 1;
+            sleep(dice.millis(5, 60)).await;
+        }
+        breaking.join_all().await;
+        site.mend().await;
+        if self.answer_again {
+            answer_again(&site.database, &visitors[0]).await;
+        }
+
+        let mended = Instant::now();
+        let settled = timeout(self.settles, settle(&site.database, &visitors, &record)).await;
+        let settled = settled.is_ok().then(|| mended.elapsed());
+        trace.note(if settled.is_some() { "everybody has everything" } else { "somebody never had everything" });
+        stop.cancel();
+        tabs.join_all().await;
+        let mut seen = record.seen().clone();
+        seen.stored = stored(&site.database, &visitors).await.expect("the store is back");
+        let mut violations = check(&seen);
+        violations.sort_by_key(|violation| format!("{violation:?}"));
+        if !violations.is_empty() && !self.is_sabotage {
+            violations.iter().for_each(|violation| trace.note(format!("VIOLATION {violation}")));
+            let kept = trace.keep(&format!("{}-{}", self.topology.name, self.seed), &site.logs());
+            eprintln!("{} seed {}: the trace is in {}", self.topology.name, self.seed, kept.display());
+        }
+        let faults: Vec<Fault> = self.faults.into_iter().map(|(_, fault)| fault).collect();
+        eprintln!(
+            "{} seed {}: {messages} messages, {} faults, typed and broken for {:.1?}, settled in {settled:.1?}",
+            self.topology.name,
+            self.seed,
+            faults.len(),
+            mended - start,
+        );
+        let figures = *record.figures.lock().expect("no panic");
+        Some(Outcome { violations, messages, faults, figures, settled })
+    }
+}
+
+/// Waits until everything typed is stored and answered, and every tab shows it all.
+async fn settle(database: &str, visitors: &[Visitor], record: &Record) {
+    loop {
+        sleep(Duration::from_millis(200)).await;
+        let seen = record.seen().clone();
+        let Some(stored) = stored(database, visitors).await else { continue };
+        let log = |visitor: &usize| stored.get(visitor).map_or(&[][..], Vec::as_slice);
+        let all_stored = seen.typed.iter().all(|(visitor, text)| {
+            let question = log(visitor).iter().find(|event| event.author == "visitor" && event.text == *text);
+            question.is_some_and(|question| log(visitor).iter().any(|event| event.question == Some(question.seq)))
+        });
+        let all_acked = seen.acked.len() >= seen.typed.len();
+        let all_shown = seen.views.iter().all(|view| view.shown.len() >= log(&view.visitor).len());
+        if all_stored && all_acked && all_shown {
+            return;
+        }
+    }
+}
+
+/// The logs of all visitors; `None` while the store is away.
+async fn stored(database: &str, visitors: &[Visitor]) -> Option<BTreeMap<usize, Vec<Shown>>> {
+    let store = Store::open_to_read(&database.parse().expect("an address")).await.ok()?;
+    let mut logs = BTreeMap::new();
+    for (number, visitor) in visitors.iter().enumerate() {
+        let events = store.events_after(ConversationId(visitor.conversation), 0, 100_000).await.ok()?;
+        logs.insert(number, events.iter().map(|event| shown(event)).collect());
+    }
+    Some(logs)
+}
+
+fn shown(event: &Event) -> Shown {
+    Shown {
+        seq: event.seq.into(),
+        id: event.id.to_string(),
+        author: event.author.as_str().to_owned(),
+        text: event.body.clone(),
+        question: event.meta.question.map(Into::into),
+    }
+}
+
+/// Appends a second answer to the first question, as a purser without its unique keys might.
+async fn answer_again(database: &str, visitor: &Visitor) {
+    let store = Store::open(&database.parse().expect("an address"), |_| ()).await.expect("a store");
+    let id = ConversationId(visitor.conversation);
+    loop {
+        let head = store.conversation(id).await.expect("a read").expect("a conversation");
+        let events = store.events_after(id, 0, 1_000).await.expect("a log");
+        let answer = events.iter().find(|event| event.author == Author::Bot).expect("an answer");
+        let mut again = Event { id: EventId::new(), client_id: None, ..(**answer).clone() };
+        again.seq = head.last_seq + 1;
+        let mut next = head.clone();
+        next.last_seq = again.seq;
+        let decision = Decision { expected_seq: head.last_seq, events: vec![again.into()], next };
+        if store.append(decision).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// A few seeds of each.
+const SEEDS: [u64; 2] = [1, 2];
+const SHORT: Duration = Duration::from_secs(6);
+
+async fn keeps_every_promise(topology: Topology) {
+    for seed in SEEDS {
+        let Some(outcome) = Run::random(topology, seed, SHORT).go().await else { return };
+        assert_eq!(outcome.violations, [], "{} seed {seed}", topology.name);
+        assert!(outcome.settled.is_some(), "{} seed {seed}: it took longer than {SETTLES:?}", topology.name);
+        assert!(outcome.messages > 50 && outcome.figures.resent > 0, "too little has happened");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_on_sqlite() {
+    keeps_every_promise(SQLITE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_on_mariadb() {
+    keeps_every_promise(MARIADB).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_with_redis() {
+    keeps_every_promise(TWO_NODES).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_without_redis() {
+    keeps_every_promise(WITHOUT_REDIS).await;
+}
+
+// Each way of breaking a promise, which the checker must find.
+
+const NEVER: Duration = Duration::from_secs(3_600);
+
+fn at(millis: u64, fault: Fault) -> (Duration, Fault) {
+    (Duration::from_millis(millis), fault)
+}
+
+/// The violations of a run that breaks a promise on purpose.
+async fn violations(run: Run) -> Option<Vec<Violation>> {
+    run.go().await.map(|outcome| outcome.violations)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledging_before_the_commit_is_found() {
+    let stalled = at(500, Fault::Stall(Link::Store(0), Duration::from_millis(1_500)));
+    let killed = at(1_500, Fault::Kill(0, Duration::ZERO));
+    let run = Run::sabotage(MARIADB, Duration::from_secs(2), vec![stalled, killed]);
+    let Some(found) = violations(Run { broken: Some(Broken::AcknowledgedTooEarly), ..run }).await else { return };
+    assert!(found.iter().any(|violation| matches!(violation, Violation::AcknowledgedMissing { .. })), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn storing_twice_what_is_sent_twice_is_found() {
+    // Acknowledgements get lost.
+    let lost = |after| at(after, Fault::Swallow(Link::Front(0), Way::Back, Duration::from_millis(300)));
+    let run = Run::sabotage(SQLITE, Duration::from_secs(2), vec![lost(300), lost(900), lost(1_500)]);
+    let Some(found) = violations(Run { broken: Some(Broken::NotRecognised), ..run }).await else { return };
+    assert!(found.iter().any(|violation| matches!(violation, Violation::StoredTwice { .. })), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_out_of_order_is_found() {
+    let cut = |after| at(after, Fault::Refuse(Link::Front(0), Duration::from_millis(after)));
+    let run = Run::sabotage(SQLITE, Duration::from_secs(2), vec![cut(300), cut(700), cut(1_500)]);
+    let Some(found) = violations(Run { broken: Some(Broken::OutOfOrder), ..run }).await else { return };
+    assert!(found.iter().any(|violation| matches!(violation, Violation::OutOfOrder { .. })), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_answer_is_found() {
+    let run = Run::sabotage(MARIADB, Duration::from_secs(1), Vec::new());
+    let Some(found) = violations(Run { answer_again: true, ..run }).await else { return };
+    assert!(found.iter().any(|violation| matches!(violation, Violation::AnsweredTwice { .. })), "{found:?}");
+}
+
+/// While one node has no Redis, what it commits does not reach the other: later events come without these before them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_that_is_not_filled_is_found() {
+    let alone = at(700, Fault::Refuse(Link::Redis(0), Duration::from_millis(800)));
+    let run = Run::sabotage(TWO_NODES, Duration::from_secs(3), vec![alone]);
+    let pace = Pace { gap: NEVER, ..Pace::default() };
+    let Some(found) = violations(Run { pace, ..run }).await else { return };
+    assert!(found.iter().any(|violation| matches!(violation, Violation::NotShown { .. })), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_tail_that_is_not_healed_is_found() {
+    // Until the end, so that nothing comes after it.
+    let alone = at(700, Fault::Refuse(Link::Redis(0), Duration::from_millis(2_500)));
+    let run = Run::sabotage(TWO_NODES, Duration::from_secs(3), vec![alone]);
+    let pace = Pace { round: NEVER, ..Pace::default() };
+    let Some(found) = violations(Run { pace, ..run }).await else { return };
+    assert!(found.iter().any(|violation| matches!(violation, Violation::NotShown { .. })), "{found:?}");
+}
+
+/// The same without the sabotage, or the last ones would prove nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gaps_and_tails_are_healed_otherwise() {
+    let alone = at(700, Fault::Refuse(Link::Redis(0), Duration::from_millis(2_500)));
+    let run = Run::sabotage(TWO_NODES, Duration::from_secs(3), vec![alone]);
+    let Some(found) = violations(Run { settles: SETTLES, is_sabotage: false, ..run }).await else { return };
+    assert_eq!(found, []);
+}
