@@ -1,5 +1,6 @@
 //! Builds the parts from the configuration and runs them: the one place where they meet.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -18,9 +19,12 @@ use crate::fanout::{Fanout, Pace};
 use crate::limits::{Bounds, Limits};
 use crate::responders::Responder;
 use crate::responders::pipeline::Pipeline;
-use crate::sources::{LookUp, NoSources};
+use crate::sources::{LookUp, Sources};
 use crate::store::Store;
 use crate::web::{self, Door, Proxies, Returns, Turnstile};
+
+/// How often the configuration's file is looked at for other sources.
+const LOOK_AT_SOURCES: Duration = Duration::from_secs(1);
 
 /// A running purser: everything but the listener.
 pub struct App {
@@ -30,6 +34,7 @@ pub struct App {
     content: Arc<Content>,
     desk: Arc<Desk>,
     limits: Option<Arc<Limits>>,
+    sources: Arc<Sources>,
     /// Ends the background tasks.
     stop: CancellationToken,
     background: TaskTracker,
@@ -63,13 +68,15 @@ impl App {
             tracing::warn!("Redis connects several nodes, and only one can use an SQLite file: see `database`");
         }
 
+        let sources = Arc::new(sources(&config));
+        let asked: Arc<dyn LookUp> = sources.clone();
         // The content comes before the desk that it is for, and goes on changing after.
         let late_desk: Arc<std::sync::OnceLock<Arc<Desk>>> = Arc::default();
         let on_swap = {
-            let (config, desk, first) = (config.clone(), late_desk.clone(), first.clone());
+            let (config, desk, first, sources) = (config.clone(), late_desk.clone(), first.clone(), asked.clone());
             move |snapshot: Arc<Snapshot>| {
                 if let Some(desk) = desk.get() {
-                    desk.set_pipeline(pipeline_with(&config, &snapshot, &first));
+                    desk.set_pipeline(snapshot.pipeline(&folders(&config), &sources, &first));
                 }
             }
         };
@@ -80,7 +87,7 @@ impl App {
                 return Err(error.into());
             }
         };
-        let pipeline = pipeline_with(&config, &content.in_force(), &first);
+        let pipeline = content.in_force().pipeline(&folders(&config), &asked, &first);
         let limit = Duration::from_secs(config.limits.answer_seconds.into());
         let desk = Arc::new(Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit));
         let _ = late_desk.set(desk.clone());
@@ -97,10 +104,11 @@ impl App {
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
+        background.spawn(follow_sources(config.clone(), sources.clone(), stop.clone()));
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
         background.spawn(fanout.clone().run(store.clone(), revision, limits.clone(), stop.clone()));
-        Ok(App { config, store, fanout, content, desk, limits, stop, background })
+        Ok(App { config, store, fanout, content, desk, limits, sources, stop, background })
     }
 
     /// Where messages go.
@@ -187,6 +195,7 @@ impl App {
                 "some answers were not ready in {at_most:?}; their questions are answered after the next start"
             );
         }
+        self.sources.close().await;
         self.store.close().await;
     }
 }
@@ -204,10 +213,33 @@ pub fn folders(config: &Config) -> Folders {
 
 /// The pipeline over this content.
 pub fn pipeline(config: &Config, snapshot: &Snapshot) -> Pipeline {
-    pipeline_with(config, snapshot, &[])
+    let sources: Arc<dyn LookUp> = Arc::new(sources(config));
+    snapshot.pipeline(&folders(config), &sources, &[])
 }
 
-fn pipeline_with(config: &Config, snapshot: &Snapshot, first: &[Arc<dyn Responder>]) -> Pipeline {
-    let sources: Arc<dyn LookUp> = Arc::new(NoSources);
-    snapshot.pipeline(&folders(config), &sources, first)
+fn sources(config: &Config) -> Sources {
+    Sources::new(&config.sources, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX))
+}
+
+/// Puts the sources of the configuration's file in force whenever they change, until `stop`. A mistake leaves the
+/// sources as they are.
+async fn follow_sources(config: Config, sources: Arc<Sources>, stop: CancellationToken) {
+    let env: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mut seen = Ok(config.sources.clone());
+    while stop.run_until_cancelled(tokio::time::sleep(LOOK_AT_SOURCES)).await.is_some() {
+        let now = config.reread_sources(&env);
+        if now == seen {
+            continue;
+        }
+        match &now {
+            Ok(specs) => {
+                sources.set(specs);
+                tracing::info!(sources = %sources.names().join(", "), "the sources of the configuration are live");
+            }
+            Err(error) => tracing::error!("the sources stay as they are:\n{error}"),
+        }
+        seen = now;
+    }
 }

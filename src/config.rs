@@ -5,10 +5,12 @@
 //! themselves in `Debug` and in errors.
 
 mod raw;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod values;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -19,6 +21,7 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
 use raw::{Entries, Raw};
+pub use sources::Sources;
 pub use values::language;
 use values::{Value, folder, listen, log, network, number, off, origin, pipeline, proxy_header, token};
 
@@ -31,7 +34,7 @@ use crate::yaml;
 pub const FILE: &str = "purser.yaml";
 
 /// The names of all keys.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: &[&str] = &[
     "listen",
     "database",
     "redis",
@@ -58,6 +61,7 @@ pub const KEYS: [&str; 26] = [
     "limits.connections_per_minute",
     "limits.connections_open",
     "limits.conversations_per_hour",
+    "limits.lookups",
 ];
 
 /// What a pipeline can be made of, besides the names of single plugins.
@@ -67,6 +71,8 @@ pub const RESPONDERS: [&str; 3] = ["faq", "plugins", "person"];
 const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];
 /// The key that has keys of its own.
 const LIMITS: &str = "limits";
+/// The key whose value is the sources; it is only in the file.
+const SOURCES: &str = "sources";
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -103,6 +109,10 @@ pub struct Config {
     pub log: String,
     /// Bounds.
     pub limits: Limits,
+    /// What plugins may look things up in, by name.
+    pub sources: Sources,
+    /// The file that all of this was read from, if there was one.
+    pub file: Option<PathBuf>,
 }
 
 /// The bounds that keep one part from taking all of a resource.
@@ -130,6 +140,8 @@ pub struct Limits {
     pub connections_open: u32,
     /// New conversations from an address in an hour.
     pub conversations_per_hour: u32,
+    /// Look-ups of plugins that are under way at once.
+    pub lookups: u32,
     /// Whether the last four are left out: for measuring, and only on this machine.
     pub off: bool,
 }
@@ -171,6 +183,8 @@ impl Default for Config {
             admin_token: None,
             log: "info".to_owned(),
             limits: Limits::default(),
+            sources: Sources::new(),
+            file: None,
         }
     }
 }
@@ -189,6 +203,7 @@ impl Default for Limits {
             connections_per_minute: 300,
             connections_open: 300,
             conversations_per_hour: 120,
+            lookups: 200,
             off: false,
         }
     }
@@ -250,8 +265,12 @@ impl Config {
         let mut config = Config::default();
         let mut problems = Vec::new();
         let path = file.unwrap_or(Path::new(FILE));
+        let env: BTreeMap<String, String> = env.into_iter().collect();
         match fs::read(path) {
-            Ok(bytes) => config.take_file(&path.display().to_string(), bytes, &mut problems),
+            Ok(bytes) => {
+                config.take_file(&path.display().to_string(), bytes, &env, &mut problems);
+                config.file = Some(path.to_owned());
+            }
             Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => problems.push(format!("cannot read {}: {error}", path.display())),
         }
@@ -277,13 +296,31 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
-    fn take_file(&mut self, name: &str, bytes: Vec<u8>, problems: &mut Vec<String>) {
+    /// Reads the sources of the file anew, which may change while purser runs.
+    pub fn reread_sources(&self, env: &BTreeMap<String, String>) -> Result<Sources, ConfigError> {
+        let Some(file) = &self.file else { return Ok(self.sources.clone()) };
+        let name = file.display().to_string();
+        let text =
+            fs::read_to_string(file).map_err(|error| ConfigError(vec![format!("cannot read {name}: {error}")]))?;
+        let mut problems = Vec::new();
+        let sources = sources::read(&name, &text, &|variable| env.get(variable).cloned(), &mut problems);
+        if problems.is_empty() { Ok(sources) } else { Err(ConfigError(problems)) }
+    }
+
+    fn take_file(&mut self, name: &str, bytes: Vec<u8>, env: &BTreeMap<String, String>, problems: &mut Vec<String>) {
         let Ok(text) = String::from_utf8(bytes) else {
             return problems.push(format!("{name}: the file is not UTF-8; save it as UTF-8"));
         };
         match yaml::read::<Raw>(name, &text) {
             Ok(Raw::Null) => {}
-            Ok(Raw::Map(entries)) => self.take_map(name, &text, "", entries, problems),
+            Ok(Raw::Map(mut entries)) => {
+                let before = entries.len();
+                entries.retain(|(key, _)| key.value != SOURCES);
+                if entries.len() < before {
+                    self.sources = sources::read(name, &text, &|variable| env.get(variable).cloned(), problems);
+                }
+                self.take_map(name, &text, "", entries, problems);
+            }
             Ok(_) => problems.push(format!("{name}: keys and values are expected, such as `listen: 127.0.0.1:8080`")),
             Err(finding) => problems.push(without_secrets(*finding, &text).to_string()),
         }
@@ -356,6 +393,7 @@ impl Config {
             "limits.conversations_per_hour" => {
                 self.limits.conversations_per_hour = number(value.one()?, 1..=1_000_000)?
             }
+            "limits.lookups" => self.limits.lookups = number(value.one()?, 1..=100_000)?,
             LIMITS => self.limits.off = off(value.one()?)?,
             _ => return Err("there is no such key".to_owned()),
         }
@@ -393,7 +431,7 @@ pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String>
 }
 
 fn key_of(variable_name: &str) -> Option<&'static str> {
-    KEYS.into_iter().find(|key| variable_name == variable(key))
+    KEYS.iter().copied().find(|key| variable_name == variable(key))
 }
 
 /// What to write instead of an unknown key at this level.

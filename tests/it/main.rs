@@ -23,5 +23,6 @@ mod proxy;
 mod servers;
 mod shipping;
 mod shutdown;
+mod sources;
 mod store_contract;
 mod watch;

@@ -1,0 +1,178 @@
+//! Look-ups by HTTP GET.
+
+use std::error::Error;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::address::{Allowed, Resolver};
+use super::spec::{Http, Read};
+use super::{Failed, Trouble};
+
+/// Connections that are kept open for the next look-up.
+const IDLE: usize = 16;
+const IDLE_FOR: Duration = Duration::from_secs(30);
+/// A redirect may follow a redirect so often.
+const REDIRECTS: usize = 3;
+
+/// TLS for all sources.
+static PROVIDER: LazyLock<()> = LazyLock::new(|| {
+    // Whoever was first in this process has installed one that is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+});
+
+/// A source that is asked by GET.
+pub(super) struct HttpSource {
+    spec: Http,
+    client: Client,
+}
+
+impl HttpSource {
+    /// A source; an error if the client cannot be made.
+    pub fn new(spec: Http) -> Result<HttpSource, String> {
+        let client = client(&spec.headers, &spec.allowed)?;
+        Ok(HttpSource { spec, client })
+    }
+
+    pub fn params(&self) -> Vec<&str> {
+        self.spec.url.params().collect()
+    }
+
+    /// Asks. `Null` for what is not there (404 and 410), or if there is no content.
+    pub async fn look_up(&self, params: &Map<String, Value>) -> Result<Value, Failed> {
+        let url =
+            self.spec.url.fill(params).ok_or_else(|| Failed::new(Trouble::Refused, "a parameter does not fit"))?;
+        let response = self.client.get(url).send().await.map_err(failed)?;
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NO_CONTENT => return Ok(Value::Null),
+            status if status.is_success() => {}
+            status => return Err(refused(status)),
+        }
+        let body = body(response, self.spec.bytes).await?;
+        let unreadable = |what: &str| Failed::new(Trouble::Unreadable, what);
+        match &self.spec.read {
+            Read::Text => String::from_utf8(body).map(Value::String).map_err(|_| unreadable("the answer is not UTF-8")),
+            Read::Json(fields) => {
+                let value: Value = serde_json::from_slice(&body).map_err(|_| unreadable("the answer is not JSON"))?;
+                Ok(projected(value, fields))
+            }
+        }
+    }
+}
+
+/// A client for one source.
+pub(super) fn client(headers: &[(String, String)], allowed: &Allowed) -> Result<Client, String> {
+    LazyLock::force(&PROVIDER);
+    let mut all = HeaderMap::new();
+    all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header has no name".to_owned())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} has no value"))?;
+        value.set_sensitive(true);
+        all.insert(name, value);
+    }
+    Client::builder()
+        .user_agent(concat!("purser/", env!("CARGO_PKG_VERSION")))
+        .default_headers(all)
+        // A proxy of the environment would get what is meant for the source.
+        .no_proxy()
+        .redirect(same_host())
+        .referer(false)
+        .dns_resolver(Arc::new(Resolver(allowed.clone())))
+        .pool_max_idle_per_host(IDLE)
+        .pool_idle_timeout(IDLE_FOR)
+        .http1_only()
+        .build()
+        .map_err(|error| format!("no client can be made: {error}"))
+}
+
+/// A redirect may lead to the same host only: it gets the headers, and its address was not checked.
+fn same_host() -> Policy {
+    Policy::custom(|attempt| {
+        let first = attempt.previous().first();
+        let same = first.is_some_and(|first| {
+            let to = attempt.url();
+            let upgraded = first.scheme() == to.scheme() || (first.scheme() == "http" && to.scheme() == "https");
+            let ports = first.port_or_known_default() == to.port_or_known_default() || first.scheme() != to.scheme();
+            first.host_str() == to.host_str() && upgraded && ports
+        });
+        match same {
+            true if attempt.previous().len() <= REDIRECTS => attempt.follow(),
+            true => attempt.error("it redirects too often"),
+            false => attempt.error("it redirects to another host"),
+        }
+    })
+}
+
+/// The body, unless it is larger than `most` bytes.
+pub(super) async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, Failed> {
+    let too_large = || Failed::new(Trouble::TooLarge, format!("the answer has more than {most} bytes"));
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > most {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Why a source does not answer with a success.
+pub(super) fn refused(status: StatusCode) -> Failed {
+    let trouble = match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Trouble::Unavailable,
+        status if status.is_client_error() => Trouble::Refused,
+        _ => Trouble::Unavailable,
+    };
+    Failed::new(trouble, format!("it answers {}", status.as_u16()))
+}
+
+/// What went wrong on the way, without the address, which holds parameters.
+pub(super) fn failed(error: reqwest::Error) -> Failed {
+    let error = error.without_url();
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        told = format!("{told}: {inner}");
+        source = inner.source();
+    }
+    Failed::new(Trouble::Unavailable, told)
+}
+
+/// Of a value the wanted fields; what is not there is `null`. Without any, all of it.
+fn projected(value: Value, fields: &[(String, Vec<String>)]) -> Value {
+    if fields.is_empty() {
+        return value;
+    }
+    let found = |path: &[String]| {
+        path.iter().try_fold(&value, |value, step| match value {
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+            other => other.get(step),
+        })
+    };
+    fields.iter().map(|(name, path)| (name.clone(), found(path).cloned().unwrap_or_default())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_wanted_fields_are_taken() {
+        let value = json!({ "a": { "b": [{ "c": 1 }, { "c": 2 }] }, "secret": 5 });
+        let fields = [("last", "a.b.1.c"), ("all", "a.b"), ("none", "a.x.y")]
+            .map(|(name, path)| (name.to_owned(), path.split('.').map(str::to_owned).collect()));
+        let taken = projected(value.clone(), &fields);
+        assert_eq!(taken, json!({ "last": 2, "all": [{ "c": 1 }, { "c": 2 }], "none": null }));
+        assert_eq!(projected(value.clone(), &[]), value);
+    }
+}
