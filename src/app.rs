@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Content, Folders, Snapshot};
+use crate::demo::{self, Demo};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
 use crate::limits::{Bounds, Limits};
@@ -35,6 +36,7 @@ pub struct App {
     desk: Arc<Desk>,
     limits: Option<Arc<Limits>>,
     sources: Arc<Sources>,
+    demo: Option<Demo>,
     /// Ends the background tasks.
     stop: CancellationToken,
     background: TaskTracker,
@@ -68,7 +70,14 @@ impl App {
             tracing::warn!("Redis connects several nodes, and only one can use an SQLite file: see `database`");
         }
 
-        let sources = Arc::new(sources(&config));
+        let demo = match demo(&config, Some(&store)).await {
+            Ok(demo) => demo,
+            Err(error) => {
+                store.close().await;
+                return Err(error);
+            }
+        };
+        let sources = Arc::new(sources(&config, demo.as_ref()));
         let asked: Arc<dyn LookUp> = sources.clone();
         // The content comes before the desk that it is for, and goes on changing after.
         let late_desk: Arc<std::sync::OnceLock<Arc<Desk>>> = Arc::default();
@@ -108,7 +117,7 @@ impl App {
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
         background.spawn(fanout.clone().run(store.clone(), revision, limits.clone(), stop.clone()));
-        Ok(App { config, store, fanout, content, desk, limits, sources, stop, background })
+        Ok(App { config, store, fanout, content, desk, limits, sources, demo, stop, background })
     }
 
     /// Where messages go.
@@ -137,6 +146,9 @@ impl App {
         let faq = &snapshot.faq;
         let mut lines = vec![format!("store    {}", self.store.describe())];
         lines.extend(self.fanout.redis().map(|redis| format!("nodes    connected by {redis}")));
+        if let Some(demo) = &self.demo {
+            lines.push(format!("demo     parcels to track, {}: {}", demo.place, self.numbers().join(", ")));
+        }
         lines.push(format!(
             "content  {}: {} entries, {} phrases in {}",
             snapshot.revision,
@@ -145,6 +157,12 @@ impl App {
             faq.languages().join(", ")
         ));
         lines
+    }
+
+    /// The numbers of the demo's parcels, if they can be tracked.
+    fn numbers(&self) -> Vec<String> {
+        let samples = self.demo.iter().flat_map(|_| demo::samples());
+        samples.map(|sample| sample.number).collect()
     }
 
     /// Serves on this listener until `stop` is ready, then ends what is under way and returns.
@@ -165,6 +183,7 @@ impl App {
             watchers: self.config.watchers.clone(),
             counts: web::Counts::default(),
             templates: self.config.templates.clone(),
+            samples: self.numbers(),
             proxies: Proxies::new(self.config.proxies.clone(), self.config.proxy_header),
             limits: self.limits.clone(),
             max_sockets: usize::try_from(limits.sockets).context("limits.sockets")?,
@@ -211,14 +230,33 @@ pub fn folders(config: &Config) -> Folders {
     }
 }
 
+/// The demo's parcels, as long as nobody has configured sources: those that somebody has put into the store's
+/// database, or for a trial of their own, which leaves the database alone.
+pub async fn demo(config: &Config, store: Option<&Store>) -> anyhow::Result<Option<Demo>> {
+    if !config.sources.is_empty() {
+        return Ok(None);
+    }
+    if let Some(store) = store
+        && config.database.exposed().is_some()
+        && store.has_demo().await?
+    {
+        return Demo::in_database(&config.database).map(Some);
+    }
+    match config.is_trial() {
+        true => Demo::in_memory(Clock::System.now()).await.map(Some),
+        false => Ok(None),
+    }
+}
+
 /// The pipeline over this content.
-pub fn pipeline(config: &Config, snapshot: &Snapshot) -> Pipeline {
-    let sources: Arc<dyn LookUp> = Arc::new(sources(config));
+pub fn pipeline(config: &Config, snapshot: &Snapshot, demo: Option<&Demo>) -> Pipeline {
+    let sources: Arc<dyn LookUp> = Arc::new(sources(config, demo));
     snapshot.pipeline(&folders(config), &sources, &[])
 }
 
-fn sources(config: &Config) -> Sources {
-    Sources::new(&config.sources, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX))
+fn sources(config: &Config, demo: Option<&Demo>) -> Sources {
+    let specs = demo.map_or(&config.sources, |demo| &demo.sources);
+    Sources::new(specs, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX))
 }
 
 /// Puts the sources of the configuration's file in force whenever they change, until `stop`. A mistake leaves the

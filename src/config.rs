@@ -296,6 +296,14 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
+    /// Whether somebody only tries purser: nothing is configured, and what is kept is where it is by default or
+    /// nowhere.
+    pub fn is_trial(&self) -> bool {
+        let database = self.database.to_string();
+        let kept = [Config::default().database.to_string(), "sqlite::memory:".to_owned()].contains(&database);
+        self.file.is_none() && self.sources.is_empty() && kept
+    }
+
     /// Reads the sources of the file anew, which may change while purser runs.
     pub fn reread_sources(&self, env: &BTreeMap<String, String>) -> Result<Sources, ConfigError> {
         let Some(file) = &self.file else { return Ok(self.sources.clone()) };

@@ -42,6 +42,7 @@ pub mod clock;
 pub mod config;
 pub mod content;
 pub mod conversation;
+pub mod demo;
 pub mod desk;
 pub mod fanout;
 pub mod finding;

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
@@ -37,7 +38,7 @@ struct Line<'a> {
     entry: Option<&'a str>,
     suggestions: Vec<&'a str>,
     score: Option<f32>,
-    lookups: u32,
+    lookups: usize,
     numbers: Vec<Number>,
     micros: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,8 +63,11 @@ fn numbers(text: &str) -> Vec<Number> {
 /// Answers all lines of standard input. Output is gathered unless somebody sits before it.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let snapshot = load_content(config)?;
-    let pipeline = crate::app::pipeline(config, &snapshot);
     let runtime = small_runtime()?;
+    let demo = runtime.block_on(crate::app::demo(config, None))?;
+    // Sources connect from within it.
+    let _within = runtime.enter();
+    let pipeline = crate::app::pipeline(config, &snapshot, demo.as_ref());
     let mut input = io::stdin().lock();
     let interactive = input.is_terminal();
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
@@ -73,7 +77,8 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
         let text = text.trim_end_matches(['\n', '\r']);
         // As JSON, each line of the input has its line in the output.
         if options.json || !text.trim().is_empty() {
-            let turn = turn(text, None, &[options.lang.as_deref(), Some(&config.language)]);
+            let mut turn = turn(text, None, &[options.lang.as_deref(), Some(&config.language)]);
+            turn.notes = Some(Arc::default());
             let answered = runtime.block_on(pipeline.answer(&turn));
             if options.json {
                 write_json(&mut out, &pipeline, &turn, &answered, options.why)?;
@@ -107,7 +112,7 @@ fn write_json(
         entry: message.provenance.entry.as_deref(),
         suggestions: answered.suggested().collect(),
         score: answered.score,
-        lookups: 0,
+        lookups: turn.notes.as_ref().map_or(0, |notes| notes.lookups().len()),
         numbers: numbers(&turn.text),
         micros: message.provenance.micros,
         trace: why.then(|| trace(&answered.trace)),

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod chat;
 pub mod check;
 pub mod content;
+pub mod demo;
 pub mod init;
 pub mod replay;
 pub mod serve;
@@ -136,6 +137,13 @@ enum Command {
         purser content show a1b2c3 faq/en/shipping.yaml\n  \
         purser content rollback a1b2c3")]
     Content(content::Options),
+    /// Put the demo's parcels into a database, to track them
+    #[command(after_help = "Examples:\n  \
+        purser demo\n  \
+        purser demo --database mysql://purser:secret@127.0.0.1/purser\n\n\
+        Without any configuration purser has these parcels anyway, in memory. This makes the tables demo_shipments and\n\
+        demo_events anew; they are asked as long as purser.yaml has no sources. Their days count from today.")]
+    Demo(demo::Options),
     /// Write a starter set for a new site
     #[command(after_help = "Examples:\n  \
         purser init my-site && cd my-site && purser\n\n\
@@ -172,6 +180,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ask(options) => ask::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
         Command::Init(options) => {
             common.refuse();
             init::run(&options)

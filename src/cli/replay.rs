@@ -35,7 +35,7 @@ pub struct Tally {
 /// Ends with 1 if an answer is not as it must be, and with 2 if a file is no recording.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let snapshot = load_content(config)?;
-    let pipeline = crate::app::pipeline(config, &snapshot);
+    let pipeline = crate::app::pipeline(config, &snapshot, None);
     let mut out = BufWriter::new(io::stdout().lock());
     let tally = small_runtime()?.block_on(replay(&options.files, &pipeline, &config.language, &mut out))?;
     out.flush()?;

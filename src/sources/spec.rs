@@ -77,7 +77,8 @@ pub(super) enum Read {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
-    database: Option<String>,
+    /// Where the database is; `${NAME}` stands for a variable.
+    pub database: Option<String>,
     query: Option<String>,
     rows: Option<u32>,
     first: Option<bool>,

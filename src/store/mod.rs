@@ -17,6 +17,7 @@
 mod batch;
 mod content;
 mod counts;
+mod demo;
 mod error;
 mod events;
 mod judge;
@@ -36,6 +37,7 @@ use crate::conversation::{Conversation, ConversationId, Decision, Event, Millis,
 
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
+pub use demo::{DemoInMemory, DemoShipment, fill_demo};
 pub use error::{AppendError, OpenError, StoreError};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -273,6 +275,11 @@ impl Store {
     /// The content set of a revision, or of the only revision that starts with `revision`.
     pub async fn content_set(&self, revision: &str) -> Result<Option<ContentSet>, StoreError> {
         self.read(content::set(&self.0.engine, revision)).await
+    }
+
+    /// Whether somebody has put the demo's parcels into this database.
+    pub async fn has_demo(&self) -> Result<bool, StoreError> {
+        self.read(demo::is_there(&self.0.engine)).await
     }
 
     /// The set that went live last.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use sqlx::ConnectOptions;
 use sqlx::mysql::MySqlConnectOptions;
 
 /// Where the store is: `sqlite://FILE` or `mysql://USER:PASSWORD@HOST/DATABASE`. Shown without its password.
@@ -88,6 +89,18 @@ fn maria(rest: &str) -> Result<Target, UrlError> {
         Err(sqlx::Error::Configuration(error)) => Err(UrlError::Unreadable(error.to_string())),
         // Its other errors may quote what they could not read.
         Err(_) => Err(UrlError::Unreadable("not an address".to_owned())),
+    }
+}
+
+impl DatabaseUrl {
+    /// The address with its password, for a look-up in the same database; `None` for one that is gone with the
+    /// store.
+    pub fn exposed(&self) -> Option<String> {
+        match &self.0 {
+            Target::Memory => None,
+            Target::File(file) => Some(format!("sqlite://{}", file.display())),
+            Target::Maria(options) => Some(options.to_url_lossy().to_string()),
+        }
     }
 }
 

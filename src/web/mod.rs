@@ -71,6 +71,8 @@ pub struct Door {
     pub watchers: Vec<IpNet>,
     /// A folder whose templates replace those in the binary.
     pub templates: Option<PathBuf>,
+    /// Numbers of parcels that can be tracked, for the demo page.
+    pub samples: Vec<String>,
     /// The proxies whose word counts about where a customer is.
     pub proxies: Proxies,
     /// How much a visitor and an address may do; `None`: as much as they can.

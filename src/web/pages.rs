@@ -65,7 +65,7 @@ fn show(req: &Request, depot: &Depot, res: &mut Response, name: &'static str) ->
     let header = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let german = accepted_languages(header.unwrap_or_default()).first().is_some_and(|tag| tag.starts_with("de"));
     let language = if german { "de" } else { "en" };
-    let html = render(&door, name, context! { language })?;
+    let html = render(&door, name, context! { language, samples => door.samples.clone() })?;
     res.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Language"));
     res.render(Text::Html(html));
     Ok(())

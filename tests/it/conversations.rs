@@ -12,7 +12,7 @@ use purser::responders::pipeline::Pipeline;
 fn shipped() -> Pipeline {
     let config = Config::default();
     let loaded = content::load(&app::folders(&config), &content::Good::default());
-    app::pipeline(&config, &loaded.snapshot.expect("the shipped content"))
+    app::pipeline(&config, &loaded.snapshot.expect("the shipped content"), None)
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod content;
 mod conversations;
+mod demo;
 mod fanout;
 mod faults;
 mod frames;

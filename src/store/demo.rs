@@ -1,0 +1,153 @@
+//! The demo's shipments: tables beside the store's own, filled only when somebody asks for them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor};
+
+use super::error::{OpenError, StoreError};
+use super::pool::{Engine, Link, on};
+use super::url::{DatabaseUrl, Target};
+
+/// A parcel that is made up.
+#[derive(Debug, Clone)]
+pub struct DemoShipment {
+    /// Its number: digits and capital letters, nothing between them.
+    pub number: String,
+    /// What is the matter with it, as the tracking plugin understands it.
+    pub status: &'static str,
+    /// The day on which it is to come, such as 2026-05-03.
+    pub expected: Option<String>,
+    /// The day of the last event.
+    pub changed: Option<String>,
+    /// Where it goes: the country, and the postcode in capitals without blanks.
+    pub country: &'static str,
+    /// See `country`.
+    pub postcode: &'static str,
+    /// To whom it goes.
+    pub recipient: &'static str,
+    /// Where that is.
+    pub street: &'static str,
+    /// Who took it in.
+    pub signed_by: Option<&'static str>,
+    /// Where the proof of delivery is shown.
+    pub proof: Option<&'static str>,
+    /// What happened, the first first: day, status, place.
+    pub events: Vec<(String, &'static str, &'static str)>,
+}
+
+const TABLES: [&str; 4] = [
+    "DROP TABLE IF EXISTS demo_shipments",
+    "CREATE TABLE demo_shipments (number VARCHAR(20) NOT NULL PRIMARY KEY, status VARCHAR(20) NOT NULL, \
+     expected VARCHAR(10), changed VARCHAR(10), country CHAR(2) NOT NULL, postcode VARCHAR(10) NOT NULL, \
+     recipient VARCHAR(80) NOT NULL, street VARCHAR(80) NOT NULL, signed_by VARCHAR(80), proof VARCHAR(200))",
+    "DROP TABLE IF EXISTS demo_events",
+    "CREATE TABLE demo_events (number VARCHAR(20) NOT NULL, seq INTEGER NOT NULL, day VARCHAR(10) NOT NULL, \
+     status VARCHAR(20) NOT NULL, place VARCHAR(80) NOT NULL, PRIMARY KEY (number, seq))",
+];
+
+/// Whether this database has the demo's tables.
+pub(super) async fn is_there(engine: &Engine) -> Result<bool, StoreError> {
+    let found = match engine {
+        Engine::Lite(side) => {
+            let query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'demo_shipments'";
+            sqlx::query(query).fetch_optional(&side.readers).await?.is_some()
+        }
+        Engine::Maria(side) => {
+            let query = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND \
+                         table_name = 'demo_shipments'";
+            sqlx::query(query).fetch_optional(&side.readers).await?.is_some()
+        }
+    };
+    Ok(found)
+}
+
+/// Makes the demo's tables in this database anew and fills them. It may be in use by a running purser.
+pub async fn fill_demo(url: &DatabaseUrl, shipments: &[DemoShipment]) -> Result<(), OpenError> {
+    let mut link = connect(url).await.map_err(failed)?;
+    fill(&mut link, shipments).await.map_err(failed)?;
+    on!(Link, link, connection => connection.close().await.map_err(failed))
+}
+
+/// The demo's tables in memory, for as long as this is kept.
+pub struct DemoInMemory {
+    address: String,
+    /// The database lives as long as a connection to it.
+    _link: Link,
+}
+
+impl DemoInMemory {
+    /// Makes and fills them.
+    pub async fn new(shipments: &[DemoShipment]) -> Result<DemoInMemory, OpenError> {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        // The name under which SQLite's own file system in memory has it, for all connections of this process.
+        let name = format!("/purser-demo-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let options = SqliteConnectOptions::new().filename(&name).vfs("memdb").create_if_missing(true);
+        let connection = options.disable_statement_logging().connect().await.map_err(failed)?;
+        let mut link = Link::Lite(Box::new(connection));
+        fill(&mut link, shipments).await.map_err(failed)?;
+        Ok(DemoInMemory { address: format!("sqlite://{name}?vfs=memdb"), _link: link })
+    }
+
+    /// Its address, as a source's `database`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+fn failed(error: sqlx::Error) -> OpenError {
+    OpenError::Migration { place: "the demo".to_owned(), reason: error.to_string() }
+}
+
+async fn connect(url: &DatabaseUrl) -> Result<Link, sqlx::Error> {
+    match &url.0 {
+        Target::Memory => {
+            let options = SqliteConnectOptions::new().filename(":memory:");
+            Ok(Link::Lite(Box::new(options.connect().await?)))
+        }
+        Target::File(file) => {
+            let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+            Ok(Link::Lite(Box::new(options.disable_statement_logging().connect().await?)))
+        }
+        Target::Maria(options) => {
+            let options = options.clone().charset("utf8mb4").collation("utf8mb4_nopad_bin");
+            Ok(Link::Maria(Box::new(options.disable_statement_logging().connect().await?)))
+        }
+    }
+}
+
+async fn fill(link: &mut Link, shipments: &[DemoShipment]) -> Result<(), sqlx::Error> {
+    on!(Link, link, connection => {
+        for table in TABLES {
+            connection.execute(table).await?;
+        }
+        for shipment in shipments {
+            let insert = "INSERT INTO demo_shipments (number, status, expected, changed, country, postcode, recipient, \
+                          street, signed_by, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            sqlx::query(insert)
+                .bind(&shipment.number)
+                .bind(shipment.status)
+                .bind(&shipment.expected)
+                .bind(&shipment.changed)
+                .bind(shipment.country)
+                .bind(shipment.postcode)
+                .bind(shipment.recipient)
+                .bind(shipment.street)
+                .bind(shipment.signed_by)
+                .bind(shipment.proof)
+                .execute(&mut **connection)
+                .await?;
+            for (seq, (day, status, place)) in (1_i64..).zip(&shipment.events) {
+                sqlx::query("INSERT INTO demo_events (number, seq, day, status, place) VALUES (?, ?, ?, ?, ?)")
+                    .bind(&shipment.number)
+                    .bind(seq)
+                    .bind(day)
+                    .bind(*status)
+                    .bind(*place)
+                    .execute(&mut **connection)
+                    .await?;
+            }
+        }
+        Ok(())
+    })
+}
