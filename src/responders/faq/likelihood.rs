@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::words::{Concept, Reading};
+use super::words::{Concept, Said};
 
 /// A number given to everything that can speak for a class: a concept, or two concepts together.
 type Feature = u32;
@@ -16,8 +16,9 @@ type Feature = u32;
 /// Two concepts and what they are to each other, in one number.
 type Pair = u64;
 
-/// Neighbours in either order, ignored words between them left out: "cancel my order", "order cancelled".
-fn neighbours(a: Concept, b: Concept) -> Pair {
+/// Two that stand near each other in either order, ignored words between them left out: "cancel my order", "order
+/// cancelled".
+fn near(a: Concept, b: Concept) -> Pair {
     u64::from(a.min(b)) << 33 | u64::from(a.max(b))
 }
 
@@ -48,9 +49,15 @@ type Pairs = HashMap<Pair, Feature, BuildHasherDefault<Spread>>;
 
 // What a feature counts beside a concept (1). Tried from 0 to 1 on held-out questions; flat around these values.
 /// Ignored words tell "where is" from "how do I", but only a little.
-const IGNORED: f32 = 0.3;
+const IGNORED: f32 = 0.4;
 const NEIGHBOURS: f32 = 0.7;
+/// With one concept between them.
+const APART: f32 = 0.3;
 const SEQUENCE: f32 = 0.4;
+/// A word that nobody knows speaks for no class, but it takes a part of what a message says.
+const UNKNOWN: f32 = 0.5;
+/// A rare concept counts a little more than one of all entries.
+const RARITY_POWER: f32 = 0.2;
 
 /// Added to every count, so that a word seen once is no proof.
 const SMOOTHING: f32 = 0.1;
@@ -72,6 +79,7 @@ const NEGLIGIBLE: f32 = -9.0;
 /// Which classes each feature speaks for, and how strongly.
 pub struct Likelihood {
     classes: usize,
+    counts: Counts,
     pairs: Pairs,
     /// Feature → where its weights start; one more at the end.
     starts: Vec<u32>,
@@ -145,36 +153,42 @@ impl Tally {
     }
 }
 
-/// The wordings to learn from, as features.
-#[derive(Default)]
-pub struct Examples {
-    pairs: Pairs,
-    rows: Vec<Example>,
-    tally: Tally,
+/// What each concept counts, by its rarity.
+struct Counts {
+    alone: Vec<f32>,
+    /// Its part of what a pair counts.
+    paired: Vec<f32>,
 }
 
+impl Counts {
+    fn of(rarity: &[f32]) -> Counts {
+        let alone: Vec<f32> = rarity.iter().map(|rarity| rarity.powf(RARITY_POWER)).collect();
+        let paired = alone.iter().map(|count| count.sqrt()).collect();
+        Counts { alone, paired }
+    }
+}
+
+/// A wording of a class.
 struct Example {
     class: u32,
     features: Vec<(Feature, f32)>,
 }
 
-impl Examples {
-    /// Adds a wording of a class. `concepts` is how many there are.
-    pub fn add(&mut self, reading: &Reading, class: u32, concepts: usize) {
-        let Examples { pairs, rows, tally } = self;
-        each_feature(reading, tally, |pair| {
-            let next = (concepts + pairs.len()) as Feature;
-            Some(*pairs.entry(pair).or_insert(next))
-        });
-        rows.push(Example { class, features: tally.features.clone() });
-    }
-}
-
 impl Likelihood {
-    pub fn learn(examples: Examples, concepts: usize, classes: usize) -> Likelihood {
-        let Examples { pairs, rows, mut tally } = examples;
+    /// Learns from what the wordings of each class say. `rarity` is that of each concept.
+    pub fn learn<'a>(wordings: impl Iterator<Item = (usize, &'a Said)>, rarity: &[f32], classes: usize) -> Likelihood {
+        let (counts, mut pairs, mut tally) = (Counts::of(rarity), Pairs::default(), Tally::default());
+        let concepts = rarity.len();
+        let rows = wordings.map(|(class, said)| {
+            each_feature(said, &counts, &mut tally.features, |pair| {
+                let next = (concepts + pairs.len()) as Feature;
+                Some(*pairs.entry(pair).or_insert(next))
+            });
+            Example { class: class as u32, features: tally.features.clone() }
+        });
+        let rows: Vec<Example> = rows.collect();
         let (starts, weights) = count(&rows, concepts + pairs.len(), classes);
-        let mut likelihood = Likelihood { classes, pairs, starts, weights };
+        let mut likelihood = Likelihood { classes, counts, pairs, starts, weights };
         let mut lesson = one_of_each_in_turn(&rows, classes);
         for pass in 0..PASSES {
             let step = 1.0 / (1.0 + SLOWER * pass as f32);
@@ -184,10 +198,10 @@ impl Likelihood {
     }
 
     /// Tallies what a message says.
-    pub fn tally(&self, reading: &Reading, tally: &mut Tally) {
+    pub fn tally(&self, said: &Said, tally: &mut Tally) {
         tally.clear(self.classes);
-        each_feature(reading, tally, |pair| self.pairs.get(&pair).copied());
-        let features = std::mem::take(&mut tally.features);
+        let mut features = std::mem::take(&mut tally.features);
+        each_feature(said, &self.counts, &mut features, |pair| self.pairs.get(&pair).copied());
         for &(feature, value) in &features {
             tally.add(self.weights_of(feature), value);
         }
@@ -279,21 +293,28 @@ fn count(rows: &[Example], features: usize, classes: usize) -> (Vec<u32>, Vec<We
 }
 
 /// What a message says, as features of unit length: a long message is not surer than a short one.
-fn each_feature(reading: &Reading, tally: &mut Tally, mut index: impl FnMut(Pair) -> Option<Feature>) {
-    let features = &mut tally.features;
+fn each_feature(
+    said: &Said,
+    counts: &Counts,
+    features: &mut Vec<(Feature, f32)>,
+    mut index: impl FnMut(Pair) -> Option<Feature>,
+) {
+    let pair = |a: Concept, b: Concept| counts.paired[a as usize] * counts.paired[b as usize];
     features.clear();
-    features.extend(reading.concepts.iter().map(|&concept| (concept, 1.0)));
-    features.extend(reading.ignored.iter().map(|&concept| (concept, IGNORED)));
-    for pair in reading.concepts.windows(2) {
-        features.extend(index(neighbours(pair[0], pair[1])).map(|feature| (feature, NEIGHBOURS)));
-    }
-    for pair in reading.spoken.windows(2) {
-        let [(first, is_ignored), (second, too)] = [pair[0], pair[1]];
-        if !(is_ignored || too) {
-            continue;
+    features.extend(said.concepts.iter().map(|&concept| (concept, counts.alone[concept as usize])));
+    features.extend(said.ignored.iter().map(|&concept| (concept, IGNORED)));
+    for (distance, value) in [(1, NEIGHBOURS), (2, APART)] {
+        for (&a, &b) in said.concepts.iter().zip(said.concepts.iter().skip(distance)) {
+            features.extend(index(near(a, b)).map(|feature| (feature, value * pair(a, b))));
         }
-        features.extend(index(sequence(first, second)).map(|feature| (feature, SEQUENCE)));
     }
-    let length = features.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
+    for two in said.spoken.windows(2) {
+        let [(first, is_ignored), (second, too)] = [two[0], two[1]];
+        if is_ignored || too {
+            features.extend(index(sequence(first, second)).map(|feature| (feature, SEQUENCE)));
+        }
+    }
+    let unknown = UNKNOWN * said.unknown as f32;
+    let length = (features.iter().map(|(_, value)| value * value).sum::<f32>() + unknown).sqrt();
     features.iter_mut().for_each(|(_, value)| *value /= length);
 }

@@ -3,6 +3,8 @@
 //! Content and messages go through this one function, so that "Wo ist’s?", "wo ists" and "WO  IST'S!!" meet.
 //! The normal form of a normal form is itself.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// A letter this often in a row is a drawl: "sooooo" is "so". No language has it in earnest.
@@ -28,19 +30,35 @@ pub fn normalise(text: &str) -> String {
 pub fn normalise_into(text: &str, out: &mut String) {
     out.clear();
     let mut words = Words { out, word: 0, clitic: None, last: ' ', run: 0 };
-    // Nearly all of nearly every text is ASCII: only the pieces that are not take the long way.
     for piece in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
         if piece.is_ascii() {
             piece.bytes().for_each(|byte| words.push(byte.to_ascii_lowercase() as char));
+        } else if piece.chars().all(|c| unfolded(c).is_some()) {
+            piece.chars().filter_map(unfolded).flatten().for_each(|&byte| words.push(byte as char));
         } else {
-            fold(piece, &mut words);
+            fold(piece, |c| words.push(c));
         }
     }
     words.end();
 }
 
+/// The short way for the letters that nearly every text is made of: ASCII, and the Latin letters with accents.
+fn unfolded(c: char) -> Option<&'static [u8]> {
+    /// Folded by themselves, which is right where no mark follows; nothing where that does not give ASCII.
+    static LATIN: LazyLock<Vec<Box<[u8]>>> = LazyLock::new(|| {
+        let folded = |c: char| {
+            let mut ascii = Vec::new();
+            fold(c.encode_utf8(&mut [0; 4]), |c| ascii.push(u8::try_from(c).unwrap_or(u8::MAX)));
+            if ascii.is_ascii() { ascii.into() } else { Box::default() }
+        };
+        ('\0'..='\u{17F}').map(folded).collect()
+    });
+    let folded: &[u8] = LATIN.get(plain_apostrophe(c) as usize)?;
+    (!folded.is_empty()).then_some(folded)
+}
+
 /// Unfolds, lowers and takes accents off.
-fn fold(piece: &str, words: &mut Words) {
+fn fold(piece: &str, mut push: impl FnMut(char)) {
     let mut base = ' ';
     let lowered = piece.chars().filter(|&c| !is_invisible(c)).map(plain_apostrophe).nfkd().flat_map(char::to_lowercase);
     let folded = lowered.nfkd().map(plain_apostrophe).filter(|&c| {
@@ -51,13 +69,13 @@ fn fold(piece: &str, words: &mut Words) {
         !(mark && takes_accents_off(base))
     });
     folded.nfc().for_each(|c| match c {
-        'ß' => ['s', 's'].into_iter().for_each(|c| words.push(c)),
-        'ς' => words.push('σ'),
-        'ł' => words.push('l'),
-        'ø' => words.push('o'),
-        'æ' => ['a', 'e'].into_iter().for_each(|c| words.push(c)),
-        'œ' => ['o', 'e'].into_iter().for_each(|c| words.push(c)),
-        _ => words.push(c),
+        'ß' => "ss".chars().for_each(&mut push),
+        'ς' => push('σ'),
+        'ł' => push('l'),
+        'ø' => push('o'),
+        'æ' => "ae".chars().for_each(&mut push),
+        'œ' => "oe".chars().for_each(&mut push),
+        _ => push(c),
     });
 }
 
@@ -83,26 +101,27 @@ struct Words<'a> {
 
 impl Words<'_> {
     fn push(&mut self, c: char) {
-        if c == ' ' {
-            self.end();
+        if c.is_ascii_alphanumeric() {
+            self.run = if self.last == c { self.run + 1 } else { 1 };
+            self.last = c;
+            if self.run < DRAWL || c.is_ascii_digit() {
+                self.out.push(c);
+            } else if self.run == DRAWL {
+                self.out.truncate(self.out.len() + 2 - DRAWL);
+                self.clitic = self.clitic.map(|at| at.min(self.out.len()));
+            }
         } else if c == '\'' {
             self.settle_clitic();
             self.clitic = (self.out.len() > self.word).then_some(self.out.len());
+        } else if c.is_ascii() {
+            self.end();
         } else if is_unspaced(c) {
             self.end();
             self.out.push(c);
             self.end();
         } else if c.is_alphanumeric() || (is_combining_mark(c) && self.out.len() > self.word) {
-            self.run = if self.last == c { self.run + 1 } else { 1 };
             self.last = c;
-            match self.run {
-                DRAWL if c.is_ascii_alphabetic() => {
-                    self.out.truncate(self.out.len() + 2 - DRAWL);
-                    self.clitic = self.clitic.map(|at| at.min(self.out.len()));
-                }
-                run if run > DRAWL && c.is_ascii_alphabetic() => {}
-                _ => self.out.push(c),
-            }
+            self.out.push(c);
         } else {
             self.end();
         }
@@ -177,6 +196,20 @@ mod tests {
         ] {
             assert_eq!(normalise(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_short_way_leads_to_the_same() {
+        for c in ('\0'..='\u{17F}').chain(['’', '‘']) {
+            let text = format!("x{c}y{c}");
+            let mut long = String::new();
+            fold(&text, |c| long.push(c));
+            let short: Option<Vec<&[u8]>> = text.chars().map(unfolded).collect();
+            if let Some(short) = short {
+                assert_eq!(short.concat(), long.as_bytes(), "{c:?}");
+            }
+        }
+        assert!("ÄÖÜäöüßéèçñåøæœŁ’".chars().all(|c| unfolded(c).is_some()));
     }
 
     #[test]

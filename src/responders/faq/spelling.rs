@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use rust_stemmers::{Algorithm, Stemmer};
 
 /// Shorter words have too many neighbours that are words themselves: "card" and "care", "lost" and "cost".
@@ -103,16 +104,23 @@ pub enum Origin {
 /// A number given to every stem.
 pub type Stem = u32;
 
-/// Every spelling that the content uses, and its stem.
+/// Every spelling that the content uses, and its stem. The hashes need no secret: only content adds to the tables.
 pub struct Spellings {
     grammar: Grammar,
     /// In order of first use.
     spellings: Vec<Spelling>,
-    by_spelling: HashMap<Box<str>, u32>,
-    stems: Vec<Box<str>>,
-    by_stem: HashMap<Box<str>, Stem>,
-    /// Hash of a spelling, and of it without one letter → spellings. Two words one slip apart share such a form.
-    by_shortened: HashMap<u64, Vec<u32>>,
+    by_spelling: HashMap<Box<str>, u32, FixedState>,
+    by_stem: HashMap<Box<str>, Stem, FixedState>,
+    /// Hash of a spelling, and of it without one letter → its last link. Two words one slip apart share such a form.
+    by_shortened: HashMap<u64, u32, FixedState>,
+    links: Vec<Link>,
+}
+
+/// One spelling of those that share a shortened form.
+struct Link {
+    spelling: u32,
+    /// The link before, of the same form.
+    before: Option<u32>,
 }
 
 struct Spelling {
@@ -127,10 +135,10 @@ impl Spellings {
         Spellings {
             grammar: Grammar::of(language),
             spellings: Vec::new(),
-            by_spelling: HashMap::new(),
-            stems: Vec::new(),
-            by_stem: HashMap::new(),
-            by_shortened: HashMap::new(),
+            by_spelling: HashMap::default(),
+            by_stem: HashMap::default(),
+            by_shortened: HashMap::default(),
+            links: Vec::new(),
         }
     }
 
@@ -142,13 +150,13 @@ impl Spellings {
             return spelling.stem;
         }
         let index = self.spellings.len() as u32;
-        let text = self.grammar.stem(word).into_boxed_str();
-        let stem = *self.by_stem.entry(text.clone()).or_insert(self.stems.len() as Stem);
-        if stem as usize == self.stems.len() {
-            self.stems.push(text);
-        }
+        let next = self.by_stem.len() as Stem;
+        let stem = *self.by_stem.entry(self.grammar.stem(word).into_boxed_str()).or_insert(next);
         if is_correctable(word) {
-            each_shortened(word, |hash| self.by_shortened.entry(hash).or_default().push(index));
+            each_shortened(word, |hash| {
+                let before = self.by_shortened.insert(hash, self.links.len() as u32);
+                self.links.push(Link { spelling: index, before });
+            });
         }
         self.by_spelling.insert(word.into(), index);
         self.spellings.push(Spelling { word: word.into(), stem, uses: 1 });
@@ -159,24 +167,25 @@ impl Spellings {
         &self.spellings[spelling as usize].word
     }
 
-    pub fn stem(&self, stem: Stem) -> &str {
-        &self.stems[stem as usize]
-    }
-
     /// How many stems there are.
     pub fn stems(&self) -> usize {
-        self.stems.len()
+        self.by_stem.len()
     }
 
-    /// Gives the stem or stems that a word stands for; nothing if nobody knows it.
-    pub fn resolve(&self, word: &str, mut found: impl FnMut(Stem, Origin)) {
+    /// Gives the stem or stems that a word stands for, and whether anybody knows it.
+    pub fn resolve(&self, word: &str, mut found: impl FnMut(Stem, Origin)) -> bool {
         if let Some(stem) = self.known(word) {
             found(stem, Origin::Known);
         } else if let Some(index) = self.corrected(word) {
             found(self.spellings[index as usize].stem, Origin::Corrected(index));
-        } else if self.grammar.compounds {
-            self.parts(word, MOST_PARTS).into_iter().flatten().for_each(|stem| found(stem, Origin::Part));
+        } else if self.grammar.compounds
+            && let Some(parts) = self.parts(word, MOST_PARTS)
+        {
+            parts.into_iter().for_each(|stem| found(stem, Origin::Part));
+        } else {
+            return false;
         }
+        true
     }
 
     /// By its spelling, or by its stem.
@@ -194,7 +203,10 @@ impl Spellings {
         }
         let mut best: Option<u32> = None;
         each_shortened(word, |hash| {
-            for &index in self.by_shortened.get(&hash).into_iter().flatten() {
+            let mut next = self.by_shortened.get(&hash).copied();
+            while let Some(link) = next {
+                let Link { spelling: index, before } = self.links[link as usize];
+                next = before;
                 let spelling = &self.spellings[index as usize];
                 let better = best.is_none_or(|best| {
                     let uses = self.spellings[best as usize].uses;
@@ -299,8 +311,11 @@ mod tests {
             content.split(' ').for_each(|word| {
                 spellings.learn(word);
             });
+            let text =
+                |wanted: Stem| spellings.by_stem.iter().find(|(_, stem)| **stem == wanted).unwrap().0.to_string();
             let mut stems = Vec::new();
-            spellings.resolve(word, |stem, _| stems.push(spellings.stem(stem).to_owned()));
+            let is_known = spellings.resolve(word, |stem, _| stems.push(text(stem)));
+            assert_eq!(is_known, !stems.is_empty(), "{word}");
             stems.join(" ")
         };
         for (language, content, word, expected) in [

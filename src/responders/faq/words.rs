@@ -1,20 +1,15 @@
 //! Text → concepts: what a message says, whatever words it says it with.
 //!
 //! ```text
-//! "Where’s my stuf?" → wheres my stuf → ␣where␣␣my␣␣stuff␣ → [where] [parcel]
-//!                      normal form       stems                 concepts
+//! "Where’s my stuf?" → wheres my stuf → where my stuff → [where] [parcel]
+//!                      normal form      stems            concepts
 //! ```
 //!
-//! Every stem stands between two spaces, so one Aho-Corasick automaton finds all synonyms of several words in one pass
-//! and only as whole words, the leftmost and longest first. They are found before anything is dropped: "my stuff" must
-//! not shrink to "stuff". Single stems need no search: their number is an index into what they mean. (With them in the
-//! automaton too it was 3 MB for 10,000 phrases, and a message spent more time in it than in all the rest of reading.)
-//! A script without spaces has a word a character, so there the automaton finds what stands together.
+//! Words become stems, and stems what they mean: alone by an index, together by way of [`Groups`], the leftmost and
+//! longest first. Groups are found before anything is dropped: "my stuff" must not shrink to "stuff". A script without
+//! spaces has a word a character, so there the groups find what stands together.
 
-use std::collections::HashSet;
-
-use aho_corasick::{AhoCorasick, MatchKind};
-
+use super::groups::Groups;
 use super::normalise::{normalise, normalise_into};
 use super::spelling::{Origin, Spellings, Stem};
 
@@ -26,9 +21,8 @@ pub struct Vocabulary {
     spellings: Spellings,
     /// Stem → what it means alone.
     alone: Vec<Meaning>,
-    /// The groups of words that mean one thing, and what each means.
-    groups: Option<AhoCorasick>,
-    together: Vec<Meaning>,
+    /// The groups of words that mean one thing.
+    groups: Groups<Meaning>,
     /// The name of each concept: as in `words:`, or the word itself.
     names: Vec<String>,
 }
@@ -44,14 +38,24 @@ pub enum Meaning {
     Unknown,
 }
 
-/// What a message says. Kept and used again: reading allocates only what the longest message so far did not need.
+/// What a message was read as. Kept and used again: reading allocates only what the longest message so far did not need.
 #[derive(Default)]
 pub struct Reading {
     /// The normal form.
     pub text: String,
     /// Its words, or groups of words that mean one thing, in order.
     pub seen: Vec<Seen>,
-    /// The concepts in order. Only ignored words in a message: then these.
+    /// What they say.
+    pub said: Said,
+    /// How many there are, without numbers.
+    words: usize,
+    slots: Vec<Slot>,
+}
+
+/// What a text says.
+#[derive(Clone, Default)]
+pub struct Said {
+    /// The concepts in order. Only ignored words in a text: then these.
     pub concepts: Vec<Concept>,
     /// The ignored words among them.
     pub ignored: Vec<Concept>,
@@ -59,15 +63,11 @@ pub struct Reading {
     pub spoken: Vec<(Concept, bool)>,
     /// How many words nobody knows.
     pub unknown: usize,
-    /// How many there are, without numbers.
-    words: usize,
-    stems: String,
-    slots: Vec<Slot>,
 }
 
-/// A stem on its way through the automaton: where it ends there, and what it is if it belongs to no group.
+/// A stem on its way through the groups, and what it is if it belongs to none.
 struct Slot {
-    end: usize,
+    stem: Option<Stem>,
     alone: Seen,
 }
 
@@ -81,7 +81,8 @@ pub struct Seen {
 }
 
 impl Vocabulary {
-    /// Builds it from synonyms, ignored wordings and all other wordings. A synonym wins over an ignored word.
+    /// Builds it from synonyms, ignored wordings and all other wordings, these in normal form. A synonym wins over an
+    /// ignored word.
     pub fn build<'a>(
         language: &str,
         synonyms: &[(String, Vec<String>)],
@@ -100,7 +101,7 @@ impl Vocabulary {
         }
         for wording in wordings {
             // Amounts tell nothing, not even if the content has one.
-            normalise(wording)
+            wording
                 .split(' ')
                 .filter(|word| !word.is_empty() && !word.starts_with(char::is_numeric))
                 .for_each(|word| meanings.add_word(word));
@@ -123,68 +124,68 @@ impl Vocabulary {
     /// Reads a text.
     pub fn read(&self, text: &str, reading: &mut Reading) {
         normalise_into(text, &mut reading.text);
-        self.write_stems(reading);
+        self.read_normal(reading);
+    }
+
+    /// Reads [`Reading::text`], which is in normal form.
+    pub fn read_normal(&self, reading: &mut Reading) {
+        self.find_stems(reading);
         self.find_meanings(reading);
         reading.take_stock();
     }
 
-    /// Every word as its stem, or stems, between spaces.
-    fn write_stems(&self, reading: &mut Reading) {
-        let Reading { text, stems, slots, .. } = reading;
-        stems.clear();
+    /// Every word as its stem, or stems.
+    fn find_stems(&self, reading: &mut Reading) {
+        let Reading { text, slots, .. } = reading;
         slots.clear();
         let mut next = 0;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             let (start, end) = (next, next + word.len());
             next = end + 1;
-            let mut write = |stem: &str, meaning: Meaning, origin: Origin| {
-                stems.extend([" ", stem, " "]);
-                slots.push(Slot { end: stems.len(), alone: Seen { start, end, meaning, origin } });
-            };
-            let mut is_known = false;
-            self.spellings.resolve(word, |stem, origin| {
-                is_known = true;
+            let is_known = self.spellings.resolve(word, |stem, origin| {
                 let meaning = match self.alone[stem as usize] {
                     Meaning::Unknown if is_number(word) => Meaning::Number,
                     meaning => meaning,
                 };
-                write(self.spellings.stem(stem), meaning, origin);
+                slots.push(Slot { stem: Some(stem), alone: Seen { start, end, meaning, origin } });
             });
-            // What nobody knows only keeps its neighbours apart.
+            // What nobody knows keeps its neighbours apart.
             if !is_known {
-                write("?", if is_number(word) { Meaning::Number } else { Meaning::Unknown }, Origin::Known);
+                let meaning = if is_number(word) { Meaning::Number } else { Meaning::Unknown };
+                slots.push(Slot { stem: None, alone: Seen { start, end, meaning, origin: Origin::Known } });
             }
         }
     }
 
     /// The leftmost longest groups, and the words between them.
     fn find_meanings(&self, reading: &mut Reading) {
-        let Reading { stems, slots, seen, .. } = reading;
+        let Reading { slots, seen, .. } = reading;
         seen.clear();
-        let mut slots = slots.iter().peekable();
-        for found in self.groups.iter().flat_map(|groups| groups.find_iter(stems.as_str())) {
-            while let Some(slot) = slots.next_if(|slot| slot.end <= found.start()) {
-                seen.push(slot.alone);
+        let mut rest = &slots[..];
+        while let [first, after @ ..] = rest {
+            match self.groups.longest(rest.iter().map_while(|slot| slot.stem)) {
+                Some((length, meaning)) => {
+                    let end = rest[length - 1].alone.end;
+                    seen.push(Seen { end, meaning, ..first.alone });
+                    rest = &rest[length..];
+                }
+                None => {
+                    seen.push(first.alone);
+                    rest = after;
+                }
             }
-            let Some(first) = slots.next() else { break };
-            let mut group = Seen { meaning: self.together[found.pattern()], ..first.alone };
-            while let Some(slot) = slots.next_if(|slot| slot.end <= found.end()) {
-                group.end = slot.alone.end;
-            }
-            seen.push(group);
         }
-        seen.extend(slots.map(|slot| slot.alone));
     }
 }
 
 impl Reading {
     fn take_stock(&mut self) {
-        let Reading { seen, concepts, ignored, spoken, .. } = self;
+        let Said { concepts, ignored, spoken, unknown } = &mut self.said;
         concepts.clear();
         ignored.clear();
         spoken.clear();
-        (self.words, self.unknown) = (0, 0);
-        for seen in seen {
+        (self.words, *unknown) = (0, 0);
+        for seen in &self.seen {
             self.words += usize::from(seen.meaning != Meaning::Number);
             match seen.meaning {
                 Meaning::Concept(concept) => {
@@ -195,18 +196,18 @@ impl Reading {
                     ignored.push(concept);
                     spoken.push((concept, true));
                 }
-                Meaning::Unknown => self.unknown += 1,
+                Meaning::Unknown => *unknown += 1,
                 Meaning::Number => {}
             }
         }
-        if concepts.is_empty() && self.unknown == 0 {
+        if concepts.is_empty() && *unknown == 0 {
             std::mem::swap(concepts, ignored);
         }
     }
 
     /// The share of the words that this language's content knows, 0 to 1.
     pub fn known(&self) -> f32 {
-        (self.words - self.unknown) as f32 / self.words.max(1) as f32
+        (self.words - self.said.unknown) as f32 / self.words.max(1) as f32
     }
 }
 
@@ -219,23 +220,14 @@ fn is_number(word: &str) -> bool {
 struct Meanings {
     spellings: Spellings,
     alone: Vec<Meaning>,
-    /// Stems as they stand in a text → what they mean together, in order.
-    groups: Vec<String>,
-    together: Vec<Meaning>,
-    known_groups: HashSet<String>,
+    groups: Groups<Meaning>,
     names: Vec<String>,
 }
 
 impl Meanings {
     fn new(language: &str) -> Meanings {
-        Meanings {
-            spellings: Spellings::new(language),
-            alone: Vec::new(),
-            groups: Vec::new(),
-            together: Vec::new(),
-            known_groups: HashSet::new(),
-            names: Vec::new(),
-        }
+        let (spellings, groups) = (Spellings::new(language), Groups::default());
+        Meanings { spellings, alone: Vec::new(), groups, names: Vec::new() }
     }
 
     /// A new concept.
@@ -254,15 +246,13 @@ impl Meanings {
     fn add(&mut self, wording: &str, meaning: Meaning) {
         let normal = normalise(wording);
         let stems: Vec<Stem> = normal.split(' ').filter(|word| !word.is_empty()).map(|word| self.learn(word)).collect();
-        if let [stem] = stems[..] {
-            let alone = &mut self.alone[stem as usize];
-            *alone = if *alone == Meaning::Unknown { meaning } else { *alone };
-        } else if !stems.is_empty() {
-            let group: String = stems.iter().flat_map(|&stem| [" ", self.spellings.stem(stem), " "]).collect();
-            if self.known_groups.insert(group.clone()) {
-                self.groups.push(group);
-                self.together.push(meaning);
+        match stems[..] {
+            [] => {}
+            [stem] => {
+                let alone = &mut self.alone[stem as usize];
+                *alone = if *alone == Meaning::Unknown { meaning } else { *alone };
             }
+            _ => self.groups.add(&stems, meaning),
         }
     }
 
@@ -275,9 +265,7 @@ impl Meanings {
     }
 
     fn finish(self) -> Vocabulary {
-        let Meanings { spellings, alone, groups, together, names, .. } = self;
-        // It fails only beyond 2^31 states, which no content has. Then the groups are not found.
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).prefilter(false).build(groups);
-        Vocabulary { spellings, alone, groups: automaton.ok(), together, names }
+        let Meanings { spellings, alone, groups, names } = self;
+        Vocabulary { spellings, alone, groups, names }
     }
 }

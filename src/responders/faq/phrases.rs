@@ -1,0 +1,127 @@
+//! How much of a message an entry explains, and how much of its best phrase a message has.
+//!
+//! Both are sums of rarities over concepts: the fewer entries use a concept, the more it tells. For each entry stands
+//! which of its phrases have a concept, so only what a message shares with an entry is looked at.
+
+use super::words::{Concept, Said};
+
+/// A concept that all entries use still counts a little, or a phrase of nothing else would weigh nothing.
+const LEAST_RARITY: f32 = 0.05;
+
+/// What a phrase weighs beside its concepts, as a part of what the rarest concept weighs. So "box", which is easily
+/// there whole, is not taken for a whole question.
+const PHRASE: f32 = 0.3;
+
+/// The phrases of all entries.
+pub struct Phrases {
+    /// Concept → how rare it is.
+    rarity: Vec<f32>,
+    /// What an unknown word weighs: as much as the rarest known one.
+    unknown: f32,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    /// Its concepts, ascending.
+    concepts: Vec<Concept>,
+    /// Where in `having` the phrases of each concept end.
+    ends: Vec<u32>,
+    /// The phrases that have a concept; one that has it twice stands there twice.
+    having: Vec<u32>,
+    /// Phrase → one divided by what it weighs.
+    shares: Vec<f32>,
+}
+
+/// What a message asks: its concepts, each once. Kept and used again.
+#[derive(Default)]
+pub struct Asked {
+    concepts: Vec<Concept>,
+    /// What all of it weighs, unknown words too.
+    weight: f32,
+    /// Phrase → what it shares with the message.
+    shared: Vec<f32>,
+}
+
+impl Phrases {
+    /// Of each entry what its phrases say. `concepts` is how many there are.
+    pub fn of(entries: &[Vec<Said>], concepts: usize) -> Phrases {
+        let mut having: Vec<Vec<(Concept, u32)>> = Vec::with_capacity(entries.len());
+        let mut used_by = vec![0_u32; concepts];
+        for phrases in entries {
+            let said = (0..).zip(phrases).flat_map(|(phrase, said)| said.concepts.iter().map(move |&c| (c, phrase)));
+            let mut said: Vec<(Concept, u32)> = said.collect();
+            said.sort_unstable();
+            said.chunk_by(|a, b| a.0 == b.0).for_each(|same| used_by[same[0].0 as usize] += 1);
+            having.push(said);
+        }
+        let rarity = |used_by: f32| ((entries.len() as f32 + 1.0) / (used_by + 0.5)).ln().max(LEAST_RARITY);
+        let all: Vec<f32> = used_by.into_iter().map(|used_by| rarity(used_by as f32)).collect();
+        let unknown = rarity(1.0);
+        let entry = |(having, phrases): (&Vec<_>, &Vec<_>)| Entry::new(having, phrases, &all, PHRASE * unknown);
+        let entries = having.iter().zip(entries).map(entry).collect();
+        Phrases { rarity: all, unknown, entries }
+    }
+
+    /// Concept → how rare it is.
+    pub fn rarity(&self) -> &[f32] {
+        &self.rarity
+    }
+
+    /// Whether an entry knows a concept.
+    pub fn knows(&self, entry: usize, concept: Concept) -> bool {
+        self.entries[entry].concepts.binary_search(&concept).is_ok()
+    }
+
+    /// Takes down what a message asks.
+    pub fn ask(&self, said: &Said, asked: &mut Asked) {
+        asked.concepts.clear();
+        asked.concepts.extend(&said.concepts);
+        asked.concepts.sort_unstable();
+        asked.concepts.dedup();
+        let concepts = asked.concepts.iter().map(|&concept| self.rarity[concept as usize]);
+        asked.weight = concepts.sum::<f32>() + said.unknown as f32 * self.unknown;
+    }
+
+    /// How much of what is asked an entry explains, and how much of its best phrase is there, both from 0 to 1.
+    pub fn compare(&self, entry: usize, asked: &mut Asked) -> (f32, f32) {
+        let Entry { concepts, ends, having, shares } = &self.entries[entry];
+        let Asked { concepts: asked, weight, shared } = asked;
+        shared.clear();
+        shared.resize(shares.len(), 0.0);
+        let (mut explained, mut from) = (0.0, 0);
+        for concept in asked {
+            let at = match concepts[from..].binary_search(concept) {
+                Ok(at) => from + at,
+                Err(after) => {
+                    from += after;
+                    continue;
+                }
+            };
+            let rarity = self.rarity[*concept as usize];
+            explained += rarity;
+            let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+            having[start..ends[at] as usize].iter().for_each(|&phrase| shared[phrase as usize] += rarity);
+            from = at + 1;
+        }
+        let covered = shared.iter().zip(shares).map(|(shared, share)| shared * share).fold(0.0, f32::max);
+        (if *weight > 0.0 { explained / *weight } else { 0.0 }, covered)
+    }
+}
+
+impl Entry {
+    fn new(having: &[(Concept, u32)], phrases: &[Said], rarity: &[f32], least: f32) -> Entry {
+        let weight = |said: &Said| said.concepts.iter().map(|&concept| rarity[concept as usize]).sum::<f32>();
+        let same = || having.chunk_by(|a, b| a.0 == b.0);
+        let mut end = 0;
+        let ends = same().map(|same| {
+            end += same.len() as u32;
+            end
+        });
+        Entry {
+            concepts: same().map(|same| same[0].0).collect(),
+            ends: ends.collect(),
+            having: having.iter().map(|&(_, phrase)| phrase).collect(),
+            shares: phrases.iter().map(|said| 1.0 / (weight(said) + least)).collect(),
+        }
+    }
+}
