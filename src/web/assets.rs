@@ -15,6 +15,8 @@ use salvo::prelude::*;
 use sha2::{Digest, Sha256};
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+/// A module is UTF-8 whatever is said of it.
+const MODULE: &str = "text/javascript";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// What the window says: its language, its file with and without the window.
@@ -87,7 +89,7 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     ];
     Assets {
         revision,
-        window: window.into_iter().map(|(name, text)| (name, Asset::new(SCRIPT, &text))).collect(),
+        window: window.into_iter().map(|(name, text)| (name, Asset::new(MODULE, &text))).collect(),
         others: others.into(),
     }
 });

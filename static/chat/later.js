@@ -39,7 +39,7 @@ export const failed = (meta, { client }, { texts, h, link, log }) => {
     link.kept.drop(client);
     log.gone(client);
   };
-  for (const [name, onclick] of [[texts.retry, retry], [texts.discard, discard]])
+  for (const [name, onclick] of [[texts.again, retry], [texts.discard, discard]])
     meta.append(" ", h("button", { type: "button", class: "plain", onclick }, name));
 };
 
@@ -57,7 +57,7 @@ export const erase = (form, { texts, h, link, log, field }) => {
     close();
   };
   const no = h("button", { type: "button", onclick: close }, texts.no);
-  const yes = h("button", { type: "button", class: "danger", onclick: really }, texts.yes);
+  const yes = h("button", { type: "button", class: "danger", onclick: really }, texts.erase);
   const question = h("div", { class: "ask", role: "alertdialog", "aria-label": texts.erase }, h("p", {}, texts.sure), h("div", {}, yes, no));
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -9,6 +9,7 @@ export const logOf = (does) => {
   const rows = new Map(); // seq, or client id while there is none → row
   const ratings = new Map(); // seq of an answer → rating, and the seq of the rating
   let texts, timeOf, dayOf, starters, dotsTimer, asking;
+  let goal = 0; // where a smooth scroll under way will end
   let lowest = Infinity;
   let more = false;
 
@@ -19,9 +20,11 @@ export const logOf = (does) => {
   const latest = h("button", { type: "button", class: "latest", hidden: "", onclick: () => toEnd() }, icon("M12 5v14M6 13l6 6 6-6"));
   const scroller = h("div", { class: "log", role: "log", tabindex: 0, onscroll: () => scrolled() }, head, list, dots, choices);
 
-  const atEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+  const atEnd = () => scroller.scrollHeight - Math.max(goal, scroller.scrollTop) - scroller.clientHeight < NEAR;
   const scrollTo = (top, smoothly) => {
-    latest.hidden = true;
+    goal = top;
+    latest.hidden = atEnd();
+    setTimeout(() => (goal = 0), 500);
     const still = !smoothly || matchMedia("(prefers-reduced-motion: reduce)").matches;
     scroller.scrollTo({ top, behavior: still ? "instant" : "smooth" });
   };
@@ -50,7 +53,6 @@ export const logOf = (does) => {
   const make = ({ kind, author, text, nodes, seq, client_id: client, question, buttons }) => {
     if (kind && kind !== "message") author = "system";
     const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text]));
-    if (author === "visitor") bubble.dir = "auto";
     const row = h("div", { class: "row " + author }, h("div", { class: "day" }), h("span", { class: "unseen" }), bubble, h("div"));
     return Object.assign(row, { author, client, buttons, isAnswer: author === "bot" && question, thumb: ratings.get(seq)?.[0] });
   };
@@ -201,7 +203,7 @@ export const logOf = (does) => {
       settle();
     },
 
-    // An event as it happens. Returns its text if it is a message that was not there yet.
+    // An event as it happens. Returns its bubble if it is a message that was not there yet.
     add(event) {
       const isNew = !rows.has(event.seq);
       const mine = event.author === "visitor";
@@ -213,7 +215,7 @@ export const logOf = (does) => {
       // A long answer is read from its beginning.
       if (isNew && stay) scrollTo(row.offsetTop - 56, true);
       else if (isNew && !mine) latest.hidden = false;
-      return event.kind === "message" && row.children[2].innerText;
+      return event.kind === "message" && row.children[2];
     },
 
     // A page of what was before. The visitor stays at the same place, and nothing of it is read aloud.

@@ -8,12 +8,12 @@ border:1px solid var(--line);box-shadow:0 1px 2px var(--shade),0 16px 48px var(-
 .window.dark{--surface:#171c24;--back:#10141a;--ink:#e7ecf3;--soft:#a0acbb;--line:#2c3541;--bubble:#202833;--shade:#0009;--bad:#ff8f8f;--edge:color-mix(in srgb,var(--accent) 50%,#fff);color-scheme:dark}
 button,textarea{font:inherit;color:inherit;margin:0}
 button{background:none;border:1px solid #0000;border-radius:20px;cursor:pointer}
-.window :focus-visible{outline:2px solid var(--ink);outline-offset:2px}
+.window :focus-visible{outline:2px solid color-mix(in srgb,var(--accent) 75%,var(--ink));outline-offset:2px}
 header{display:flex;align-items:center;gap:4px;padding:12px 16px}
 h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .mark{position:relative;width:36px;padding:8px;border-radius:50%;background:var(--accent);color:var(--on-accent)}
-.mark:after{content:"";position:absolute;inset-inline-end:-1px;bottom:-1px;width:9px;height:9px;border-radius:50%;background:#2b8a3e;border:2px solid var(--surface)}
-[data-state]:not([data-state=online]) .mark:after{background:#adb5bd}
+.mark:after{content:"";position:absolute;inset:auto 0 0 auto;border:5px solid #2b8a3e;border-radius:50%;outline:2px solid var(--surface)}
+[data-state]:not([data-state=online]) .mark:after{border-color:#adb5bd}
 .icon{width:40px;padding:9px;color:var(--soft)}
 .icon:hover{background:var(--back);color:var(--ink)}
 .log{flex:1;position:relative;overflow:hidden auto;overflow-anchor:none;overscroll-behavior:contain;padding:16px;background:var(--back);border:1px solid var(--line);border-width:1px 0;outline-offset:-3px!important}
@@ -36,8 +36,7 @@ h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;whi
 .bubble :is(ul,ol){padding-inline-start:20px}
 h3{font-size:15px}
 .bubble a{color:inherit;text-decoration:underline 2px var(--edge);text-underline-offset:3px}
-.bubble a:hover{text-decoration-color:currentColor}
-code,pre{font:13px/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap}
+code,pre{font:13px ui-monospace,monospace;white-space:pre-wrap}
 blockquote{padding-inline-start:10px;border-inline-start:3px solid var(--line)}
 hr{border:0;border-top:1px solid var(--line)}
 .bubble:has(.wide){max-width:100%}
@@ -46,12 +45,12 @@ table{min-width:100%;border-collapse:collapse;font-size:14px;overflow-wrap:norma
 th,td{max-width:170px;padding:6px 0 6px 16px;padding-inline:0 16px;border-top:1px solid var(--line)}
 th{border:0;font-size:13px;color:var(--soft)}
 :is(th,td):last-child{padding-inline-end:0}
-td.number{text-align:end;white-space:nowrap;font-variant-numeric:tabular-nums}
+.bubble .number{text-align:end;white-space:nowrap;font-variant-numeric:tabular-nums}
 .meta{display:flex;flex-wrap:wrap;align-items:center;gap:0 5px;min-height:26px;margin:0 4px;font-size:12px;color:var(--soft)}
 .row:has(+.joined):not(.failed) .meta{display:none}
 .visitor .meta{justify-content:end;text-align:end}
 .failed .meta{color:var(--bad)}
-.row:has(~.row) .sent{display:none}
+.row:not(:last-child) .sent{display:none}
 .plain{padding:4px 6px;text-decoration:underline;text-underline-offset:3px}
 .choices{display:flex;flex-wrap:wrap;gap:8px;margin-top:12px}
 .choices>*{padding:8px 14px;border:1px solid var(--edge);border-radius:20px;background:var(--bubble);color:inherit;text-align:start;text-decoration:none;overflow-wrap:anywhere}
@@ -76,4 +75,4 @@ textarea::placeholder{color:var(--soft);opacity:1}
 i{animation:dot 1.2s infinite}i:nth-child(2){animation-delay:.15s}i:nth-child(3){animation-delay:.3s}}
 @keyframes rise{from{opacity:0;transform:translateY(10px)}}
 @keyframes fade{from{opacity:0}}
-@keyframes dot{30%{opacity:.4;transform:translateY(-3px)}60%{transform:none}}`);
+@keyframes dot{30%{opacity:.3}}`);

@@ -36,8 +36,13 @@ export const rich = (nodes) => nodes.map((node) => {
     }
   }
   if (tag === "ol") element.start = held.shift();
+  // Bullets and columns stand on the side on which their text begins.
+  if (/^(ul|ol|table)$/.test(tag)) element.dir = "auto";
   element.append(...rich(held));
   if (tag === "td" && /^[^\p{L}]*\d[^\p{L}]*$/u.test(element.textContent)) element.className = "number";
+  if (tag !== "table") return element;
+  for (const { cellIndex, classList } of element.querySelectorAll("th"))
+    if (element.querySelector(`.number:nth-child(${cellIndex + 1})`)) classList.add("number");
   // A wide table scrolls by itself, with the keyboard too.
-  return tag === "table" ? h("div", { class: "wide", tabindex: 0, role: "group" }, element) : element;
+  return h("div", { class: "wide", tabindex: 0, role: "group" }, element);
 });

@@ -35,9 +35,10 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
     },
     event(event) {
       const { seq, at, author, kind } = event;
-      const text = log.add(event);
-      if (text) {
-        tell("message", { seq, at, author, text });
+      const bubble = log.add(event);
+      if (bubble) {
+        // Laid out only if the page wants to know.
+        tell("message", { seq, at, author, get text() { return bubble.innerText; } });
         if (author !== "visitor" && !isRead()) count(++unread);
       }
       if (kind === "erased") count((unread = 0));
