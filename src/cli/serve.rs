@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::web;
 
 /// Runs the server until it is told to stop.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -55,7 +56,18 @@ fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
 }
 
 async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen).await.map_err(|error| {
+    let bound = async {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        // A name may stand for several addresses; the first that can be had is taken.
+        for address in tokio::net::lookup_host(listen).await? {
+            match web::listen(address) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    };
+    bound.await.map_err(|error: io::Error| {
         let way_out = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program listens there; stop it, or take another port with --listen HOST:PORT"

@@ -152,7 +152,8 @@ fn routes(door: Arc<Door>) -> Router {
         .hoop(CatchPanic::new())
         .hoop(affix_state::inject(door))
         .get(pages::demo)
-        .push(Router::with_path("plain").get(pages::plain))
+        .head(pages::demo)
+        .push(Router::with_path("plain").get(pages::plain).head(pages::plain))
         .push(Router::with_path("ws/chat").get(upgrade::chat))
         .push(
             Router::with_path("api/chat")
@@ -161,8 +162,8 @@ fn routes(door: Arc<Door>) -> Router {
                 .push(Router::with_path("frames").post(http::frames).options(http::preflight))
                 .push(Router::with_path("unread").post(unread::unread).options(http::preflight)),
         )
-        .push(Router::with_path("static/{name}").get(assets::file))
-        .push(Router::with_path("static/{revision}/{name}").get(assets::window_file))
+        .push(Router::with_path("static/{name}").get(assets::file).head(assets::file))
+        .push(Router::with_path("static/{revision}/{name}").get(assets::window_file).head(assets::window_file))
         .push(Router::with_path("api/protocol.json").get(api::protocol))
         .push(Router::with_path("api/openapi.json").get(openapi::openapi))
         .push(Router::with_path("api").get(reference::page))

@@ -33,6 +33,18 @@ async fn the_demo_shop_speaks_the_browsers_language() {
 }
 
 #[tokio::test]
+async fn whoever_only_asks_for_the_head_gets_it() {
+    let purser = TestPurser::start(&TestDatabase::sqlite()).await;
+    for path in ["/", "/plain", "/static/widget.js"] {
+        let request = http_client().head(format!("http://{}{path}", purser.address)).send();
+        let response = within("a response", request).await.expect("a response");
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        assert_eq!(within("a body", response.bytes()).await.expect("a body").len(), 0, "{path}");
+    }
+    purser.stop().await;
+}
+
+#[tokio::test]
 async fn every_page_has_a_policy_without_unsafe_words() {
     let purser = TestPurser::start(&TestDatabase::sqlite()).await;
     for path in ["/", "/plain", "/nowhere", "/api/protocol.json"] {
