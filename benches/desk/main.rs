@@ -1,6 +1,6 @@
 //! What purser costs, next to what its parts cost bare.
 //!
-//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `start`)
+//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `start`, `nodes`)
 //! one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
 //! numbers. Everything runs on loopback, in temporary folders, and is gone afterwards. docs/performance.md says what
 //! the tables mean.
@@ -10,6 +10,7 @@ mod idle;
 mod load;
 mod matching;
 mod messages;
+mod nodes;
 mod report;
 mod server;
 mod start;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const PARTS: [&str; 4] = ["messages", "idle", "matching", "start"];
+const PARTS: [&str; 5] = ["messages", "idle", "matching", "start", "nodes"];
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -52,6 +53,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if wanted("messages") {
         runtime.block_on(messages::measure(&mut report))?;
+    }
+    if wanted("nodes") {
+        runtime.block_on(nodes::measure(&mut report))?;
     }
     Ok(report.end())
 }

@@ -105,6 +105,11 @@ impl Home {
     /// Starts the release build of purser on this database, with the shipped content, without limits, and all else by
     /// default.
     pub fn purser(&self, database: &str) -> anyhow::Result<Server> {
+        self.node(database, None)
+    }
+
+    /// The same, connected to other nodes by this Redis.
+    pub fn node(&self, database: &str, redis: Option<&Redis>) -> anyhow::Result<Server> {
         let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PURSER_")) {
@@ -118,6 +123,9 @@ impl Home {
             .env("PURSER_PLUGINS", crate_root.join("plugins"))
             .env("PURSER_LIMITS", "off")
             .env("PURSER_LOG", "warn");
+        if let Some(redis) = redis {
+            command.env("PURSER_REDIS", redis.url());
+        }
         Server::start(&mut command).context("purser")
     }
 }
@@ -193,6 +201,56 @@ impl MariaDb {
 }
 
 impl Drop for MariaDb {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// A private Redis that keeps nothing.
+pub struct Redis {
+    guard: Child,
+    port: u16,
+    pid: u32,
+}
+
+impl Redis {
+    pub async fn start() -> anyhow::Result<Redis> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "guard", "redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--port", &port.to_string()])
+            .env("PATH", path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let mut server = Redis { guard, port, pid: 0 };
+        for _ in 0..100 {
+            if let Ok(mut link) = server.connect().await {
+                let info: String = redis::cmd("INFO").arg("server").query_async(&mut link).await?;
+                let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).context("no process id")?;
+                server.pid = pid.trim().parse()?;
+                return Ok(server);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!("Redis did not start (on Debian: apt-get install redis-server)")
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub async fn connect(&self) -> anyhow::Result<redis::aio::MultiplexedConnection> {
+        Ok(redis::Client::open(self.url())?.get_multiplexed_async_connection().await?)
+    }
+}
+
+impl Drop for Redis {
     fn drop(&mut self) {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();

@@ -21,6 +21,7 @@ mod nodes;
 mod pages;
 mod properties;
 mod proxy;
+mod restart;
 mod servers;
 mod shipping;
 mod shutdown;
