@@ -9,6 +9,7 @@ pub mod check;
 pub mod content;
 pub mod demo;
 pub mod init;
+pub mod plugin;
 pub mod replay;
 pub mod serve;
 mod terminal;
@@ -144,6 +145,13 @@ enum Command {
         Without any configuration purser has these parcels anyway, in memory. This makes the tables demo_shipments and\n\
         demo_events anew; they are asked as long as purser.yaml has no sources. Their days count from today.")]
     Demo(demo::Options),
+    /// Begin plugins, test them, list them
+    #[command(after_help = "Examples:\n  \
+        purser plugin new returns\n  \
+        purser plugin test returns --watch\n  \
+        purser plugin list\n\n\
+        A test is a conversation in tests.yaml beside the script, with what sources say in it. No store is touched.")]
+    Plugin(plugin::Options),
     /// Write a starter set for a new site
     #[command(after_help = "Examples:\n  \
         purser init my-site && cd my-site && purser\n\n\
@@ -181,6 +189,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
+        Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Init(options) => {
             common.refuse();
             init::run(&options)

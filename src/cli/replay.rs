@@ -83,7 +83,13 @@ pub async fn replay(
     Ok(tally)
 }
 
-fn write_failures(out: &mut impl Write, name: &str, recording: &Recording, replayed: &Replayed) -> io::Result<()> {
+/// Writes each message whose answer is not as it must be; `name` is the file.
+pub(super) fn write_failures(
+    out: &mut impl Write,
+    name: &str,
+    recording: &Recording,
+    replayed: &Replayed,
+) -> io::Result<()> {
     if let Some(about) = &recording.about {
         writeln!(out, "  {about}")?;
     }

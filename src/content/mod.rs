@@ -100,7 +100,7 @@ impl Folders {
     }
 
     /// Whether a plugin of this name is asked.
-    fn asks(&self, plugin: &str) -> bool {
+    pub fn asks(&self, plugin: &str) -> bool {
         self.names(plugin) || self.names(PLUGINS)
     }
 }

@@ -70,15 +70,15 @@ pub(super) fn load(
 }
 
 /// The files below `plugins/`, by what they belong to.
-struct Folder<'a> {
-    plugins: Folded<'a>,
-    modules: Tree,
+pub(super) struct Folder<'a> {
+    pub plugins: Folded<'a>,
+    pub modules: Tree,
     /// Files that belong to no plugin: a README, the definitions for editors.
     others: Tree,
 }
 
 impl<'a> Folder<'a> {
-    fn of(files: &'a BTreeMap<String, Vec<u8>>) -> Folder<'a> {
+    pub fn of(files: &'a BTreeMap<String, Vec<u8>>) -> Folder<'a> {
         let mut folder = Folder { plugins: BTreeMap::new(), modules: Tree::new(), others: Tree::new() };
         for (key, bytes) in files {
             let Some(path) = key.strip_prefix("plugins/") else { continue };

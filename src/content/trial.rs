@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Folders, Snapshot};
+use super::{Folders, Snapshot, plugins};
 use crate::finding::Finding;
 use crate::recording::{Recording, Replayed};
-use crate::responders::script::Plugin;
+use crate::responders::script::{Files, Plugin};
 use crate::sources::{LookUp, NoSources};
 
 /// A test of a plugin and what came of it.
@@ -32,6 +32,42 @@ pub async fn run(plugin: &Plugin, on: &Snapshot, folders: &Folders) -> Result<Ve
         tried.push(Tried { recording, replayed });
     }
     Ok(tried)
+}
+
+/// A plugin of the folder, and what came of its tests.
+pub struct Trial {
+    /// Its name.
+    pub name: String,
+    /// The file of its tests.
+    pub tests: String,
+    /// Its tests, or why it cannot be loaded.
+    pub outcome: Result<Vec<Tried>, Vec<Finding>>,
+}
+
+/// Runs the tests of all plugins in the folder, or of the one, among the FAQ and the other plugins. An error says
+/// why there is no content to run them on.
+pub async fn all(folders: &Folders, only: Option<&str>) -> Result<Vec<Trial>, Vec<Finding>> {
+    let loaded = super::load(folders, &super::Good::default());
+    let Some(snapshot) = loaded.snapshot else { return Err(loaded.findings) };
+    let tree = super::tree::Tree::read(folders);
+    let root = folders.plugins.display().to_string();
+    let folder = plugins::Folder::of(&tree.files);
+    let mut trials = Vec::new();
+    for (name, own) in folder.plugins.iter().filter(|(name, _)| only.is_none_or(|only| only == **name)) {
+        let outcome = match Plugin::load(Files { name, root: &root, own, lib: &folder.modules }) {
+            Ok(plugin) => {
+                let plugin = Arc::new(plugin);
+                let mut on = Snapshot::clone(&snapshot);
+                on.plugins.retain(|other| other.name() != *name);
+                on.plugins.push(plugin.clone());
+                on.plugins.sort_by_key(|plugin| (plugin.manifest().order, plugin.name().to_owned()));
+                run(&plugin, &on, folders).await.map_err(|finding| vec![*finding])
+            }
+            Err(findings) => Err(findings),
+        };
+        trials.push(Trial { name: (*name).to_owned(), tests: format!("{root}/{name}/tests.yaml"), outcome });
+    }
+    Ok(trials)
 }
 
 /// What the tests of a plugin find wrong with it, when it is offered the messages that the FAQ leaves.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::admission::check_watcher;
 use super::{door, protocol as wire};
 use crate::finding::Finding;
+use crate::responders::script::Plugin;
 
 /// What is loaded.
 #[derive(Serialize, JsonSchema)]
@@ -19,8 +20,35 @@ pub struct Loaded<'a> {
     pub entries: usize,
     /// How many wordings lead to them.
     pub phrases: usize,
+    /// The plugins, in the order in which they are asked.
+    pub plugins: Vec<LoadedPlugin<'a>>,
     /// What is wrong, or doubtful, in the files.
     pub findings: &'a [Finding],
+}
+
+/// A plugin that is in force.
+#[derive(Serialize, JsonSchema)]
+pub struct LoadedPlugin<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is for.
+    pub about: &'a str,
+    /// Whether it failed too often in a row and is left alone for a while, on this node.
+    pub set_aside: bool,
+    /// What it failed with last, if it did not succeed since.
+    pub trouble: Option<String>,
+}
+
+impl LoadedPlugin<'_> {
+    fn of(plugin: &Plugin) -> LoadedPlugin<'_> {
+        let health = plugin.health();
+        LoadedPlugin {
+            name: plugin.name(),
+            about: &plugin.manifest().about,
+            set_aside: health.is_aside(),
+            trouble: health.trouble(),
+        }
+    }
 }
 
 /// `GET /api/protocol.json`: the typed dialect as JSON Schema.
@@ -40,6 +68,7 @@ pub async fn content(req: &mut Request, depot: &mut Depot, res: &mut Response) -
         languages: snapshot.faq.languages(),
         entries: snapshot.faq.entries(),
         phrases: snapshot.faq.phrases(),
+        plugins: snapshot.plugins.iter().map(|plugin| LoadedPlugin::of(plugin)).collect(),
         findings: &door.content.findings(),
     }));
     Ok(())

@@ -19,6 +19,7 @@ mod http_api;
 mod limits;
 mod nodes;
 mod pages;
+mod plugins;
 mod properties;
 mod proxy;
 mod restart;

@@ -14,11 +14,13 @@ mod calls;
 mod closures;
 mod engine;
 mod fault;
+pub mod health;
 pub mod library;
 mod lookups;
 pub mod manifest;
 mod memory;
 pub mod plugin;
+pub mod reference;
 mod run;
 mod sentences;
 #[cfg(test)]
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-pub use engine::reference;
+pub use engine::reference as functions;
 pub use plugin::{Files, Plugin};
 
 use self::answers::{Act, Given, Said};
@@ -40,6 +42,7 @@ use self::run::{Effects, Ran};
 use self::turn::ScriptTurn;
 use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
 use crate::conversation::Button;
+use crate::finding::Finding;
 use crate::sources::LookUp;
 
 /// A plugin as a responder.
@@ -55,14 +58,40 @@ impl Script {
     }
 
     async fn answer(&self, turn: &Turn) -> anyhow::Result<Answer> {
+        // A test must see every failure, and must not count against what customers get.
+        let in_test = turn.stubs.is_some();
+        if !in_test && self.plugin.health().is_aside() {
+            return Ok(Answer::Pass);
+        }
         let script_turn = ScriptTurn::new(turn, &self.plugin);
         let mut known = Known::default();
         loop {
             match run::run(&self.plugin, &script_turn, &mut known) {
-                Ran::Answered(given, effects) => return Ok(self.given(given, effects, turn)),
+                Ran::Answered(given, effects) => {
+                    if !in_test {
+                        self.plugin.health().succeeded();
+                    }
+                    return Ok(self.given(given, effects, turn));
+                }
                 Ran::Wants(questions) => self.look_up(questions, turn, &mut known).await,
-                Ran::Failed(finding) => anyhow::bail!("{}", finding.one_line()),
+                Ran::Failed(finding) => {
+                    if !in_test {
+                        self.set_aside(&finding);
+                    }
+                    anyhow::bail!("{}", finding.one_line());
+                }
             }
+        }
+    }
+
+    /// Counts a failure, and says so when it was once too often.
+    fn set_aside(&self, finding: &Finding) {
+        if let Some(rest) = self.plugin.health().failed(finding.one_line()) {
+            let name = self.plugin.name();
+            tracing::error!(
+                plugin = name,
+                "the plugin {name} fails again and again and is set aside for {rest:?}, or until it is edited"
+            );
         }
     }
 
@@ -123,6 +152,10 @@ impl Responder for Script {
     }
 
     fn explain(&self, turn: &Turn) -> Vec<String> {
+        if self.plugin.health().is_aside() {
+            let trouble = self.plugin.health().trouble().unwrap_or_default();
+            return vec![format!("is set aside: {trouble}")];
+        }
         let mut lines = Vec::new();
         match run::run(&self.plugin, &ScriptTurn::new(turn, &self.plugin), &mut Known::default()) {
             Ran::Answered(given, effects) => {

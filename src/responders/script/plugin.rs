@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::engine::engine;
+use super::health::Health;
 use super::manifest::{Manifest, Named};
 use super::value::Data;
 use super::{calls, closures, fault};
@@ -31,7 +32,7 @@ pub struct Files<'a> {
     pub lib: &'a BTreeMap<String, Vec<u8>>,
 }
 
-/// A plugin that is ready to answer. It never changes.
+/// A plugin that is ready to answer. It never changes, but for the count of its failures.
 #[derive(Debug)]
 pub struct Plugin {
     name: String,
@@ -47,6 +48,7 @@ pub struct Plugin {
     /// The text of `tests.yaml`.
     tests: Option<String>,
     folder: String,
+    health: Health,
     /// Functions of modules, and which of the scripts they are in.
     origins: HashMap<String, usize>,
 }
@@ -139,6 +141,7 @@ impl Plugin {
             scripts,
             tests: tests.map(str::to_owned),
             folder: format!("{}/{}", files.root, files.name),
+            health: Health::default(),
         })
     }
 
@@ -155,6 +158,11 @@ impl Plugin {
     /// A file of it as a person would open it.
     pub fn file(&self, file: &str) -> String {
         format!("{}/{file}", self.folder)
+    }
+
+    /// How it fares with customers.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// The text of its tests.
