@@ -1,7 +1,7 @@
 //! What purser costs, next to what its parts cost bare.
 //!
-//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `start`, `nodes`)
-//! one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
+//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `nodes`,
+//! `shipping`, `start`) one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
 //! numbers. Everything runs on loopback, in temporary folders, and is gone afterwards. docs/performance.md says what
 //! the tables mean.
 
@@ -13,13 +13,14 @@ mod messages;
 mod nodes;
 mod report;
 mod server;
+mod shipping;
 mod start;
 
 use std::process::ExitCode;
 
 use report::Report;
 
-const PARTS: [&str; 5] = ["messages", "idle", "matching", "start", "nodes"];
+const PARTS: [&str; 6] = ["messages", "idle", "matching", "start", "nodes", "shipping"];
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +48,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if wanted("matching") {
         matching::measure(&mut report)?;
+    }
+    if wanted("shipping") {
+        shipping::measure(&mut report)?;
     }
     if wanted("idle") {
         runtime.block_on(idle::measure(&mut report))?;

@@ -120,3 +120,16 @@ fn placeholders(value: &Value) -> Vec<&str> {
     names.sort_unstable();
     names
 }
+
+#[test]
+fn the_sources_in_the_documentation_can_be_configured() {
+    let page = fs::read_to_string("docs/tracking-and-prices.md").unwrap();
+    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of YAML");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("purser.yaml");
+    fs::write(&file, block).unwrap();
+    let env = [("SHOP_DATABASE".to_owned(), "sqlite://shop.db".to_owned())];
+    let config = purser::config::Config::load(Some(&file), env, &purser::config::Flags::default()).unwrap();
+    let names: Vec<&str> = config.sources.keys().map(String::as_str).collect();
+    assert_eq!(names, ["shipment", "shipment_delivery", "shipment_history"]);
+}

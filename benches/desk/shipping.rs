@@ -1,0 +1,94 @@
+//! What the shipped plugins cost for a message, without the look-up itself: the source answers at once.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use purser::clock::Clock;
+use purser::config::Config;
+use purser::content::Good;
+use purser::conversation::{ConversationId, EventId};
+use purser::responders::script::Script;
+use purser::responders::{Answer, Responder, Turn};
+use purser::sources::{LookUp, Looking};
+use serde_json::{Map, Value, json};
+
+use super::report::Report;
+
+const MESSAGES: u32 = 20_000;
+const ROUNDS: usize = 5;
+/// 50,000 messages a second on a core.
+const GOAL_MICROS: f64 = 20.0;
+const GOAL_PASS: f64 = 5.0;
+
+/// A source that has its answer at hand.
+#[derive(Debug)]
+struct AtHand;
+
+impl LookUp for AtHand {
+    fn look_up<'a>(&'a self, _: &'a str, _: &'a Map<String, Value>) -> Looking<'a> {
+        let parcel =
+            json!({ "status": "in_transit", "expected": "2100-01-01", "changed": "2026-01-01", "country": "GB" });
+        Box::pin(std::future::ready(Ok(parcel)))
+    }
+}
+
+pub fn measure(report: &mut Report) -> anyhow::Result<()> {
+    report.note("shipping");
+    let folders = purser::app::folders(&Config::default());
+    let snapshot =
+        purser::content::load(&folders, &Good::default()).snapshot.context("the shipped content does not load")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let mut rows = Vec::new();
+    for (plugin, message, goal, passes) in [
+        ("tracking", "hi, could you help me with something else today?", GOAL_PASS, true),
+        ("tracking", "hi, where is px 1000 0001 7 gb please?", GOAL_MICROS, false),
+        ("tracking", "hi, where is px 1000 0001 8 gb please?", GOAL_MICROS, false),
+        ("tracking", "hi, where is 1z 999 aa1 01 2345 6784 please?", GOAL_MICROS, false),
+        ("cost", "hi, could you help me with something else today?", GOAL_PASS, true),
+    ] {
+        let loaded = snapshot.plugins.iter().find(|loaded| loaded.name() == plugin);
+        let script = Script::new(loaded.with_context(|| format!("no plugin {plugin}"))?.clone(), Arc::new(AtHand));
+        let turn = turn(message);
+        let answer = runtime.block_on(script.respond(&turn))?;
+        anyhow::ensure!((answer == Answer::Pass) == passes, "{plugin} to {message:?}: {answer:?}");
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let begin = Instant::now();
+            runtime.block_on(async {
+                for _ in 0..MESSAGES {
+                    black_box(script.respond(black_box(&turn)).await)?;
+                }
+                anyhow::Ok(())
+            })?;
+            times.push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(MESSAGES));
+        }
+        times.sort_by(f64::total_cmp);
+        let [value, goal] = report.at_most(&format!("µs of {plugin} for {message:?}"), times[ROUNDS / 2], goal, 1);
+        let per_second = format!("{:.0}", 1e6 / times[ROUNDS / 2]);
+        rows.push(vec![format!("{plugin}: {message}"), value, goal, per_second]);
+    }
+    report.print(
+        &format!("Shipped plugins: {MESSAGES} messages on one core, µs each, the middle of {ROUNDS} rounds"),
+        &["", "µs", "goal", "a second"],
+        &rows,
+    );
+    Ok(())
+}
+
+fn turn(text: &str) -> Turn {
+    Turn {
+        conversation: ConversationId::new(),
+        question: EventId::new(),
+        text: text.to_owned(),
+        choice: None,
+        languages: vec!["en".to_owned()],
+        visitor: Arc::default(),
+        now: Clock::System.now(),
+        focus: None,
+        entry: None,
+        notes: None,
+        stubs: None,
+    }
+}
