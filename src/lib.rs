@@ -21,7 +21,7 @@
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
 //! - [`text`]: what is said in a sentence: numbers of parcels, amounts, places, days.
 //! - [`store`]: the log on two engines, and the one writer.
-//! - [`fanout`]: committed events to those who follow.
+//! - [`fanout`]: committed events to those who follow, on this node and, by way of Redis, on others.
 //! - [`limits`]: how much one visitor, and one address, may do in a while.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.

@@ -164,10 +164,7 @@ impl TestPurser {
 
     /// A socket of the typed dialect that has said nothing yet.
     pub async fn typed(&self) -> Typed {
-        let headers = vec![("Sec-WebSocket-Protocol", "purser.v1".to_owned())];
-        let (ws, response) = connect(self.address, headers).await.expect("an upgrade");
-        assert_eq!(response.get("sec-websocket-protocol").expect("a protocol"), "purser.v1");
-        Typed { ws, waiting: VecDeque::new() }
+        Typed::connect(self.address).await
     }
 
     /// A socket of the typed dialect in this visitor's conversation.
@@ -301,6 +298,14 @@ pub struct Typed {
 }
 
 impl Typed {
+    /// A socket that has said nothing yet, at whoever listens there.
+    pub async fn connect(address: SocketAddr) -> Typed {
+        let headers = vec![("Sec-WebSocket-Protocol", "purser.v1".to_owned())];
+        let (ws, response) = connect(address, headers).await.expect("an upgrade");
+        assert_eq!(response.get("sec-websocket-protocol").expect("a protocol"), "purser.v1");
+        Typed { ws, waiting: VecDeque::new() }
+    }
+
     pub async fn send(&mut self, frame: Value) {
         within("a send", self.ws.send(Message::text(frame.to_string()))).await.expect("an open socket");
     }

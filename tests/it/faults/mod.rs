@@ -13,21 +13,26 @@ mod site;
 mod trace;
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use purser::conversation::{Author, ConversationId, Decision, Event, EventId};
 use purser::fanout::Pace;
 use purser::store::Store;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::Visitor;
+use crate::harness::{Typed, Visitor};
 use crate::proxy::Way;
+use crate::servers::free_port;
 use checker::{Shown, Violation, check};
 use customer::{Broken, Record, Tab, view};
+use node::Spec;
 use schedule::{Dice, Fault, Link, Topology};
 use site::Site;
 use trace::Trace;
@@ -338,4 +343,59 @@ async fn gaps_and_tails_are_healed_otherwise() {
     let run = Run::sabotage(TWO_NODES, Duration::from_secs(3), vec![alone]);
     let Some(found) = violations(Run { settles: SETTLES, is_sabotage: false, ..run }).await else { return };
     assert_eq!(found, []);
+}
+
+/// A full disk: SQLite may not write beyond a limit, as when there is no room left. What was acknowledged stays, the
+/// customer is told to wait, the connection stays, and what waited is stored when there is room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_waited_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let spec = Spec {
+        port: free_port().expect("a free port"),
+        database: format!("sqlite://{}", folder.path().join("purser.db").display()),
+        redis: None,
+        faq: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faq").to_owned(),
+        gap_millis: 60,
+        round_millis: 5_000,
+    };
+    let log = folder.path().join("node.log");
+    let mut node = spec.start(&log).expect("a node");
+    let visitor = Visitor::new();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, spec.port));
+    let mut customer = Typed::connect(address).await;
+    customer.hello(&visitor, 0).await;
+    let long = "x".repeat(3_000);
+    customer.ask("m0", &long).await;
+
+    // From here on no file of the node grows beyond what it has.
+    let pid = Pid::from_child(&node);
+    let size = ["purser.db", "purser.db-wal"].map(|file| folder.path().join(file).metadata().map_or(0, |m| m.len()));
+    let limit = |current| Rlimit { current, maximum: None };
+    prlimit(Some(pid), Resource::Fsize, limit(size.iter().max().copied())).expect("a limit");
+    let mut acked = 0;
+    let refused = loop {
+        acked += 1;
+        customer.say(&format!("m{acked}"), &long).await;
+        let frame = customer.hear_where("an end", |frame| frame["type"] == "ack" || frame["type"] == "error").await;
+        if frame["type"] == "error" {
+            break frame;
+        }
+    };
+    assert_eq!((&refused["code"], &refused["client_id"]), (&json!("not_stored"), &json!(format!("m{acked}"))));
+    assert!(refused["retry_after"].is_u64());
+    // Reading goes on, on the same connection.
+    customer.send(json!({ "type": "older", "before": 3 })).await;
+    assert_eq!(customer.hear("history").await["events"].as_array().map(Vec::len), Some(2));
+
+    prlimit(Some(pid), Resource::Fsize, limit(None)).expect("no limit");
+    let stored = loop {
+        customer.say(&format!("m{acked}"), &long).await;
+        let frame = customer.hear_where("an end", |frame| frame["type"] == "ack" || frame["type"] == "error").await;
+        if frame["type"] == "ack" {
+            break frame;
+        }
+    };
+    assert_eq!(stored["seq"], 2 * acked + 1, "everything before it, and nothing twice");
+    node.kill().expect("the end");
+    node.wait().expect("the end");
 }

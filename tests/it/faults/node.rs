@@ -34,7 +34,10 @@ impl Spec {
     /// Starts the node and waits until it serves. `None` if it ended before, since its store is away for too long.
     pub fn start(&self, log: &Path) -> Option<Child> {
         let log = File::options().create(true).append(true).open(log).expect("a log");
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
+        // A file that may not grow is an error to it, as a full disk is, and not its end.
+        let mut child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().expect("this program"))
             .args(["--exact", "faults::node::a_node", "--ignored", "--nocapture"])
             .env(NODE, serde_json::to_string(self).expect("JSON"))
             .stdin(Stdio::null())
