@@ -23,10 +23,11 @@ use sha2::{Digest, Sha256};
 use raw::{Entries, Raw};
 pub use sources::Sources;
 pub use values::language;
-use values::{Value, folder, listen, log, network, number, off, origin, pipeline, proxy_header, token};
+use values::{Value, folder, listen, log, log_format, network, number, off, origin, pipeline, proxy_header, token};
 
 use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
+use crate::log::Format;
 use crate::store::{DatabaseUrl, UrlError};
 use crate::yaml;
 
@@ -49,6 +50,7 @@ pub const KEYS: &[&str] = &[
     "admin_token",
     "watchers",
     "log",
+    "log_format",
     "limits",
     "limits.answer_seconds",
     "limits.responder_seconds",
@@ -107,6 +109,8 @@ pub struct Config {
     pub watchers: Vec<IpNet>,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
+    /// How its lines look.
+    pub log_format: Format,
     /// Bounds.
     pub limits: Limits,
     /// What plugins may look things up in, by name.
@@ -182,6 +186,7 @@ impl Default for Config {
             pipeline: RESPONDERS.map(str::to_owned).to_vec(),
             admin_token: None,
             log: "info".to_owned(),
+            log_format: Format::Text,
             limits: Limits::default(),
             sources: Sources::new(),
             file: None,
@@ -383,6 +388,7 @@ impl Config {
             "pipeline" => self.pipeline = pipeline(value.many())?,
             "admin_token" => self.admin_token = Some(token(value.one()?)?),
             "watchers" => self.watchers = value.many().map(network).collect::<Result<_, _>>()?,
+            "log_format" => self.log_format = log_format(value.one()?)?,
             "log" => self.log = log(value.one()?)?,
             "limits.answer_seconds" => self.limits.answer_seconds = number(value.one()?, 1..=3_600)?,
             "limits.responder_seconds" => self.limits.responder_seconds = number(value.one()?, 1..=3_600)?,

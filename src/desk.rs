@@ -26,7 +26,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::conversation::{
-    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, Rated, Said, Seq, VisitorId,
+    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, Provenance, Rated, Said,
+    Seq, VisitorId,
 };
 use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
@@ -218,7 +219,7 @@ impl Desk {
                     self.counts.messages.inc();
                     self.counts.acknowledged.observe(began.elapsed().as_secs_f64());
                     if let (Progress::Ready(answered), true) = (&progress, next_in_turn) {
-                        self.counts.answered(answered);
+                        self.note(seat, seq, answered);
                     }
                     seat.begun.store(true, Ordering::Relaxed);
                     seated.remember(ack.clone());
@@ -392,11 +393,21 @@ impl Desk {
         let answer =
             |head: &Conversation| head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE);
         if self.append(seat, seated, answer).await? {
-            self.counts.answered(&answered);
+            self.note(seat, seq, &answered);
         } else {
             tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
         }
         Ok(())
+    }
+
+    /// An answer is stored.
+    fn note(&self, seat: &Seat, seq: Seq, answered: &Answered) {
+        self.counts.answered(answered);
+        let Provenance { responder, entry, revision, micros } = &answered.message.provenance;
+        tracing::debug!(
+            conversation = %seat.id, seq, responder, entry = entry.as_deref(), %revision, micros, outcome = ?answered.outcome,
+            "answered"
+        );
     }
 
     /// Appends what `decide` makes of the state; after a conflict it decides anew. False if it decided on nothing.

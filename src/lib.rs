@@ -25,7 +25,7 @@
 //! - [`limits`]: how much one visitor, and one address, may do in a while.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.
-//! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`yaml`] are what their names say.
+//! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`log`], [`yaml`] are what their names say.
 //!
 //! # Invariants
 //!
@@ -47,6 +47,7 @@ pub mod desk;
 pub mod fanout;
 pub mod finding;
 pub mod limits;
+pub mod log;
 pub mod recording;
 pub mod responders;
 pub mod sources;

@@ -14,7 +14,7 @@ pub mod replay;
 pub mod serve;
 mod terminal;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,12 +24,11 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Flags};
 use crate::content::{Good, Snapshot};
+use crate::log;
 use crate::responders::Turn;
 use crate::responders::pipeline::Step;
 
@@ -222,7 +221,7 @@ impl Common {
         let config = Config::load(file.as_deref(), env, &Flags(flags))
             .map_err(|error| anyhow::anyhow!("the configuration cannot be used\n{error}"))?;
         let level = quiet.filter(|_| config.log == Config::default().log).unwrap_or(&config.log);
-        start_log(level)?;
+        log::start(level, config.log_format)?;
         for warning in config::unknown_variables(names) {
             tracing::warn!("{warning}");
         }
@@ -273,15 +272,6 @@ impl Server {
             Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
     }
-}
-
-/// Starts logging to standard error.
-fn start_log(level: &str) -> anyhow::Result<()> {
-    // The web server's own lines at this level only repeat ours.
-    let level = if level == "info" { "info,salvo_core=warn" } else { level };
-    let targets: Targets = level.parse().with_context(|| format!("log: {level}"))?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    tracing_subscriber::registry().with(lines.with_filter(targets)).try_init().context("logging was started before")
 }
 
 /// A runtime for a command that does one thing at a time.

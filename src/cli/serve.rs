@@ -13,13 +13,13 @@ use crate::web;
 
 /// Runs the server until it is told to stop.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
-    raise_file_limit();
+    let files = raise_file_limit();
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(serve(config))?;
+    runtime.block_on(serve(config, files))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, files: Option<u64>) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     // First of all, so that a second server on this port says so before it touches the store.
     let listener = bind(&config.listen).await?;
@@ -28,19 +28,29 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "limits: `off` is for measuring, and others can connect to {}; leave it out, or listen on 127.0.0.1",
         config.listen
     );
+    let sockets = config.limits.sockets;
     let app = App::build(config).await?;
-    announce(&app, &listener)?;
+    announce(&app, &listener, files)?;
+    // The database, the content and the connections that are closing need some, too.
+    if let Some(files) = files.filter(|files| *files < u64::from(sockets) + 200) {
+        tracing::warn!(
+            "only {files} files may be open, so fewer than the {sockets} chats of limits.sockets find a place: raise \
+             the limit (LimitNOFILE of systemd, ulimit -n), or lower limits.sockets"
+        );
+    }
     app.run(listener, stop).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// The lines of the start, on standard output: whoever starts purser waits for them.
-fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "purser {} is listening on http://{}", env!("CARGO_PKG_VERSION"), listener.local_addr()?)?;
+fn announce(app: &App, listener: &TcpListener, files: Option<u64>) -> anyhow::Result<()> {
+    let mut lines = format!("purser {} is listening on http://{}\n", env!("CARGO_PKG_VERSION"), listener.local_addr()?);
     for line in app.describe() {
-        writeln!(out, "  {line}")?;
+        lines.push_str(&format!("  {line}\n"));
+    }
+    if let Some(files) = files {
+        lines.push_str(&format!("  files    {files} may be open\n"));
     }
     let findings = app.content().findings();
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
@@ -49,8 +59,11 @@ fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
     let counts: Vec<String> =
         counts.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" })).collect();
     if !counts.is_empty() {
-        writeln!(out, "  findings {}; `purser check` shows them", counts.join(", "))?;
+        lines.push_str(&format!("  findings {}; `purser check` shows them\n", counts.join(", ")));
     }
+    // All at once: whoever has read the first line may not be there for the others.
+    let mut out = io::stdout().lock();
+    out.write_all(lines.as_bytes())?;
     out.flush()?;
     Ok(())
 }
@@ -121,9 +134,10 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-/// Each customer is an open file, and many systems allow only 1,024 of them unless asked for more.
+/// Each customer is an open file, and many systems allow only 1,024 of them unless asked for more. How many may be
+/// open now; `None`: as many as memory holds.
 #[cfg(unix)]
-fn raise_file_limit() {
+fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let now = getrlimit(Resource::Nofile);
@@ -131,9 +145,12 @@ fn raise_file_limit() {
     if now.current != now.maximum
         && let Err(error) = setrlimit(Resource::Nofile, wanted)
     {
-        tracing::warn!(error = %error, "the limit of open files stays at {:?}", now.current);
+        tracing::warn!(%error, "the limit of open files cannot be raised");
     }
+    getrlimit(Resource::Nofile).current
 }
 
 #[cfg(not(unix))]
-fn raise_file_limit() {}
+fn raise_file_limit() -> Option<u64> {
+    None
+}

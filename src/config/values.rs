@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::{ProxyHeader, RESPONDERS, Secret};
+use crate::log::Format;
 use crate::responders::script::manifest::is_name;
 use crate::yaml;
 
@@ -174,6 +175,14 @@ pub(super) fn log(text: &str) -> Result<String, String> {
         }
     }
     Ok(text.to_owned())
+}
+
+pub(super) fn log_format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err(format!("`{text}` is no format; write text or json")),
+    }
 }
 
 pub(super) fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {

@@ -33,7 +33,10 @@ use ipnet::IpNet;
 use salvo::affix_state;
 use salvo::catch_panic::CatchPanic;
 use salvo::conn::tcp::TcpAcceptor;
+use salvo::fuse::FuseConfig;
 use salvo::prelude::*;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,6 +55,12 @@ pub use rush::{Returns, Turnstile};
 
 /// Clients that were cut off for being slow come back within this time.
 const BACK_SOON: u32 = 1_000;
+
+/// A client that does not acknowledge what was sent for this long is gone.
+#[cfg(target_os = "linux")]
+const GONE_AFTER: Duration = Duration::from_secs(60);
+/// How long a request may stop in its middle, and a response with nobody taking it.
+const STALLS_AT_MOST: Duration = Duration::from_secs(30);
 
 /// What the web needs of the rest, and what its sockets share.
 pub struct Door {
@@ -121,6 +130,9 @@ pub fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
     // Accepted connections inherit this. Salvo does not set it, and a frame that follows another one closely would
     // wait for the client's delayed acknowledgement, some 40 ms.
     socket.set_nodelay(true)?;
+    // A client that has vanished without a word gives its place back. Over a stream nothing else would notice.
+    #[cfg(target_os = "linux")]
+    SockRef::from(&socket).set_tcp_user_timeout(Some(GONE_AFTER))?;
     socket.bind(address)?;
     socket.listen(1_024)
 }
@@ -128,7 +140,8 @@ pub fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves until `stop` of the door is set; then no new connection is taken, every socket is told to come back, and
 /// this returns when the last is closed or after `at_most`.
 pub async fn serve(listener: TcpListener, door: Arc<Door>, at_most: Duration) -> std::io::Result<()> {
-    let server = Server::new(TcpAcceptor::try_from(listener)?);
+    let fuse = FuseConfig::default().with_request_body_timeout(STALLS_AT_MOST).with_write_stall_timeout(STALLS_AT_MOST);
+    let server = Server::new(TcpAcceptor::try_from(listener)?).fuse_config(fuse);
     let handle = server.handle();
     let stop = door.stop.clone();
     let sockets = door.sockets.clone();

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("responders", &["conversation", "finding", "sources", "text", "yaml"]),
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
     ("desk", &["clock", "conversation", "responders", "store"]),
-    ("config", &["fanout", "finding", "responders", "sources", "store", "yaml"]),
+    ("log", &[]),
+    ("config", &["fanout", "finding", "log", "responders", "sources", "store", "yaml"]),
     ("web", &["config", "content", "conversation", "desk", "fanout", "finding", "limits", "responders", "store"]),
     (
         "app",
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "desk",
             "fanout",
             "finding",
+            "log",
             "recording",
             "responders",
             "sources",

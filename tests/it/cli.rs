@@ -1,9 +1,11 @@
 //! The program as a person at a terminal meets it: what it prints, and how it ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -70,17 +72,26 @@ pub fn finish(mut child: Child, input: &str) -> Ran {
 }
 
 /// A server in its own process, with the lines that it printed at its start.
-struct Served {
+pub struct Served {
     child: Child,
     lines: Vec<String>,
 }
 
 impl Served {
     fn start(site: &Site) -> Served {
-        let mut child = site.command(&["--listen", "127.0.0.1:0"]).spawn().expect("purser");
+        Served::start_with(site, &[])
+    }
+
+    pub fn start_with(site: &Site, arguments: &[&str]) -> Served {
+        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        Served::of(site.command(&arguments))
+    }
+
+    fn of(mut command: Command) -> Served {
+        let mut child = command.spawn().expect("purser");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
         let mut read = Vec::new();
-        while read.len() < 3 {
+        while read.len() < 4 {
             match lines.next() {
                 Some(line) => read.push(line.expect("a line")),
                 None => panic!("purser did not start: {read:?} {:?}", finish(child, "")),
@@ -89,7 +100,23 @@ impl Served {
         Served { child, lines: read }
     }
 
-    fn stop(mut self) -> i32 {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let (_, address) = self.lines[0].rsplit_once("http://").expect("an address");
+        address.parse().expect("an address")
+    }
+
+    /// Reads what it logs, until it ends.
+    pub fn standard_error(&mut self) -> JoinHandle<String> {
+        let mut log = self.child.stderr.take().expect("standard error");
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            log.read_to_string(&mut text).expect("UTF-8");
+            text
+        })
+    }
+
+    pub fn stop(mut self) -> i32 {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal");
         self.child.wait().expect("an end").code().expect("an exit code")
@@ -101,6 +128,25 @@ impl Drop for Served {
         // Ended already, if the test went well.
         let _ = self.child.kill();
     }
+}
+
+#[test]
+fn the_start_raises_the_limit_of_open_files_and_says_what_it_got() {
+    let site = Site::starter();
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -S -n 256; ulimit -H -n 300; exec \"$0\" --listen 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_purser"),
+    ]);
+    shell.current_dir(site.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let served = Served::of(shell);
+    assert!(served.lines.iter().any(|line| line.trim() == "files    300 may be open"), "{:?}", served.lines);
+    let mut served = served;
+    let log = served.standard_error();
+    assert_eq!(served.stop(), 0);
+    let log = log.join().expect("no panic");
+    assert!(log.contains("only 300 files may be open"), "{log}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::http::HeaderMap;
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use uuid::Uuid;
 
+use crate::log;
 pub use crate::servers::TestDatabase;
 
 /// Nothing here takes this long; a test that waits longer has failed.
@@ -112,6 +113,7 @@ impl<'a> Setup<'a> {
 
     /// Starts it on content that is there already, as after a restart.
     pub async fn start_in(self, folder: Arc<tempfile::TempDir>) -> TestPurser {
+        log::watch();
         let mut config = Config {
             database: self.database.url().parse().expect("a database address"),
             faq: folder.path().join("faq"),
@@ -151,6 +153,7 @@ impl TestPurser {
         self.begin_stop();
         let ended = within("a stop", self.running).await;
         ended.expect("no task panics").expect("purser ends well");
+        log::check();
     }
 
     /// A socket of the plain dialect, with this session cookie if there is one.
@@ -202,6 +205,7 @@ impl TestPurser {
 
     /// A message of this visitor over HTTP.
     pub async fn post_say(&self, visitor: &Visitor, client_id: &str, text: &str) -> (u16, Vec<Value>) {
+        log::said(text);
         self.post_frame(visitor, json!({ "type": "say", "client_id": client_id, "text": text })).await
     }
 
@@ -257,6 +261,7 @@ pub struct Plain {
 
 impl Plain {
     pub async fn say(&mut self, text: &str) {
+        log::said(text);
         self.send(Message::text(json!({ "message": text }).to_string())).await;
     }
 
@@ -286,6 +291,7 @@ pub struct Visitor {
 impl Visitor {
     pub fn new() -> Visitor {
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        log::said(&token);
         Visitor { token, conversation: Uuid::now_v7() }
     }
 }
@@ -327,6 +333,7 @@ impl Typed {
     }
 
     pub async fn say(&mut self, client_id: &str, text: &str) {
+        log::said(text);
         self.send(json!({ "type": "say", "client_id": client_id, "text": text })).await;
     }
 

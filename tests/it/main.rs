@@ -17,6 +17,7 @@ mod frames;
 mod harness;
 mod http_api;
 mod limits;
+mod log;
 mod nodes;
 mod pages;
 mod plugins;
