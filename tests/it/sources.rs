@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Executor};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{TestDatabase, within};
+use crate::harness::{Setup, TestDatabase, Visitor, within};
 
 /// A web server. It notes what it is asked, and answers with the bytes that `answer` makes of the path.
 pub struct Web {
@@ -246,6 +246,48 @@ async fn only_so_many_look_ups_are_under_way() {
     }
     assert!(found.iter().all(Result::is_err));
     assert_eq!(web.requests.load(Ordering::SeqCst), 2, "{found:?}");
+}
+
+#[tokio::test]
+async fn other_sources_are_taken_without_a_restart() {
+    let (one, two) = (Web::start(|_| json_body(&json!("one"))).await, Web::start(|_| json_body(&json!("two"))).await);
+    let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    let sources = |at: SocketAddr| format!("sources:\n  it: {{ get: \"http://{at}/\", private: [127.0.0.1] }}\n");
+    write("purser.yaml", &sources(one.address));
+    write("faq/a.yaml", "language: en\nentries: [{ id: a, match: exact, phrases: [a], answer: A }]\n");
+    write("plugins/tell/plugin.yaml", "api: 1\nabout: x\nsources: [it]\n");
+    write("plugins/tell/tests.yaml", "tests: []\n");
+    write("plugins/tell/main.rhai", "fn answer(turn) { reply(`it says ${lookup(\"it\", #{})}`) }");
+    let file = folder.path().join("purser.yaml");
+    let read = Config::load(Some(&file), [], &Flags::default()).expect("a configuration");
+    let database = TestDatabase::sqlite();
+    let setup = Setup::on(&database).change(|config| {
+        config.sources = read.sources.clone();
+        config.file = read.file.clone();
+        config.limits.off = true;
+    });
+    let purser = setup.start_in(folder.clone()).await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    assert_eq!(customer.ask("1", "tell").await.1["text"], "it says one");
+    // A mistake changes nothing.
+    write("purser.yaml", "sources:\n  it: { gett: x }\n");
+    assert_eq!(customer.ask("2", "tell").await.1["text"], "it says one");
+    write("purser.yaml", &sources(two.address));
+    let mut told = json!(null);
+    for n in 3..200 {
+        told = customer.ask(&n.to_string(), "tell").await.1["text"].take();
+        if told == "it says two" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(told, "it says two");
+    purser.stop().await;
 }
 
 async fn fill(database: &str) {
