@@ -21,8 +21,32 @@ pub(super) fn in_text(file: &str, text: &str, error: &ParseError) -> Finding {
     }
 }
 
+/// What went wrong in a run, in two wordings: the finding may quote what the script was given.
+pub(super) struct Fault {
+    /// For whoever writes the script.
+    pub finding: Finding,
+    /// What kind of fault it is. Never made of values.
+    kind: &'static str,
+}
+
+impl Fault {
+    /// A failure that is not the script's.
+    pub(super) fn of_engine(plugin: &Plugin, what: &'static str) -> Fault {
+        Fault { finding: plugin.finding(what), kind: what }
+    }
+
+    /// Where it is and of what kind. A log must not hold what a customer wrote.
+    pub(super) fn for_the_log(&self) -> String {
+        let Finding { file, line, .. } = &self.finding;
+        match line {
+            0 => format!("{file}: {}", self.kind),
+            line => format!("{file}:{line}: {} (`purser ask --why` shows more)", self.kind),
+        }
+    }
+}
+
 /// A run that failed.
-pub(super) fn of(plugin: &Plugin, error: EvalAltResult) -> Finding {
+pub(super) fn of(plugin: &Plugin, error: EvalAltResult) -> Fault {
     let (mut error, mut function, mut position) = (error, None, Position::NONE);
     // The innermost place is where it happened; those around it are how it came there.
     loop {
@@ -44,11 +68,11 @@ pub(super) fn of(plugin: &Plugin, error: EvalAltResult) -> Finding {
         Some(script) => Finding::error(&script.file, message).at(&script.text, line, column),
         None => plugin.finding(message),
     };
-    Finding { hint, ..finding }
+    Fault { finding: Finding { hint, ..finding }, kind: kind(&error) }
 }
 
 /// A run that returned something else than an answer.
-pub(super) fn no_answer(plugin: &Plugin, value: &Dynamic) -> Finding {
+pub(super) fn no_answer(plugin: &Plugin, value: &Dynamic) -> Fault {
     let hint = match value {
         value if value.is_unit() => "end with `pass()` where the message is not for this plugin",
         value if value.is_string() => "write reply(\"…\")",
@@ -63,7 +87,25 @@ pub(super) fn no_answer(plugin: &Plugin, value: &Dynamic) -> Finding {
         value if value.is_map() => "a map",
         value => value.type_name(),
     };
-    plugin.finding(format!("answer(turn) returned {got}, which is no answer")).hint(hint)
+    let finding = plugin.finding(format!("answer(turn) returned {got}, which is no answer")).hint(hint);
+    Fault { finding, kind: "answer(turn) returned no answer" }
+}
+
+fn kind(error: &EvalAltResult) -> &'static str {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(..) => "a function that is not there was called",
+        EvalAltResult::ErrorTooManyOperations(_) => "the script does too much for a message",
+        EvalAltResult::ErrorTerminated(..) => "the script takes too long for a message",
+        EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply",
+        EvalAltResult::ErrorDataTooLarge(..) => "a value is too large",
+        EvalAltResult::ErrorArithmetic(..) => "a calculation is not possible",
+        EvalAltResult::ErrorArrayBounds(..) | EvalAltResult::ErrorStringBounds(..) => "an index is out of bounds",
+        EvalAltResult::ErrorMismatchDataType(..) | EvalAltResult::ErrorMismatchOutputType(..) => {
+            "a value is of another type than is wanted"
+        }
+        EvalAltResult::ErrorRuntime(..) => "the script, or a function that it called, threw an error",
+        _ => "the script failed",
+    }
 }
 
 fn describe(error: &EvalAltResult) -> (String, Option<String>) {

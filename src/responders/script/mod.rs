@@ -37,12 +37,12 @@ pub use engine::reference as functions;
 pub use plugin::{Files, Plugin};
 
 use self::answers::{Act, Given, Said};
+use self::fault::Fault;
 use self::lookups::{Known, Question};
 use self::run::{Effects, Ran};
 use self::turn::ScriptTurn;
 use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
 use crate::conversation::Button;
-use crate::finding::Finding;
 use crate::sources::LookUp;
 
 /// A plugin as a responder.
@@ -74,19 +74,19 @@ impl Script {
                     return Ok(self.given(given, effects, turn));
                 }
                 Ran::Wants(questions) => self.look_up(questions, turn, &mut known).await,
-                Ran::Failed(finding) => {
+                Ran::Failed(fault) => {
                     if !in_test {
-                        self.set_aside(&finding);
+                        self.set_aside(&fault);
                     }
-                    anyhow::bail!("{}", finding.one_line());
+                    return Err(anyhow::anyhow!(fault.finding.one_line()).context(fault.for_the_log()));
                 }
             }
         }
     }
 
     /// Counts a failure, and says so when it was once too often.
-    fn set_aside(&self, finding: &Finding) {
-        if let Some(rest) = self.plugin.health().failed(finding.one_line()) {
+    fn set_aside(&self, fault: &Fault) {
+        if let Some(rest) = self.plugin.health().failed(fault.for_the_log()) {
             let name = self.plugin.name();
             tracing::error!(
                 plugin = name,
@@ -171,7 +171,7 @@ impl Responder for Script {
                     .iter()
                     .map(|question| format!("looks up {} {}", question.source, Value::Object(question.params.clone()))),
             ),
-            Ran::Failed(finding) => lines.push(format!("fails: {}", finding.one_line())),
+            Ran::Failed(fault) => lines.push(format!("fails: {}", fault.finding.one_line())),
         }
         lines
     }

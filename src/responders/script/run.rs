@@ -11,12 +11,11 @@ use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 
 use super::answers::Given;
 use super::engine::engine;
-use super::fault;
+use super::fault::{self, Fault};
 use super::library::{Result, fail};
 use super::lookups::{Known, Question};
 use super::plugin::Plugin;
 use super::turn::ScriptTurn;
-use crate::finding::Finding;
 
 /// How long a run may take.
 pub(super) const TIME: Duration = Duration::from_millis(5);
@@ -34,7 +33,7 @@ pub(super) enum Ran {
     /// It cannot go on without these.
     Wants(Vec<Question>),
     /// It is broken, at the place that the finding names.
-    Failed(Box<Finding>),
+    Failed(Box<Fault>),
 }
 
 /// What a run does beyond its answer. It counts only if the run is the last one.
@@ -70,7 +69,7 @@ pub(super) fn run(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) ->
     start_clock();
     let called = catch_unwind(AssertUnwindSafe(|| call(plugin, turn.clone())));
     DEADLINE.set(None);
-    let Some(run) = RUN.take() else { return Ran::Failed(Box::new(plugin.finding("the run was lost"))) };
+    let Some(run) = RUN.take() else { return Ran::Failed(Box::new(Fault::of_engine(plugin, "the run was lost"))) };
     *known = run.known;
     if !run.wanted.is_empty() {
         return Ran::Wants(run.wanted);
@@ -81,7 +80,10 @@ pub(super) fn run(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) ->
             Err(other) => Ran::Failed(Box::new(fault::no_answer(plugin, &other))),
         },
         Ok(Err(error)) => Ran::Failed(Box::new(fault::of(plugin, *error))),
-        Err(_) => Ran::Failed(Box::new(plugin.finding("the script made the engine fail; please report it to purser"))),
+        Err(_) => {
+            let what = "the script made the engine fail; please report it to purser";
+            Ran::Failed(Box::new(Fault::of_engine(plugin, what)))
+        }
     }
 }
 

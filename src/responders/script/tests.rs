@@ -50,7 +50,7 @@ async fn told_by(plugin: Arc<Plugin>, text: &str) -> String {
     match answer(plugin, &turn(text)).await {
         Ok(Answer::Reply(reply)) => reply.text,
         Ok(other) => format!("{other:?}"),
-        Err(error) => format!("{error:#}"),
+        Err(error) => error.root_cause().to_string(),
     }
 }
 
@@ -286,6 +286,31 @@ async fn an_own_question_comes_back_with_its_state() {
     assert_eq!(told(with(focus("other", 3, 0))).await, "Pass");
     assert_eq!(told(with(focus("test", 2, 0))).await, "Pass", "an older version's state");
     assert_eq!(told(with(focus("test", 3, -1_000_000))).await, "Pass", "too long ago");
+}
+
+/// The pipeline logs the error without its causes.
+#[tokio::test]
+async fn what_the_log_says_of_a_fault_has_nothing_of_the_message() {
+    for body in [
+        "throw turn.text",
+        "parse_int(turn.text)",
+        "let m = #{}; m.x[turn.text].y.z()",
+        "Fn(turn.text).call()",
+        "lookup(turn.text, #{})",
+        "remember(turn.text, 1)",
+        "date(turn.text)",
+        "call_of_nobody(turn.text)",
+    ] {
+        // Some of these are refused when they are loaded, and never run.
+        let Ok(plugin) = load(&format!("fn answer(turn) {{\n {body};\n pass() }}")) else { continue };
+        let Err(error) = answer(plugin, &turn("my secret")).await else { continue };
+        let logged = error.to_string();
+        assert!(logged.starts_with("plugins/test/main.rhai:2: "), "{logged}");
+        assert!(!logged.contains("secret"), "{logged}");
+        if body.starts_with("throw") {
+            assert!(error.root_cause().to_string().contains("my secret"), "whoever mends it sees all: {error:#}");
+        }
+    }
 }
 
 /// None of these may stop the process, hold a thread or take memory for long.
