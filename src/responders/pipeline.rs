@@ -8,8 +8,11 @@
 //! A responder that asked something back (a [`Focus`]) gets the next message before everybody else. It may pass: the
 //! customer may change the subject once and come back, or say "cancel".
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
 
 use super::lines::{Line, Lines};
 use super::person::Person;
@@ -18,6 +21,9 @@ use crate::conversation::{BotMessage, Button, Effects, Focus, Provenance};
 
 /// The name under which the pipeline's own lines stand in the provenance.
 pub const PIPELINE: &str = "pipeline";
+
+/// The longest answer with what stands on its buttons, in bytes.
+pub const MAX_ANSWER: usize = 32 * 1024;
 
 /// The ordered responders over one content revision. It never changes; new content brings a new pipeline.
 pub struct Pipeline {
@@ -179,11 +185,16 @@ impl Pipeline {
 
     async fn ask(&self, responder: &Arc<dyn Responder>, turn: &Turn, course: &mut Course) -> Answer {
         let started = Instant::now();
-        let answer = match tokio::time::timeout(self.limit, responder.respond(turn)).await {
+        // Whatever a responder does, the customer gets an answer: a panic counts as a failure.
+        let responding = AssertUnwindSafe(async { responder.respond(turn).await }).catch_unwind();
+        let given = tokio::time::timeout(self.limit, responding).await;
+        let given = given.map(|given| given.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked"))));
+        let answer = match given.map(|given| given.and_then(bounded)) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
+                // Without its causes, which may quote the customer.
                 tracing::warn!(
-                    conversation = %turn.conversation, responder = responder.name(), error = %format!("{error:#}"),
+                    conversation = %turn.conversation, responder = responder.name(), %error,
                     "responder {} failed, the next one is asked", responder.name()
                 );
                 course.trace.push(step(responder, "failed", started));
@@ -347,6 +358,17 @@ impl Course {
     fn effects(&self) -> Effects {
         Effects { focus: self.held.clone().and_then(Focus::interposed).map(Box::new), ..Effects::default() }
     }
+}
+
+/// The answer, unless it is longer than any customer reads and any page of history holds.
+fn bounded(answer: Answer) -> anyhow::Result<Answer> {
+    let (Answer::Reply(reply) | Answer::Ask(reply, _) | Answer::HandOver(reply)) = &answer else { return Ok(answer) };
+    let on = |button: &Button| {
+        button.text.len() + [&button.choice, &button.link].into_iter().flatten().map(String::len).sum::<usize>()
+    };
+    let bytes = reply.text.len() + reply.buttons.iter().map(on).sum::<usize>();
+    anyhow::ensure!(bytes <= MAX_ANSWER, "its answer has {bytes} bytes, more than {MAX_ANSWER}");
+    Ok(answer)
 }
 
 fn step(responder: &Arc<dyn Responder>, said: &str, started: Instant) -> Step {
