@@ -14,8 +14,6 @@ use super::Door;
 use super::protocol::{ErrorCode, Refused};
 use crate::limits::{Address, Open};
 
-/// What a proxy adds.
-const PROXY_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 /// When to come back to a server that is full.
 const FULL_FOR: Duration = Duration::from_secs(30);
 
@@ -63,12 +61,11 @@ pub fn may_watch(door: &Door, req: &Request) -> bool {
         return true;
     }
     let Some(client) = door.proxies.client(req) else { return false };
-    if !door.watchers.iter().any(|network| network.contains(&client)) {
+    // A proxy that does not say readably for whom it speaks would make everybody a watcher.
+    if !door.watchers.iter().any(|network| network.contains(&client)) || door.proxies.hides(client, req) {
         return false;
     }
-    // A proxy on this machine that does not say for whom it speaks would make everybody a watcher.
-    let through_proxy = PROXY_HEADERS.iter().any(|name| req.headers().contains_key(*name));
-    !client.is_loopback() || (!through_proxy && is_local_name(header(req, HOST).unwrap_or_default()))
+    !client.is_loopback() || is_local_name(header(req, HOST).unwrap_or_default())
 }
 
 /// Whether a browser on this machine was asked for this machine. The page of a site whose name leads here all of a

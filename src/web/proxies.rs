@@ -10,6 +10,8 @@ use salvo::prelude::*;
 
 use crate::config::ProxyHeader;
 
+/// What a proxy adds.
+const PROXY_HEADERS: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 /// More hops than this are nobody's set-up.
 const HOPS: usize = 32;
 
@@ -25,14 +27,15 @@ impl Proxies {
         Proxies { trusted, header }
     }
 
-    /// The customer's address; `None` if the connection has none.
+    /// The customer's address, or the nearest that is known; `None` if the connection has none.
     pub fn client(&self, req: &Request) -> Option<IpAddr> {
-        let peer = match req.remote_addr() {
-            SocketAddr::IPv4(address) => IpAddr::V4(*address.ip()),
-            SocketAddr::IPv6(address) => IpAddr::V6(*address.ip()).to_canonical(),
-            _ => return None,
-        };
-        Some(self.behind(peer, req.headers()))
+        peer(req).map(|peer| self.behind(peer, req.headers()))
+    }
+
+    /// Whether this client of the request is only the nearest that is known of one behind it.
+    pub fn hides(&self, client: IpAddr, req: &Request) -> bool {
+        let through_proxy = PROXY_HEADERS.iter().any(|name| req.headers().contains_key(*name));
+        through_proxy && (peer(req) == Some(client) || self.trusts(client))
     }
 
     /// Each proxy adds the address that it was called from at the right. So the way back is read from there, and the
@@ -45,13 +48,15 @@ impl Proxies {
             return peer;
         }
         let lines = headers.get_all(self.header.name()).iter().rev();
-        let hops = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+        // What a proxy added stands at the right of what it was sent, which may be any bytes.
+        let hops = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let mut nearest = peer;
         for hop in hops.take(HOPS) {
-            let address = match self.header {
+            let hop = std::str::from_utf8(hop).ok();
+            let address = hop.and_then(|hop| match self.header {
                 ProxyHeader::XForwardedFor => address(hop),
                 ProxyHeader::Forwarded => forwarded_for(hop).and_then(address),
-            };
+            });
             // What cannot be read hides what is left of it.
             let Some(address) = address else { break };
             nearest = address;
@@ -64,6 +69,15 @@ impl Proxies {
 
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The other end of the connection.
+fn peer(req: &Request) -> Option<IpAddr> {
+    match req.remote_addr() {
+        SocketAddr::IPv4(address) => Some(IpAddr::V4(*address.ip())),
+        SocketAddr::IPv6(address) => Some(IpAddr::V6(*address.ip()).to_canonical()),
+        _ => None,
     }
 }
 
@@ -104,7 +118,7 @@ mod tests {
         let trusted = ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"].map(|network| network.parse().unwrap());
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(header.name(), line.parse().unwrap());
+            headers.append(header.name(), salvo::http::HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         Proxies::new(trusted.into(), header).behind(peer.parse().unwrap(), &headers).to_string()
     }
@@ -126,6 +140,8 @@ mod tests {
             ("127.0.0.1", &["2001:db8::7"], "2001:db8::7"),
             ("fd00::1", &["[2001:db8::7]:4711"], "2001:db8::7"),
             ("127.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
+            ("127.0.0.1", &["käse, 198.51.100.7"], "198.51.100.7"),
+            ("127.0.0.1", &["203.0.113.9", "käse"], "127.0.0.1"),
             // Nonsense hides what is left of it.
             ("127.0.0.1", &["203.0.113.9, unknown"], "127.0.0.1"),
             ("127.0.0.1", &["203.0.113.9, , 10.1.2.3"], "10.1.2.3"),

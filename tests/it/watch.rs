@@ -149,3 +149,15 @@ async fn a_node_without_its_store_is_not_ready() {
     until("the return", async || (ready().await.0 == 200).then_some(())).await;
     purser.stop().await;
 }
+
+#[tokio::test]
+async fn whom_a_proxy_hides_is_no_watcher() {
+    let database = TestDatabase::sqlite();
+    let change = |config: &mut purser::config::Config| config.watchers.push("198.51.100.0/24".parse().unwrap());
+    let purser = Setup::on(&database).change(change).start().await;
+    for header in ["unknown", "198.51.100.7, unknown", "198.51.100.7, k\u{e4}se", "198.51.100.7, 127.0.0.1, x"] {
+        assert_eq!(get(purser.address, "/metrics", &[("X-Forwarded-For", header)]).await.0, 403, "{header}");
+    }
+    assert_eq!(get(purser.address, "/metrics", &[("X-Forwarded-For", "k\u{e4}se, 198.51.100.7")]).await.0, 200);
+    purser.stop().await;
+}
