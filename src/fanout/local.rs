@@ -284,10 +284,23 @@ impl Subscription {
 
     /// Says that the log ended there when it was read, after [`Subscription::heard`].
     pub fn starts_at(&self, last: Seq) {
-        if let Some(followed) = self.fanout.local.shard(self.conversation).get_mut(&self.conversation)
-            && followed.position == Position::Unknown
-        {
-            followed.position = Position::From(last);
+        let looked_up = match self.fanout.local.shard(self.conversation).get_mut(&self.conversation) {
+            Some(Followed { position: position @ Position::Unknown, .. }) => {
+                *position = Position::From(last);
+                None
+            }
+            // It was looked up later than the log was read, and what was committed in between was delivered to nobody.
+            Some(Followed { position: position @ Position::From(_), .. }) => {
+                let seq = position.seq().filter(|seq| *seq > last);
+                if seq.is_some() {
+                    *position = Position::From(last);
+                }
+                seq
+            }
+            _ => None,
+        };
+        if let Some(seq) = looked_up {
+            self.fanout.ends_at(self.conversation, seq);
         }
     }
 

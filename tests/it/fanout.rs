@@ -425,3 +425,18 @@ async fn sentinel_leads_to_the_new_master() {
     nodes.here.publish(committed(conversation, 2..=2));
     hears(&mut follower, 2..=2).await;
 }
+
+/// The look that is for those who read no log may come between reading and following from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_read_less_than_was_looked_up_gets_the_rest() {
+    let Some(redis) = own_redis().await else { return };
+    let pace = Pace { gap: Duration::from_millis(1), round: Duration::from_millis(50), ..STILL };
+    let nodes = Nodes::at(&redis.url(redis.port()), pace).await;
+    let head = store_silently(&nodes.store, &new()).await;
+    let head = store_silently(&nodes.store, &head).await;
+    let mut follower = follow(&nodes.there, head.id).await;
+    // Time for the look; should it come later, the test sees nothing.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    follower.starts_at(1);
+    hears(&mut follower, 2..=2).await;
+}
