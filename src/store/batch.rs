@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Arguments, Connection, Database};
+use sqlx::{Arguments, Connection, Database, Row};
 
 use super::pool::{Link, on};
 use super::writer::Append;
@@ -136,6 +136,14 @@ async fn delete_erased(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx:
         });
     }
     Ok(())
+}
+
+/// Empties SQLite's log of changes, which still has what was erased. False if a reader is in the way. A transaction
+/// must not be open.
+pub(super) async fn empty_log(link: &mut Link) -> Result<bool, sqlx::Error> {
+    let Link::Lite(connection) = link else { return Ok(true) };
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut **connection).await?;
+    Ok(row.try_get::<i64, _>(0)? == 0)
 }
 
 /// Notes how far visitors have seen their conversations; neither back nor beyond the end. In the order in which every writer takes locks.

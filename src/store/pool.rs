@@ -199,6 +199,8 @@ async fn open_file(file: &Path, patience: Duration) -> Result<Engine, OpenError>
         // NORMAL survives a crash of the process, FULL also a power cut.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(patience / 2)
+        // What a visitor has deleted is overwritten.
+        .pragma("secure_delete", "on")
         .foreign_keys(true)
         .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging();

@@ -22,7 +22,7 @@ use super::error::{AppendError, Fault, StoreError};
 use super::judge::{self, Verdict};
 use super::pool::{Engine, Link};
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, Millis, Seq, VisitorId};
+use crate::conversation::{ConversationId, Decision, Kind, Millis, Seq, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
 /// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
@@ -186,6 +186,8 @@ pub(super) struct Writer {
     pause: Duration,
     /// The store is known to be away. For the log, which says so once.
     away: bool,
+    /// Something was erased, and SQLite's log of changes still has it.
+    erased: bool,
 }
 
 impl Writer {
@@ -208,6 +210,7 @@ impl Writer {
             aside: None,
             pause: FIRST_PAUSE,
             away: false,
+            erased: false,
         }
     }
 
@@ -231,6 +234,7 @@ impl Writer {
             let idle = batch.is_empty() && self.seen.is_empty();
             self.commit(batch).await;
             self.note_seen().await;
+            self.forget_erased().await;
             match self.aside.take() {
                 Some(Order::Content { set, reply }) => {
                     let _ = reply.send(self.keep(&set).await);
@@ -340,6 +344,14 @@ impl Writer {
             Ok(written)
         })
         .await
+    }
+
+    /// A reader or a backup may be in the way for a while. Then it is tried again with the next batch, and at the
+    /// latest SQLite does it when the file is closed.
+    async fn forget_erased(&mut self) {
+        if let (true, Some(link)) = (self.erased, &mut self.link) {
+            self.erased = !matches!(batch::empty_log(link).await, Ok(true));
+        }
     }
 
     /// What is lost here is counted as unread once more, and nothing else.
@@ -475,7 +487,7 @@ impl Writer {
     }
 
     /// Tells the losers and those that were stored already; gives back the others.
-    fn tell(&self, appends: Vec<Append>, verdicts: Vec<Verdict>) -> Vec<Append> {
+    fn tell(&mut self, appends: Vec<Append>, verdicts: Vec<Verdict>) -> Vec<Append> {
         let mut rest = Vec::new();
         for (append, verdict) in appends.into_iter().zip(verdicts) {
             match verdict {
@@ -487,9 +499,10 @@ impl Writer {
         rest
     }
 
-    fn stored(&self, append: Append) {
+    fn stored(&mut self, append: Append) {
         let Append { decision, reply, .. } = append;
         let conversation = decision.next.id;
+        self.erased |= decision.events.iter().any(|event| event.kind == Kind::Erased);
         let committed = Committed { conversation, events: decision.events };
         // A panic there must not end all writing.
         if catch_unwind(AssertUnwindSafe(|| (self.on_commit)(committed))).is_err() {

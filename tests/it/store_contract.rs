@@ -1089,6 +1089,28 @@ async fn a_file_has_one_purser() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_text_is_in_no_file_of_the_database() {
+    let database = TestDatabase::sqlite();
+    let Opened { store, .. } = open(&database.url()).await;
+    let file = database.file().expect("SQLite");
+    let holds = |text: &str| {
+        ["", "-wal"].iter().any(|end| {
+            let bytes = std::fs::read(format!("{}{end}", file.display())).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+    };
+    let mut head = new();
+    for _ in 0..50 {
+        head = stored(&store, &exchange(&head, "my secret parcel")).await;
+    }
+    assert!(holds("my secret parcel"));
+    stored(&store, &head.erase(NOW + 1).expect("something to delete")).await;
+    // What comes after it is stored after the log is emptied.
+    stored(&store, &exchange(&new(), "something else")).await;
+    assert!(!holds("my secret parcel"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_another_program_locks_is_waited_for() {
     let database = TestDatabase::sqlite();
     let Opened { store, .. } = open_with(&database.url(), patience(400)).await;
