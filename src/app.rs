@@ -104,6 +104,8 @@ impl App {
         let limits = &config.limits;
         let bounds = Bounds {
             messages: limits.messages_per_minute,
+            requests: limits.requests_per_minute,
+            address_requests: limits.address_requests_per_minute,
             connections: limits.connections_per_minute,
             open: limits.connections_open,
             conversations: limits.conversations_per_hour,

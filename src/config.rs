@@ -60,6 +60,8 @@ pub const KEYS: &[&str] = &[
     "limits.return_seconds",
     "limits.handshakes_per_second",
     "limits.messages_per_minute",
+    "limits.requests_per_minute",
+    "limits.address_requests_per_minute",
     "limits.connections_per_minute",
     "limits.connections_open",
     "limits.conversations_per_hour",
@@ -138,6 +140,10 @@ pub struct Limits {
     pub handshakes_per_second: u32,
     /// Messages of a visitor in a minute.
     pub messages_per_minute: u32,
+    /// Other requests of a visitor in a minute: hellos, pages of history, ratings, deletions, unread counts.
+    pub requests_per_minute: u32,
+    /// The same of everybody at an address.
+    pub address_requests_per_minute: u32,
     /// New connections from an address in a minute.
     pub connections_per_minute: u32,
     /// Connections from an address that are open at once on one node.
@@ -146,7 +152,7 @@ pub struct Limits {
     pub conversations_per_hour: u32,
     /// Look-ups of plugins that are under way at once.
     pub lookups: u32,
-    /// Whether the last four are left out: for measuring, and only on this machine.
+    /// Whether those of visitors and addresses are left out: for measuring, and only on this machine.
     pub off: bool,
 }
 
@@ -208,6 +214,9 @@ impl Default for Limits {
             connections_per_minute: 300,
             connections_open: 300,
             conversations_per_hour: 120,
+            requests_per_minute: 120,
+            // All customers behind a proxy that is not in `proxies` may come back at once.
+            address_requests_per_minute: 12_000,
             lookups: 200,
             off: false,
         }
@@ -400,6 +409,10 @@ impl Config {
             }
             "limits.stop_seconds" => self.limits.stop_seconds = number(value.one()?, 0..=600)?,
             "limits.messages_per_minute" => self.limits.messages_per_minute = number(value.one()?, 1..=1_000_000)?,
+            "limits.requests_per_minute" => self.limits.requests_per_minute = number(value.one()?, 1..=1_000_000)?,
+            "limits.address_requests_per_minute" => {
+                self.limits.address_requests_per_minute = number(value.one()?, 1..=1_000_000)?;
+            }
             "limits.connections_per_minute" => {
                 self.limits.connections_per_minute = number(value.one()?, 1..=1_000_000)?
             }

@@ -13,13 +13,14 @@ mod counts;
 mod holds;
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use futures_util::poll;
+use futures_util::{FutureExt, poll};
 use tokio::sync;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -254,7 +255,8 @@ impl Desk {
         Err(DeskError::Busy)
     }
 
-    /// The visitor of this seat rates an answer, or takes a rating back. Returns when it is durable.
+    /// The visitor of this seat rates an answer, or takes a rating back. Returns when it is durable. The same rating
+    /// once more changes nothing.
     pub async fn rate(&self, seat: &Seat, rated: Rated) -> Result<(), DeskError> {
         let before = rated.answer.saturating_add(1);
         let found = self.store.events_before(seat.id, before, 1).await.map_err(DeskError::Unavailable)?;
@@ -265,10 +267,14 @@ impl Desk {
             return Err(DeskError::NoAnswer);
         }
         let mut seated = seat.state.lock().await;
+        let before = self.store.rating(seat.id, rated.answer).await.map_err(DeskError::Unavailable)?;
+        if before == rated.thumb {
+            return Ok(());
+        }
         self.append(seat, &mut seated, |head| Some(head.rate(rated, self.clock.now()))).await.map(drop)
     }
 
-    /// The visitor of this seat has the conversation deleted. Returns when it is gone.
+    /// The visitor of this seat has the conversation deleted. Returns when it is gone; at once if it is already.
     pub async fn erase(&self, seat: &Seat) -> Result<(), DeskError> {
         let mut seated = seat.state.lock().await;
         self.append(seat, &mut seated, |head| head.erase(self.clock.now())).await.map(drop)
@@ -303,10 +309,13 @@ impl Desk {
     /// Begins to do what every conversation that is due now waits for.
     pub async fn wake_due(self: &Arc<Self>) -> Result<(), StoreError> {
         loop {
-            let due = self.store.due(self.clock.now(), WAKE_BATCH).await?;
-            let all = due.len() < WAKE_BATCH as usize;
+            // What is answered here may be due because nobody holds it any longer. It stands in nobody's way.
+            let at_most = u32::try_from(self.holds.count()).unwrap_or(u32::MAX).saturating_add(WAKE_BATCH);
+            let due = self.store.due(self.clock.now(), at_most).await?;
+            let all = due.len() < at_most as usize;
+            let others = due.into_iter().filter(|head| !self.holds.contains(head.id));
             let mut taken_up = 0;
-            for head in due {
+            for head in others.take(WAKE_BATCH as usize) {
                 let seat = self.seats.take(head.id, head.visitor, None);
                 seat.begun.store(true, Ordering::Relaxed);
                 let mut seated = seat.state.lock().await;
@@ -322,6 +331,8 @@ impl Desk {
             if all || taken_up == 0 {
                 return Ok(());
             }
+            // A long list takes longer than a hold lasts.
+            self.hold().await?;
         }
     }
 
@@ -465,7 +476,16 @@ impl Desk {
     ) {
         seated.answering = true;
         self.holds.begin(seat.id, self.clock.now() + self.limit);
-        self.answering.spawn(self.clone().finish(seat.clone(), question, seq, answer));
+        let (desk, seat) = (self.clone(), seat.clone());
+        self.answering.spawn(async move {
+            let finishing = desk.clone().finish(seat.clone(), question, seq, answer);
+            if AssertUnwindSafe(finishing).catch_unwind().await.is_err() {
+                tracing::error!(conversation = %seat.id, "an answer panicked; the question is taken up again");
+                let mut seated = seat.state.lock().await;
+                seated.head = None;
+                desk.finished(&seat, &mut seated);
+            }
+        });
     }
 
     fn finished(&self, seat: &Seat, seated: &mut Seated) {
@@ -527,7 +547,12 @@ impl Desk {
 
     async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Conversation, DeskError> {
         if let Some(head) = &seated.head {
-            return Ok(head.clone());
+            let mut head = head.clone();
+            if seated.answering && head.has_pending() {
+                // Since it was seen, this node has held the question. To write the old time would give up the hold.
+                head.wake_at = head.wake_at.max(Some(self.clock.now() + LEASE));
+            }
+            return Ok(head);
         }
         let stored = self.store.conversation(seat.id).await.map_err(DeskError::Unavailable)?;
         seat.begun.fetch_or(stored.is_some(), Ordering::Relaxed);

@@ -28,6 +28,10 @@ const TELLS: usize = 10_000;
 pub struct Bounds {
     /// Messages of a visitor in a minute.
     pub messages: u32,
+    /// Other requests of a visitor that need the store, in a minute.
+    pub requests: u32,
+    /// The same of everybody at an address.
+    pub address_requests: u32,
     /// Connections from an address in a minute.
     pub connections: u32,
     /// Connections from an address that are open at once on this node.
@@ -53,6 +57,8 @@ impl From<IpAddr> for Address {
 /// Who has done how much lately.
 pub struct Limits {
     messages: Buckets,
+    requests: Buckets,
+    address_requests: Buckets,
     connections: Buckets,
     conversations: Buckets,
     open: Mutex<HashMap<Address, u32>>,
@@ -86,6 +92,9 @@ impl Limits {
         let minute = Duration::from_secs(60);
         Arc::new(Limits {
             messages: Buckets::new(bounds.messages, minute, shared),
+            // A request costs the node that gets it, so the others need not hear of it.
+            requests: Buckets::new(bounds.requests, minute, false),
+            address_requests: Buckets::new(bounds.address_requests, minute, false),
             connections: Buckets::new(bounds.connections, minute, shared),
             conversations: Buckets::new(bounds.conversations, 60 * minute, shared),
             open: Mutex::default(),
@@ -99,9 +108,24 @@ impl Limits {
         self.messages.take(u128::from_be_bytes(visitor.0), self.now())
     }
 
+    /// This visitor wants something of the store that is no message. An error tells how long to wait.
+    pub fn request(&self, visitor: VisitorId) -> Result<(), Duration> {
+        self.requests.take(u128::from_be_bytes(visitor.0), self.now())
+    }
+
+    /// Somebody at this address does. An error tells how long to wait.
+    pub fn address_request(&self, address: Address) -> Result<(), Duration> {
+        self.address_requests.take(address.0, self.now())
+    }
+
     /// A conversation begins from this address. An error tells how long to wait.
     pub fn conversation(&self, address: Address) -> Result<(), Duration> {
         self.conversations.take(address.0, self.now())
+    }
+
+    /// The conversation did not begin after all.
+    pub fn no_conversation(&self, address: Address) {
+        self.conversations.give_back(address.0, self.now());
     }
 
     /// A connection comes from this address. An error tells how long to wait; for a place that is taken, a guess.
@@ -202,6 +226,17 @@ impl Buckets {
         Ok(())
     }
 
+    /// Puts one back.
+    fn give_back(&self, key: u128, now: Duration) {
+        let mut table = lock(&self.table);
+        let full_at = table.full_at(key, now).saturating_sub(self.each);
+        table.keep(key, full_at, now);
+        // What was told meanwhile stays told.
+        if let Some(spent) = table.spent.as_mut().and_then(|spent| spent.get_mut(&key)) {
+            *spent = spent.saturating_sub(1);
+        }
+    }
+
     /// Takes off what was taken elsewhere. An empty bucket is the worst that others can do.
     fn spend(&self, some: &[Spent], now: Duration) {
         let mut table = lock(&self.table);
@@ -243,7 +278,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { messages: 7, connections: 4, open: 2, conversations: 3 };
+    const BOUNDS: Bounds =
+        Bounds { messages: 7, requests: 9, address_requests: 9, connections: 4, open: 2, conversations: 3 };
 
     fn seconds(s: u64) -> Duration {
         Duration::from_secs(s)

@@ -213,9 +213,10 @@ impl Conversation {
 
     /// The visitor has the conversation deleted. The event at the tail fences off whoever decided on the log before
     /// it and tells every tab; the store deletes what stands before it in the same commit. A question under way
-    /// gets no answer any more. `None` if nothing was ever said.
+    /// gets no answer any more. `None` if nothing was ever said, or nothing since it was deleted before.
     pub fn erase(&self, now: Millis) -> Option<Decision> {
-        if self.last_seq == 0 {
+        // Only a deletion closes a conversation, and the next message opens it again.
+        if self.last_seq == 0 || self.status == Status::Closed {
             return None;
         }
         let mut draft = Draft::on(self, now);

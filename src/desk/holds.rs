@@ -34,6 +34,10 @@ impl Holds {
         held
     }
 
+    pub(super) fn contains(&self, conversation: ConversationId) -> bool {
+        self.held().contains_key(&conversation)
+    }
+
     pub(super) fn count(&self) -> usize {
         self.held().len()
     }

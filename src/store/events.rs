@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::error::StoreError;
 use super::pool::{Engine, on};
 use crate::conversation::{
-    Author, Conversation, ConversationId, Event, EventId, Kept, Kind, Meta, Millis, Provenance, Seq, Status, VisitorId,
+    Author, Conversation, ConversationId, Event, EventId, Kept, Kind, Meta, Millis, Provenance, Seq, Status, Thumb,
+    VisitorId,
 };
 
 macro_rules! events {
@@ -98,6 +99,20 @@ pub(super) async fn by_client_id(
         let query = sqlx::query(events!("conversation_id = ? AND client_id = ?")).bind(id.0).bind(client_id);
         let row = query.fetch_optional(&side.readers).await?;
         row.as_ref().and_then(|row| to_event(row).transpose()).transpose()
+    })
+}
+
+/// What the visitor thinks of an answer.
+pub(super) async fn rating(engine: &Engine, id: ConversationId, answer: Seq) -> Result<Option<Thumb>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(events!(
+            "conversation_id = ? AND seq > ? AND kind = 'rated' AND JSON_EXTRACT(meta, '$.rated.answer') = ? \
+             ORDER BY seq DESC LIMIT 1"
+        ));
+        let query = query.bind(id.0).bind(i64::from(answer)).bind(i64::from(answer));
+        let row = query.fetch_optional(&side.readers).await?;
+        let event = row.as_ref().and_then(|row| to_event(row).transpose()).transpose()?;
+        Ok(event.and_then(|event| event.meta.rated).and_then(|rated| rated.thumb))
     })
 }
 

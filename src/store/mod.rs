@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::conversation::{Conversation, ConversationId, Decision, Event, Millis, Seq, VisitorId};
+use crate::conversation::{Conversation, ConversationId, Decision, Event, Millis, Seq, Thumb, VisitorId};
 
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
@@ -242,6 +242,11 @@ impl Store {
         client_id: &str,
     ) -> Result<Option<Arc<Event>>, StoreError> {
         self.read(events::by_client_id(&self.0.engine, id, client_id)).await
+    }
+
+    /// What the visitor thinks of the answer with this number; `None` also where a rating was taken back.
+    pub async fn rating(&self, id: ConversationId, answer: Seq) -> Result<Option<Thumb>, StoreError> {
+        self.read(events::rating(&self.0.engine, id, answer)).await
     }
 
     /// The visitor's first message after `after`.

@@ -47,7 +47,7 @@ pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
     };
     let (seat, seen) = match typed::meet(&mut session, hello).await {
         Ok(met) => met,
-        Err(code) => return session.refuse(code, res).await,
+        Err(refused) => return session.refuse(refused, res).await,
     };
     for (name, value) in [
         (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -72,27 +72,37 @@ pub async fn events(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
 pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let mut session = arrive(req, depot)?;
     // While it is under way it takes as much as a socket.
-    let _place = match session.place(Stay::Short).await {
+    let place = match session.place(Stay::Short).await {
         Ok(place) => place,
         Err(refused) => return session.refuse(refused, res).await,
     };
     let Some(Post { token, conversation, language, form, frame }) = read(req).await? else {
         return session.refuse(ErrorCode::Unreadable, res).await;
     };
-    let seat = match typed::visitor(&token) {
-        Ok(visitor) => session.door.desk.seat(conversation, visitor).await.map_err(typed::code),
-        Err(code) => Err(code),
+    // Whatever the frame is, its conversation is looked up; what the frame itself costs is counted besides.
+    let visitor = match typed::visitor(&token).map_err(Refused::from) {
+        Ok(visitor) => session.may_request(visitor).map(|()| visitor),
+        Err(refused) => Err(refused),
+    };
+    let seat = match visitor {
+        Ok(visitor) => session.door.desk.seat(conversation, visitor).await.map_err(|error| typed::code(error).into()),
+        Err(refused) => Err(refused),
     };
     match seat {
         Ok(seat) => session.seat = Some(seat),
-        Err(code) => return session.refuse(code, res).await,
+        Err(refused) => return session.refuse(refused, res).await,
     }
     typed::speak(&mut session, language);
     session.form = form;
-    // What is too much for one reply is asked for again.
-    let _ = typed::take(&mut session, frame).await;
-    session.note_seen();
-    session.wire.render(res);
+    // Its own task: a client that goes away must not take with it the answer to what it said.
+    let taken = session.door.sockets.clone().spawn(async move {
+        let _place = place;
+        // What is too much for one reply is asked for again.
+        let _ = typed::take(&mut session, frame).await;
+        session.note_seen();
+        session.wire
+    });
+    taken.await.map_err(|_| StatusError::internal_server_error())?.render(res);
     Ok(())
 }
 

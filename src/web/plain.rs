@@ -53,6 +53,7 @@ impl From<DeskError> for NotSaid {
 }
 
 async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) -> Result<(), NotSaid> {
+    session.may_say(visitor).map_err(NotSaid::Held)?;
     let seat = match &session.seat {
         Some(seat) => seat.clone(),
         None => {
@@ -61,7 +62,6 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
             session.seat.insert(seat).clone()
         }
     };
-    session.may_say(&seat).map_err(NotSaid::Held)?;
     let said = Said {
         id: EventId::new(),
         client_id: ClientId::new(),
@@ -69,7 +69,7 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
         choice: None,
         language: session.languages.first().cloned(),
     };
-    let ack = session.door.desk.say(&seat, said).await?;
+    let ack = session.say(&seat, said).await.map_err(NotSaid::Held)??;
     if ack.conversation != seat.conversation() {
         let other = session.door.desk.seat(ack.conversation, visitor).await?;
         session.seat = Some(other);

@@ -20,8 +20,10 @@ pub const MAX_FRAME: usize = 32 * 1024;
 pub const MAX_BODY: usize = MAX_FRAME + 1_024;
 /// When a client tries again to store a message, in milliseconds.
 const TRY_AGAIN: u32 = 3_000;
-/// How many events a page of history holds.
+/// How many events a page of history holds at most…
 pub const PAGE: u32 = 50;
+/// …and how many bytes, unless its only event is larger. A page is one frame, and the rest comes on demand.
+pub const PAGE_BYTES: usize = 128 * 1024;
 
 /// A frame of the typed dialect from a client.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -317,6 +319,16 @@ impl<'a> EventFrame<'a> {
             answer: event.meta.rated.map(|rated| rated.answer),
             thumb: event.meta.rated.and_then(|rated| rated.thumb),
         }
+    }
+}
+
+impl EventFrame<'_> {
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let html = self.html.as_ref().map_or(0, |html| html.len());
+        let nodes = self.nodes.as_ref().map_or(0, |nodes| nodes.get().len());
+        let on = |button: &Button| button.text.len() + button.link.as_ref().map_or(0, String::len);
+        self.text.len() + html + nodes + self.buttons.iter().map(on).sum::<usize>()
     }
 }
 

@@ -12,8 +12,8 @@ use super::Door;
 use super::admission::{Guest, Place, Stay};
 use super::protocol::{ErrorCode, Form, Frame, Refused};
 use super::{plain, typed};
-use crate::conversation::{ConversationId, Event, Seq, VisitorId};
-use crate::desk::Seat;
+use crate::conversation::{ConversationId, Event, Said, Seq, VisitorId};
+use crate::desk::{Ack, DeskError, Seat};
 use crate::fanout::Subscription;
 use crate::limits::Address;
 use crate::responders::lines::Line;
@@ -143,16 +143,30 @@ impl<W: Wire> Session<W> {
         Place::take(&self.door, self.address, stay).await
     }
 
-    /// Whether the visitor of this seat may say something now.
-    pub fn may_say(&self, seat: &Seat) -> Result<(), Refused> {
+    /// Whether this visitor may have something of the store now that is no message.
+    pub fn may_request(&self, visitor: VisitorId) -> Result<(), Refused> {
+        may_request(&self.door, self.address, visitor)
+    }
+
+    /// Whether this visitor may say something now.
+    pub fn may_say(&self, visitor: VisitorId) -> Result<(), Refused> {
         let Some(limits) = &self.door.limits else { return Ok(()) };
-        limits.message(seat.visitor()).map_err(|wait| Refused::wait(ErrorCode::TooFast, wait))?;
-        match self.address {
-            Some(address) if !seat.has_begun() => {
-                limits.conversation(address).map_err(|wait| Refused::wait(ErrorCode::TooMany, wait))
-            }
-            _ => Ok(()),
+        limits.message(visitor).map_err(|wait| Refused::wait(ErrorCode::TooFast, wait))
+    }
+
+    /// Says something in the conversation of this seat; refused if too many begin from this address.
+    pub async fn say(&mut self, seat: &Arc<Seat>, said: Said) -> Result<Result<Ack, DeskError>, Refused> {
+        let mut begins = None;
+        if let (Some(limits), Some(address), false) = (&self.door.limits, self.address, seat.has_begun()) {
+            limits.conversation(address).map_err(|wait| Refused::wait(ErrorCode::TooMany, wait))?;
+            begins = Some((limits, address));
         }
+        let said = self.door.desk.say(seat, said).await;
+        // While the store is away nothing begins, however often it is tried.
+        if let (Err(_), Some((limits, address))) = (&said, begins) {
+            limits.no_conversation(address);
+        }
+        Ok(said)
     }
 
     /// A line of purser's own in the customer's language.
@@ -219,6 +233,15 @@ impl<W: Wire> Session<W> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether this visitor, at this address, may have something of the store now that is no message.
+pub fn may_request(door: &Door, address: Option<Address>, visitor: VisitorId) -> Result<(), Refused> {
+    let Some(limits) = &door.limits else { return Ok(()) };
+    if let Some(address) = address {
+        limits.address_request(address).map_err(|wait| Refused::wait(ErrorCode::TooMany, wait))?;
+    }
+    limits.request(visitor).map_err(|wait| Refused::wait(ErrorCode::TooFast, wait))
 }
 
 async fn next_event(subscription: &mut Option<Subscription>) -> Option<Arc<Event>> {

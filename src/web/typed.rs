@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Door;
 use super::protocol::{
-    ClientFrame, ErrorCode, EventFrame, Form, Frame, Hello, PAGE, Refused, Say, ServerFrame, Shown, Site,
+    ClientFrame, ErrorCode, EventFrame, Form, Frame, Hello, PAGE, PAGE_BYTES, Refused, Say, ServerFrame, Shown, Site,
 };
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
@@ -33,7 +33,7 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
     match frame {
         ClientFrame::Hello(hello) => match meet(session, hello).await {
             Ok((seat, seen)) => enter(session, seat, seen).await,
-            Err(code) => refuse(session, code, None).await,
+            Err(refused) => refuse(session, refused, None).await,
         },
         ClientFrame::Say(said) => say(session, said).await,
         ClientFrame::Older { before } => older(session, before).await,
@@ -48,8 +48,9 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
 }
 
 /// Finds the seat of whoever says hello, and the last seq that its client has of that conversation.
-pub async fn meet<W: Wire>(session: &mut Session<W>, hello: Hello) -> Result<(Arc<Seat>, Seq), ErrorCode> {
+pub async fn meet<W: Wire>(session: &mut Session<W>, hello: Hello) -> Result<(Arc<Seat>, Seq), Refused> {
     let visitor = visitor(&hello.token)?;
+    session.may_request(visitor)?;
     speak(session, hello.language);
     session.form = hello.form;
     let seat = meeting_place(&session.door, visitor, hello.conversation).await.map_err(code)?;
@@ -89,14 +90,26 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
         Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
     };
     session.starts_at(last);
+    let knows = seen > 0 && seen <= last;
+    // Read before anything is sent: a client that is welcome and gets no history would show an empty window.
+    let page = match knows || last == 0 {
+        true => None,
+        false => match page(&session.door, session.form, id, last + 1).await {
+            Ok(page) => Some(page),
+            Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
+        },
+    };
     let site = site(session);
     let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site };
     session.wire.feed(welcome.frame()).await?;
-    if seen > 0 && seen <= last {
+    if knows {
         return session.fill(id, seen, last + 1).await;
     }
     session.sent(last);
-    if last == 0 { Ok(()) } else { older(session, last + 1).await }
+    match page {
+        Some(page) => session.wire.feed(page).await,
+        None => Ok(()),
+    }
 }
 
 async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
@@ -109,6 +122,9 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         Err(TextError::TooLong(_)) => return refuse(session, ErrorCode::TooLong, Some(&say.client_id)).await,
     };
     let client_id = say.client_id;
+    if let Err(refused) = session.may_say(here.visitor()) {
+        return refuse(session, refused, Some(&client_id)).await;
+    }
     let desk = session.door.desk.clone();
     let seat = match say.conversation {
         // It was sent before; then the visitor's open conversation became another one.
@@ -118,9 +134,6 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         },
         _ => here.clone(),
     };
-    if let Err(refused) = session.may_say(&seat) {
-        return refuse(session, refused, Some(&client_id)).await;
-    }
     let said = Said {
         id: EventId::new(),
         client_id: client_id.clone(),
@@ -128,9 +141,10 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         choice: say.choice.filter(|choice| choice.len() <= 128),
         language: session.languages.first().cloned(),
     };
-    let ack = match desk.say(&seat, said).await {
-        Ok(ack) => ack,
-        Err(error) => return refuse(session, code(error), Some(&client_id)).await,
+    let ack = match session.say(&seat, said).await {
+        Ok(Ok(ack)) => ack,
+        Ok(Err(error)) => return refuse(session, code(error), Some(&client_id)).await,
+        Err(refused) => return refuse(session, refused, Some(&client_id)).await,
     };
     session.wire.feed(ServerFrame::ack(&ack).frame()).await?;
     if ack.conversation == here.conversation() {
@@ -143,9 +157,17 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
     }
 }
 
+/// The seat of whoever wants something of the store, if they may.
+fn requests<W: Wire>(session: &Session<W>) -> Result<Arc<Seat>, Refused> {
+    let seat = session.seat.clone().ok_or(ErrorCode::HelloFirst)?;
+    session.may_request(seat.visitor())?;
+    Ok(seat)
+}
+
 async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Result<(), Gone> {
-    let Some(seat) = session.seat.clone() else {
-        return refuse(session, ErrorCode::HelloFirst, None).await;
+    let seat = match requests(session) {
+        Ok(seat) => seat,
+        Err(refused) => return refuse(session, refused, None).await,
     };
     match session.door.desk.rate(&seat, rated).await {
         Ok(()) => Ok(()),
@@ -154,8 +176,9 @@ async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Result<(), Gon
 }
 
 async fn erase<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
-    let Some(seat) = session.seat.clone() else {
-        return refuse(session, ErrorCode::HelloFirst, None).await;
+    let seat = match requests(session) {
+        Ok(seat) => seat,
+        Err(refused) => return refuse(session, refused, None).await,
     };
     match session.door.desk.erase(&seat).await {
         Ok(()) => Ok(()),
@@ -164,21 +187,34 @@ async fn erase<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
 }
 
 async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gone> {
-    let Some(seat) = &session.seat else {
-        return refuse(session, ErrorCode::HelloFirst, None).await;
+    let seat = match requests(session) {
+        Ok(seat) => seat,
+        Err(refused) => return refuse(session, refused, None).await,
     };
-    match session.door.store.events_before(seat.conversation(), before, PAGE).await {
-        Ok(events) => {
-            let more = events.first().is_some_and(|event| event.seq > 1);
-            let shown = events.iter().filter(|event| !event.kind.is_internal());
-            let events = shown.map(|event| EventFrame::of(event, session.form)).collect();
-            session.wire.feed(ServerFrame::History { events, more }.frame()).await
-        }
-        Err(error) => {
-            tracing::warn!(conversation = %seat.conversation(), %error, "history cannot be read");
-            refuse(session, ErrorCode::NotStored, None).await
-        }
+    match page(&session.door, session.form, seat.conversation(), before).await {
+        Ok(page) => session.wire.feed(page).await,
+        Err(_) => refuse(session, ErrorCode::NotStored, None).await,
     }
+}
+
+/// The page of history before `before`, cut by events and by bytes.
+async fn page(door: &Door, form: Form, conversation: ConversationId, before: Seq) -> Result<Frame, StoreError> {
+    let read = door.store.events_before(conversation, before, PAGE).await;
+    let read = read.inspect_err(|error| tracing::warn!(%conversation, %error, "history cannot be read"))?;
+    let mut first = read.first().map_or(1, |event| event.seq);
+    let mut events = Vec::with_capacity(read.len());
+    let mut bytes = 0;
+    for event in read.iter().rev().filter(|event| !event.kind.is_internal()) {
+        let worded = EventFrame::of(event, form);
+        bytes += worded.bytes();
+        if bytes > PAGE_BYTES && !events.is_empty() {
+            first = event.seq + 1;
+            break;
+        }
+        events.push(worded);
+    }
+    events.reverse();
+    Ok(ServerFrame::History { events, more: first > 1 }.frame())
 }
 
 /// An event as this dialect words it; nothing for one that is not for visitors.

@@ -5,7 +5,7 @@ use salvo::http::header::CACHE_CONTROL;
 use salvo::prelude::*;
 
 use super::admission::{Guest, Place, Stay};
-use super::{door, protocol, typed};
+use super::{door, protocol, session, typed};
 
 /// More is no request of ours.
 const LONGEST: usize = 1_024;
@@ -22,6 +22,8 @@ pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
     let asked = serde_json::from_slice::<protocol::Unread>(body);
     let asked = asked.map_err(|_| StatusError::bad_request().brief("the body is {\"token\": \"…\", \"seen\": 7}"))?;
     let visitor = typed::visitor(&asked.token).map_err(|_| StatusError::bad_request().brief("this is no token"))?;
+    session::may_request(&door, guest.address, visitor)
+        .map_err(|_| StatusError::too_many_requests().brief("this is asked too often"))?;
     let count = door.store.unread(visitor, asked.seen).await.map_err(|error| {
         tracing::warn!(%error, "unread messages cannot be counted");
         StatusError::service_unavailable()

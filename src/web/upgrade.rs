@@ -43,7 +43,6 @@ pub async fn chat(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
-        .max_write_buffer_size(8 * MAX_FRAME)
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME));
     let sockets = door.sockets.clone();

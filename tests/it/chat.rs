@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use purser::clock::Clock;
-use purser::conversation::{Author, ConversationId};
+use purser::conversation::{Author, ClientId, Conversation, ConversationId, EventId, Said, Text, VisitorId};
+use purser::responders::{Answer, BoxFuture, Responder, Turn};
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Executor};
 
 use crate::harness::{Plain, Setup, Slow, TestDatabase, TestPurser, Visitor, until};
 use crate::on_both_engines;
@@ -33,6 +35,11 @@ on_both_engines! {
     a_visitor_deletes_the_chat;
     a_deleted_question_gets_no_answer;
     what_nobody_has_seen_is_unread;
+    a_long_conversation_comes_in_pages;
+    a_responder_that_panics_is_passed_over;
+    a_second_message_does_not_give_up_the_hold;
+    what_is_answered_here_does_not_starve_others;
+    without_its_history_nobody_is_welcome;
 }
 
 async fn the_plain_dialect_answers(database: &TestDatabase) {
@@ -410,7 +417,10 @@ async fn an_answer_is_rated(database: &TestDatabase) {
     let mut other_tab = purser.visit(&visitor, 0).await;
     tab.ask("m1", "saturday delivery").await;
     for (seq, thumb) in [(3, json!("up")), (4, json!("down")), (5, json!(null))] {
-        tab.send(json!({ "type": "rate", "seq": 2, "thumb": thumb })).await;
+        // Said twice it is one event.
+        for _ in 0..2 {
+            tab.send(json!({ "type": "rate", "seq": 2, "thumb": thumb })).await;
+        }
         for tab in [&mut tab, &mut other_tab] {
             let rated = tab.hear_where("the rating", |frame| frame["kind"] == "rated").await;
             assert_eq!((&rated["seq"], &rated["answer"]), (&json!(seq), &json!(2)));
@@ -431,7 +441,9 @@ async fn a_visitor_deletes_the_chat(database: &TestDatabase) {
     let mut tab = purser.visit(&visitor, 0).await;
     let mut other_tab = purser.visit(&visitor, 0).await;
     tab.ask("m1", "saturday delivery").await;
-    tab.send(json!({ "type": "erase" })).await;
+    for _ in 0..2 {
+        tab.send(json!({ "type": "erase" })).await;
+    }
     for tab in [&mut tab, &mut other_tab] {
         let erased = tab.hear_where("the mark", |frame| frame["kind"] == "erased").await;
         assert_eq!((&erased["seq"], &erased["author"]), (&json!(3), &json!("visitor")));
@@ -492,5 +504,144 @@ async fn what_nobody_has_seen_is_unread(database: &TestDatabase) {
     ] {
         assert_eq!(purser.post("unread", &headers, body.to_owned()).await.0, expected, "for {body}");
     }
+    purser.stop().await;
+}
+
+async fn a_long_conversation_comes_in_pages(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    // Twenty times 16 KiB, the longest text there is.
+    let long = "\u{1f4e6}".repeat(4_000);
+    for i in 0..20 {
+        customer.ask(&format!("m{i}"), &long).await;
+    }
+    drop(customer);
+    let mut back = purser.visit(&visitor, 0).await;
+    let (mut all, mut before) = (Vec::new(), 41);
+    let mut page = back.hear("history").await;
+    loop {
+        assert!(page.to_string().len() < 200 * 1024, "one frame holds {} bytes", page.to_string().len());
+        let seqs: Vec<u64> =
+            page["events"].as_array().expect("events").iter().filter_map(|e| e["seq"].as_u64()).collect();
+        let over_http = json!({ "type": "older", "before": before });
+        assert_eq!(purser.post_frame(&visitor, over_http).await.1, [page.clone()], "the same over HTTP");
+        before = seqs[0];
+        all.splice(0..0, seqs);
+        if page["more"] == false {
+            break;
+        }
+        back.send(json!({ "type": "older", "before": before })).await;
+        page = back.hear("history").await;
+    }
+    assert_eq!(all, (1..=40).collect::<Vec<u64>>());
+    purser.stop().await;
+}
+
+struct Panics;
+
+impl Responder for Panics {
+    fn name(&self) -> &str {
+        "panics"
+    }
+
+    fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
+        assert!(!turn.text.contains("at once"), "before there is a future");
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            panic!("while it is polled");
+        })
+    }
+}
+
+async fn a_responder_that_panics_is_passed_over(database: &TestDatabase) {
+    let purser = Setup::on(database).first(std::sync::Arc::new(Panics)).start().await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    for (id, text) in [("m1", "saturday delivery"), ("m2", "saturday delivery at once"), ("m3", "saturday delivery")] {
+        let (_, answer) = customer.ask(id, text).await;
+        assert_eq!(answer["author"], "bot");
+    }
+    purser.stop().await;
+}
+
+async fn a_second_message_does_not_give_up_the_hold(database: &TestDatabase) {
+    let clock = Clock::set(1_770_000_000_000);
+    let Clock::Set(now) = &clock else { return };
+    let slow = Slow::new();
+    let purser = Setup::on(database).clock(&clock).first(slow.clone()).start().await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    customer.say("m1", "slow one").await;
+    customer.hear("ack").await;
+    slow.was_asked().await;
+    let id = ConversationId(visitor.conversation);
+    let due = async || purser.store.conversation(id).await.expect("a read").and_then(|head| head.wake_at);
+    let before = due().await.expect("it is pending");
+    now.fetch_add(3_000, Ordering::SeqCst);
+    until("a sign of the node", async || due().await.filter(|now| *now == before + 3_000)).await;
+    customer.say("m2", "slow two").await;
+    customer.hear("ack").await;
+    assert!(due().await >= Some(before + 3_000), "it is still held");
+    slow.release();
+    slow.release();
+    customer.hear_where("the last answer", |frame| frame["question"] == 2).await;
+    purser.stop().await;
+}
+
+async fn what_is_answered_here_does_not_starve_others(database: &TestDatabase) {
+    let clock = Clock::set(1_770_000_000_000);
+    let Clock::Set(now) = &clock else { return };
+    let slow = Slow::new();
+    let setup = Setup::on(database).clock(&clock).first(slow.clone()).change(|config| {
+        (config.limits.answer_seconds, config.limits.responder_seconds) = (20, 19);
+    });
+    let purser = setup.start().await;
+    for i in 0..64 {
+        assert_eq!(purser.post_say(&Visitor::new(), "m1", &format!("slow {i}")).await.0, 200);
+    }
+    // What another node left behind, after all of these were held longer than anything is.
+    let said = Said {
+        id: EventId::new(),
+        client_id: ClientId::new(),
+        text: Text::new("saturday delivery").expect("a text"),
+        choice: None,
+        language: None,
+    };
+    let left = Conversation::new(ConversationId::new(), VisitorId(*uuid::Uuid::new_v4().as_bytes()));
+    let decision = left.say(said, now.load(Ordering::SeqCst) + 60_000, 0);
+    purser.store.append(decision).await.expect("stored");
+    now.fetch_add(100_000, Ordering::SeqCst);
+    until("the answer", async || {
+        let log = purser.store.events_after(left.id, 0, 10).await.expect("events");
+        (log.len() == 2).then_some(())
+    })
+    .await;
+    for _ in 0..64 {
+        slow.release();
+    }
+    purser.stop().await;
+}
+
+async fn without_its_history_nobody_is_welcome(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let visitor = Visitor::new();
+    purser.visit(&visitor, 0).await.ask("m1", "saturday delivery").await;
+    let sql = "UPDATE events SET meta = '7'";
+    match (database.file(), database.on_server()) {
+        (Some(file), _) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+            options.connect().await.expect("the file").execute(sql).await.expect("an update");
+        }
+        (_, Some((server, name))) => {
+            server.connect(name).await.execute(sql).await.expect("an update");
+        }
+        _ => unreachable!("one of the two"),
+    }
+    let mut back = purser.typed().await;
+    let Visitor { token, conversation } = &visitor;
+    back.send(json!({ "type": "hello", "token": token, "conversation": conversation })).await;
+    let first = back.hear_where("a frame", |_| true).await;
+    assert_eq!((&first["type"], &first["code"]), (&json!("error"), &json!("not_stored")), "{first}");
+    assert!(first["retry_after"].is_u64());
     purser.stop().await;
 }

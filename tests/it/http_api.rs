@@ -3,6 +3,7 @@
 use purser::conversation::ConversationId;
 use purser::web::protocol::MAX_BODY;
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Executor};
 
 use crate::harness::{Events, Setup, Slow, TestDatabase, TestPurser, Visitor, get, http_client, until};
 use crate::on_both_engines;
@@ -274,4 +275,33 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|value| collect_references(value, found)),
         _ => {}
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_gives_up_gets_its_answer_later() {
+    let database = TestDatabase::sqlite();
+    let slow = Slow::new();
+    // The clock stands still: nobody takes the question up as one that a dead node has left.
+    let clock = purser::clock::Clock::set(1_770_000_000_000);
+    let purser = Setup::on(&database).clock(&clock).first(slow.clone()).start().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database.file().expect("SQLite"));
+    let mut other = options.connect().await.expect("the file");
+    other.execute("BEGIN IMMEDIATE").await.expect("the lock");
+    let visitor = Visitor::new();
+    let frame = json!({ "type": "say", "client_id": "m1", "text": "slow one" });
+    let body = json!({ "token": visitor.token, "conversation": visitor.conversation, "frame": frame });
+    let request = purser.request("POST", "frames").body(body.to_string());
+    let request = tokio::spawn(request.send());
+    slow.was_asked().await;
+    request.abort();
+    // So that the server notices; without this the test could not fail.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    other.execute("ROLLBACK").await.expect("the end");
+    slow.release();
+    until("the answer", async || {
+        let log = purser.store.events_after(ConversationId(visitor.conversation), 0, 10).await.expect("events");
+        (log.len() == 2).then_some(())
+    })
+    .await;
+    purser.stop().await;
 }

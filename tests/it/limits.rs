@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Site;
 use crate::harness::{Events, Setup, TestDatabase, TestPurser, Visitor, connect, until};
+use crate::proxy::Proxy;
 use crate::servers;
 
 /// With limits that no test meets by chance.
@@ -15,6 +16,8 @@ async fn purser(database: &TestDatabase, change: impl FnOnce(&mut Config)) -> Te
         config.limits.off = false;
         let most = 1_000_000;
         config.limits.messages_per_minute = most;
+        config.limits.requests_per_minute = most;
+        config.limits.address_requests_per_minute = most;
         config.limits.connections_per_minute = most;
         config.limits.connections_open = most;
         config.limits.conversations_per_hour = most;
@@ -202,4 +205,73 @@ fn limits_are_off_only_where_nobody_else_can_connect() {
     site.write("purser.yaml", "limits: off\nlisten: '[::]:0'\n");
     let ran = site.run(&["serve"]);
     assert!(ran.code == 1 && ran.err.contains("`off` is for measuring"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn whatever_needs_the_store_is_counted() {
+    let database = TestDatabase::sqlite();
+    let purser = purser(&database, |config| config.limits.requests_per_minute = 20).await;
+    let mut others = purser.visit(&Visitor::new(), 0).await;
+    for frame in ["rate", "erase", "older", "hello"] {
+        let visitor = Visitor::new();
+        let mut socket = purser.visit(&visitor, 0).await;
+        socket.ask("m1", "saturday delivery").await;
+        for i in 0..25 {
+            let thumb = if i % 2 == 0 { "up" } else { "down" };
+            socket.send(json!({ "type": frame, "seq": 2, "thumb": thumb, "before": 2, "token": visitor.token })).await;
+        }
+        let error = socket.hear("error").await;
+        assert_eq!(error["code"], "too_fast", "{frame}");
+        assert!(error["retry_after"].is_u64());
+        // Over HTTP it is the same bucket, and messages have their own.
+        assert_eq!(purser.post_frame(&visitor, json!({ "type": "ping" })).await.0, 429);
+        let unread = json!({ "token": visitor.token }).to_string();
+        assert_eq!(purser.post("unread", &[], unread).await.0, 429);
+        socket.say("m2", "saturday delivery").await;
+        socket.hear("ack").await;
+    }
+    others.ask("m1", "saturday delivery").await;
+    purser.stop().await;
+}
+
+#[tokio::test]
+async fn everybody_at_an_address_is_counted_together_but_may_come_back_at_once() {
+    let database = TestDatabase::sqlite();
+    let purser = purser(&database, |config| config.limits.address_requests_per_minute = 3).await;
+    for expected in [200, 200, 200, 429] {
+        assert_eq!(purser.post_frame(&Visitor::new(), json!({ "type": "ping" })).await.0, expected);
+    }
+    purser.stop().await;
+    let limits = Config::default().limits;
+    assert!(limits.address_requests_per_minute >= 2_000 && limits.requests_per_minute >= 60, "{limits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_store_is_away_no_conversation_is_counted() {
+    let Some(database) = TestDatabase::mariadb().await else { return };
+    let (server, name) = database.on_server().expect("MariaDB");
+    let proxy = Proxy::to(server.port()).await;
+    let url = server.url(name, proxy.port());
+    let purser = purser(&database, |config| {
+        config.database = url.parse().expect("an address");
+        config.limits.conversations_per_hour = 2;
+    })
+    .await;
+    let mut socket = purser.visit(&Visitor::new(), 0).await;
+    proxy.refuse(true);
+    proxy.cut();
+    for i in 0..3 {
+        socket.say(&format!("m{i}"), "saturday delivery").await;
+        assert_eq!(socket.hear("error").await["code"], "not_stored");
+    }
+    proxy.refuse(false);
+    for i in 0..10 {
+        socket.say(&format!("again{i}"), "saturday delivery").await;
+        let frame = socket.hear_where("ack or error", |frame| frame["type"] == "ack" || frame["type"] == "error").await;
+        if frame["type"] == "ack" {
+            return purser.stop().await;
+        }
+        assert_eq!(frame["code"], "not_stored");
+    }
+    panic!("the store does not come back");
 }
