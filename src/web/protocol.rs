@@ -43,7 +43,7 @@ pub enum ClientFrame {
         /// The highest seq that was shown.
         seq: Seq,
     },
-    /// What the visitor thinks of an answer. Answered by a `rated` event, in every tab.
+    /// What the visitor thinks of an answer. A thumb other than before becomes a `rated` event in every tab.
     Rate {
         /// The seq of the answer.
         seq: Seq,
