@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::content::{Content, Folders, Snapshot};
+use crate::content::{Content, ContentError, Folders, Snapshot};
 use crate::demo::{self, Demo};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
@@ -65,6 +65,10 @@ impl App {
         let queue = usize::try_from(config.limits.socket_queue).context("limits.socket_queue")?;
         let fanout = Fanout::with(queue, config.redis.clone(), pace);
         let publish = fanout.clone();
+        // A new database has no content of an earlier run: without a folder there is nothing to make one for.
+        if config.database.is_new() && !config.faq.is_dir() {
+            return Err(ContentError::NoFolder(config.faq).into());
+        }
         let store = Store::open(&config.database, move |committed| publish.publish(committed)).await?;
         if config.redis.is_some() && !store.is_shared() {
             tracing::warn!("Redis connects several nodes, and only one can use an SQLite file: see `database`");

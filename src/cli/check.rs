@@ -20,8 +20,9 @@ pub struct Options {
 /// Ends with 1 if something is in error.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = content::load(&crate::app::folders(config), &content::Good::default());
-    let errors = loaded.findings.iter().filter(|finding| finding.is_error()).count();
-    let warnings = loaded.findings.len() - errors;
+    let findings = loaded.all_findings();
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let warnings = findings.len() - errors;
     let code = if errors > 0 || loaded.snapshot.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     let mut out = io::stdout().lock();
     let snapshot = loaded.snapshot.as_deref();
@@ -35,12 +36,12 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
             "plugins": snapshot.map(|snapshot| snapshot.plugins.iter().map(|plugin| plugin.name()).collect::<Vec<_>>()),
             "errors": errors,
             "warnings": warnings,
-            "findings": loaded.findings,
+            "findings": findings,
         });
         writeln!(out, "{object}")?;
         return Ok(code);
     }
-    for finding in &loaded.findings {
+    for finding in &findings {
         writeln!(out, "{finding}\n")?;
     }
     if let Some(snapshot) = snapshot {

@@ -21,8 +21,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 
-use load::load_tree;
 pub use load::{Good, Loaded, load};
+use load::{load_tree, together};
 pub use tree::{on_disk, put_back};
 
 use crate::clock::Clock;
@@ -138,6 +138,8 @@ pub struct Content {
     on_swap: Box<dyn Fn(Arc<Snapshot>) + Send + Sync>,
     in_force: ArcSwap<Snapshot>,
     findings: ArcSwap<Vec<Finding>>,
+    /// What the search after a swap found doubtful.
+    doubts: ArcSwap<Vec<Finding>>,
     held: ArcSwap<Vec<String>>,
     /// How often other content went live since the start.
     swaps: Counter,
@@ -183,6 +185,7 @@ impl Content {
             on_swap: Box::new(on_swap),
             in_force: ArcSwap::new(snapshot.clone()),
             findings: ArcSwap::from_pointee(loaded.findings),
+            doubts: ArcSwap::default(),
             held: ArcSwap::from_pointee(loaded.held),
             swaps: Counter::default(),
             seen: tokio::sync::Mutex::new(seen),
@@ -200,8 +203,8 @@ impl Content {
     }
 
     /// What is wrong, or doubtful, with the files as they are now.
-    pub fn findings(&self) -> Arc<Vec<Finding>> {
-        self.findings.load_full()
+    pub fn findings(&self) -> Vec<Finding> {
+        together(&self.findings.load(), &self.doubts.load())
     }
 
     /// Files that are not in force as they are on disk: broken ones, and changes that are held back.
@@ -231,7 +234,7 @@ impl Content {
         let (loaded, now) = read(&self.folders, good, known(&seen)).await;
         *seen = now;
         let Some(loaded) = loaded else { return };
-        log(&self.findings(), &loaded.findings);
+        log(&self.findings.load(), &loaded.findings);
         log_held(&self.held(), &loaded.held);
         self.findings.store(Arc::new(loaded.findings));
         self.held.store(Arc::new(loaded.held));
@@ -244,6 +247,16 @@ impl Content {
             "content {} is live", snapshot.revision
         );
         self.keep(&snapshot).await;
+        self.search().await;
+    }
+
+    /// Looks for what is doubtful about the set in force and takes a search. Nobody waits for it.
+    async fn search(&self) {
+        let set = self.in_force();
+        // It fails only when the runtime ends.
+        let Ok(doubts) = tokio::task::spawn_blocking(move || set.faq.doubts(now())).await else { return };
+        log(&self.doubts.load(), &doubts);
+        self.doubts.store(Arc::new(doubts));
     }
 
     /// Stores a set that went live. A store that is away keeps nobody from editing.

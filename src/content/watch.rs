@@ -50,6 +50,7 @@ impl Content {
     }
 
     async fn follow(&self, stop: &CancellationToken) {
+        self.search().await;
         let woken = Arc::new(Woken::default());
         let mut watch = Some(Watch::new(self.folders.clone(), woken.clone()));
         let mut glance = interval(GLANCE);

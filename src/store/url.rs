@@ -93,6 +93,11 @@ fn maria(rest: &str) -> Result<Target, UrlError> {
 }
 
 impl DatabaseUrl {
+    /// Whether it is a file that is not there yet.
+    pub fn is_new(&self) -> bool {
+        matches!(&self.0, Target::File(file) if !file.exists())
+    }
+
     /// The address with its password, for a look-up in the same database; `None` for one that is gone with the
     /// store.
     pub fn exposed(&self) -> Option<String> {

@@ -150,6 +150,16 @@ fn the_start_raises_the_limit_of_open_files_and_says_what_it_got() {
 }
 
 #[test]
+fn a_folder_without_content_is_left_as_it_was() {
+    let site = Site::empty();
+    let ran = site.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("`purser init` writes a set to start with"), "{ran:?}");
+    let left: Vec<_> = fs::read_dir(site.folder.path()).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn the_starter_set_is_as_it_should_be_and_never_overwrites() {
     let site = Site::starter();
     let checked = site.run(&["check"]);

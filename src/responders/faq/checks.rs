@@ -8,6 +8,7 @@ use super::matcher::Outcome;
 use super::normalise::normalise;
 use super::placed::{At, Placed};
 use super::set::{FaqSet, Known, Language, Origin, Ready, Site, names};
+use crate::conversation::Millis;
 use crate::finding::{Finding, Place};
 use crate::responders::lines::{Line, Texts, tags};
 use crate::yaml::nearest;
@@ -38,7 +39,8 @@ pub fn entry(
         let finding = document.error(placed.at, format!("`{}` has no phrases", entry.id.value));
         findings.push(finding.hint("write wordings of the question below `phrases:`"));
     }
-    for phrase in entry.phrases.iter().filter(|phrase| normalise(&phrase.value).is_empty()) {
+    let is_empty = |text: &str| !text.contains(|c: char| c.is_ascii_alphanumeric()) && normalise(text).is_empty();
+    for phrase in entry.phrases.iter().filter(|phrase| is_empty(&phrase.value)) {
         findings.push(document.error(phrase.at, "this phrase has no words").hint("write a wording, or take it out"));
     }
     let texts = entry.buttons.iter().chain(&entry.title).chain(&entry.ask).chain(&entry.not);
@@ -173,17 +175,16 @@ pub fn ids(
 }
 
 /// What only all entries of a language together show.
-pub fn language(
-    documents: &[&Document],
-    language: &Language,
-    origins: &[Origin],
-    site: &Site,
-    findings: &mut Vec<Finding>,
-) {
-    let scene = Scene { documents, language, origins, site };
-    scene.same_phrases(findings);
+pub fn language(language: &Language, now: Millis, findings: &mut Vec<Finding>) {
+    let scene = Scene { language, now };
     scene.samples(findings);
     scene.buttons(findings);
+}
+
+/// The same, as far as it takes a search through all phrases and holds nothing back.
+pub fn doubts(language: &Language, now: Millis, findings: &mut Vec<Finding>) {
+    let scene = Scene { language, now };
+    scene.same_phrases(findings);
     scene.shadowed(findings);
     scene.not_ours(findings);
 }
@@ -227,19 +228,16 @@ fn unspoken(set: &FaqSet, language: &Language, file: &str) -> Option<Finding> {
 }
 
 struct Scene<'a> {
-    documents: &'a [&'a Document],
     language: &'a Language,
-    /// Where each entry of the language comes from.
-    origins: &'a [Origin],
-    site: &'a Site,
+    now: Millis,
 }
 
 impl<'a> Scene<'a> {
     /// Each entry of the language, with what is written of it and where.
     fn entries(&self) -> impl Iterator<Item = (usize, &'a Known, &'a Document, &'a Entry)> {
-        let (documents, entries) = (self.documents, &self.language.entries);
-        self.origins.iter().zip(entries).enumerate().map(move |(index, (&(document, number), known))| {
-            (index, known, documents[document], &documents[document].body().entries[number].value)
+        let Language { documents, origins, entries, .. } = self.language;
+        origins.iter().zip(entries).enumerate().map(move |(index, (&(document, number), known))| {
+            (index, known, &documents[document], &documents[document].body().entries[number].value)
         })
     }
 
@@ -261,7 +259,7 @@ impl<'a> Scene<'a> {
 
     /// What finds an entry on a day on which it answers; nothing if there will be none.
     fn ready(&self, known: &Known) -> Option<&'a Ready> {
-        let when = self.site.now.max(known.from);
+        let when = self.now.max(known.from);
         (when < known.until).then(|| self.language.at(when))
     }
 
@@ -378,12 +376,12 @@ impl<'a> Scene<'a> {
     }
 
     fn not_ours(&self, findings: &mut Vec<Finding>) {
-        let ready = self.language.at(self.site.now);
+        let ready = self.language.at(self.now);
         for question in self.language.not_ours() {
             if let Outcome::Sure(best) = ready.matcher.find(question).outcome {
                 let index = ready.entries[best.entry];
-                let (document, number) = self.origins[index];
-                let document = self.documents[document];
+                let (document, number) = self.language.origins[index];
+                let document = &self.language.documents[document];
                 let at = document.body().entries[number].value.id.at;
                 let id = &self.language.entries[index].id;
                 let finding = document.warning(at, format!("`{id}` answers `{question}`, which stands in `not_ours:`"));

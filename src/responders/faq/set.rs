@@ -50,6 +50,9 @@ pub(super) struct Language {
     not_ours: Vec<String>,
     /// Ascending; the first begins before all time.
     eras: Vec<Era>,
+    /// Where it stands, and where each of its entries does.
+    pub documents: Vec<Document>,
+    pub origins: Vec<Origin>,
 }
 
 /// An entry, ready to be said.
@@ -155,6 +158,14 @@ impl FaqSet {
         (set, findings)
     }
 
+    /// What is doubtful and takes a search: entries that never win, and what `not_ours:` does not keep away. The build
+    /// does not wait for it.
+    pub fn doubts(&self, now: Millis) -> Vec<Finding> {
+        let mut doubts = Vec::new();
+        self.languages.iter().for_each(|language| checks::doubts(language, now, &mut doubts));
+        doubts
+    }
+
     /// The lines that purser itself says.
     pub fn lines(&self) -> Arc<Lines> {
         self.lines.clone()
@@ -200,9 +211,9 @@ impl Outcomes {
         let own = facts(documents.iter().copied(), &mut findings);
         let facts = shared.clone().into_iter().chain(own).collect();
         let lines = checks::lines(documents, &facts, &mut findings);
-        let (mut language, origins) = Language::build(tag, documents, &facts, site, &mut findings);
+        let mut language = Language::build(tag, documents, &facts, site, &mut findings);
         language.lead_buttons(site.now);
-        checks::language(documents, &language, &origins, site, &mut findings);
+        checks::language(&language, site.now, &mut findings);
         let file = documents.first().map_or_else(String::new, |document| document.file().to_owned());
         Outcomes { language: Arc::new(language), facts, lines, findings, file }
     }
@@ -215,7 +226,7 @@ impl Language {
         facts: &BTreeMap<String, String>,
         site: &Site,
         findings: &mut Vec<Finding>,
-    ) -> (Language, Vec<Origin>) {
+    ) -> Language {
         let mut words: BTreeMap<&String, Vec<String>> = BTreeMap::new();
         let (mut ignore, mut not_ours) = (Vec::new(), Vec::new());
         let (mut entries, mut origins) = (Vec::new(), Vec::new());
@@ -239,7 +250,8 @@ impl Language {
         turns.dedup();
         let eras = turns.into_iter().map(|from| Era { from, ready: OnceLock::new() }).collect();
         let words = words.into_iter().map(|(name, same)| (name.clone(), same)).collect();
-        (Language { tag, entries, by_id, words, ignore, not_ours, eras }, origins)
+        let documents = documents.iter().map(|&document| document.clone()).collect();
+        Language { tag, entries, by_id, words, ignore, not_ours, eras, documents, origins }
     }
 
     /// A button whose text an entry answers leads straight to that entry.

@@ -29,7 +29,10 @@ fn build(files: &[(&str, &str)]) -> (FaqSet, Vec<Finding>) {
 /// All findings of these files, one a line, warnings marked.
 fn wrong(files: &[(&str, &str)]) -> String {
     let mark = |finding: &Finding| if finding.is_error() { "" } else { "warning: " };
-    build(files).1.iter().map(|finding| format!("{}{}\n", mark(finding), finding.one_line())).collect()
+    let (set, mut findings) = build(files);
+    findings.extend(set.doubts(site().now));
+    findings.sort_by(|a, b| (a.severity, &a.file, a.line, a.column).cmp(&(b.severity, &b.file, b.line, b.column)));
+    findings.iter().map(|finding| format!("{}{}\n", mark(finding), finding.one_line())).collect()
 }
 
 #[test]
