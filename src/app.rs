@@ -186,6 +186,7 @@ impl App {
             content: self.content.clone(),
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
+            test_echo: self.config.test_echo,
             watchers: self.config.watchers.clone(),
             counts: web::Counts::default(),
             templates: self.config.templates.clone(),

@@ -109,6 +109,8 @@ pub struct Config {
     pub admin_token: Option<Secret>,
     /// The networks from which an operator may read the same without it.
     pub watchers: Vec<IpNet>,
+    /// Whether `/ws/echo` sends back what comes. Only the command line sets it.
+    pub test_echo: bool,
     /// What is logged: a level, or `target=level` pairs.
     pub log: String,
     /// How its lines look.
@@ -191,6 +193,7 @@ impl Default for Config {
             proxy_header: ProxyHeader::XForwardedFor,
             pipeline: RESPONDERS.map(str::to_owned).to_vec(),
             admin_token: None,
+            test_echo: false,
             log: "info".to_owned(),
             log_format: Format::Text,
             limits: Limits::default(),

@@ -92,6 +92,9 @@ struct Server {
     /// `off` leaves out the limits of visitors and addresses, for measuring on this machine
     #[arg(long, value_name = "off", help_heading = "Settings of the server")]
     limits: Option<String>,
+    /// Send back on /ws/echo what comes, for trying the WebSocket itself
+    #[arg(long, hide = true)]
+    test_echo: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,7 +182,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
     };
     match command {
-        Command::Serve(server) => serve::run(common.load(server.flags(), None)?),
+        Command::Serve(server) => {
+            let test_echo = server.test_echo;
+            let config = common.load(server.flags(), None)?;
+            serve::run(Config { test_echo, ..config })
+        }
         Command::Check(options) => check::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Chat(options) => {
             chat::run(&common.load(options.flags(), Some("warn,purser::content=error"))?, &options)
@@ -262,6 +269,7 @@ impl Server {
             templates: self.templates.or(before.templates),
             redis: self.redis.or(before.redis),
             limits: self.limits.or(before.limits),
+            test_echo: self.test_echo || before.test_echo,
         }
     }
 

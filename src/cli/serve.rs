@@ -28,6 +28,11 @@ async fn serve(config: Config, files: Option<u64>) -> anyhow::Result<()> {
         "limits: `off` is for measuring, and others can connect to {}; leave it out, or listen on 127.0.0.1",
         config.listen
     );
+    anyhow::ensure!(
+        !config.test_echo || listener.local_addr()?.ip().is_loopback(),
+        "--test-echo is for tests, and others can connect to {}; listen on 127.0.0.1",
+        config.listen
+    );
     let sockets = config.limits.sockets;
     let app = App::build(config).await?;
     announce(&app, &listener, files)?;

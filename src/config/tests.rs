@@ -43,6 +43,7 @@ fn every_key_of_the_example_takes_another_value() {
                 proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n";
     let mut config = from_text(text).unwrap();
     config.set(LIMITS, &Value::One("off".to_owned())).unwrap();
+    config.test_echo = true;
     let default = format!("{:#?}", Config::default());
     let changed = format!("{config:#?}");
     // Sources have no default, and the file is where it was read from.

@@ -96,6 +96,8 @@ pub struct Door {
     pub turnstile: Turnstile,
     /// How clients spread their return after a stop.
     pub returns: Returns,
+    /// Whether there is an echo for trying the WebSocket itself.
+    pub test_echo: bool,
     /// Set when the server stops.
     pub stop: CancellationToken,
     /// The sockets that are still open.
@@ -161,7 +163,8 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, at_most: Duration) ->
 
 /// Every address that purser answers on.
 fn routes(door: Arc<Door>) -> Router {
-    Router::new()
+    let echo = door.test_echo.then(|| Router::with_path("ws/echo").get(upgrade::echo));
+    let routes = Router::new()
         .hoop(CatchPanic::new())
         .hoop(affix_state::inject(door))
         .get(pages::demo)
@@ -183,7 +186,11 @@ fn routes(door: Arc<Door>) -> Router {
         .push(Router::with_path("health").get(watch::health))
         .push(Router::with_path("ready").get(watch::ready))
         .push(Router::with_path("metrics").get(watch::metrics))
-        .push(Router::with_path("api/content").get(api::content))
+        .push(Router::with_path("api/content").get(api::content));
+    match echo {
+        Some(echo) => routes.push(echo),
+        None => routes,
+    }
 }
 
 /// The door that `routes` put into every request.

@@ -37,6 +37,8 @@ pub enum Dialect {
     Plain(VisitorId),
     /// `purser.v1`: the client says who the visitor is.
     Typed,
+    /// What comes goes back: for trying the WebSocket itself.
+    Echo,
 }
 
 /// What goes on in every session, whatever its dialect and its wire.
@@ -94,6 +96,7 @@ impl<W: Wire> Session<W> {
         match self.dialect {
             Dialect::Plain(visitor) => plain::hear(self, visitor, frame).await?,
             Dialect::Typed => typed::hear(self, frame).await?,
+            Dialect::Echo => self.wire.feed(Frame { json: frame.to_owned(), seq: None, refused: None }).await?,
         }
         self.deliver_waiting().await
     }
@@ -227,6 +230,7 @@ impl<W: Wire> Session<W> {
         let worded = match self.dialect {
             Dialect::Plain(_) => plain::word(event),
             Dialect::Typed => typed::word(event, self.form),
+            Dialect::Echo => None,
         };
         match worded {
             Some(frame) => self.wire.feed(frame).await,

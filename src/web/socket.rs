@@ -77,7 +77,7 @@ impl Socket {
 pub async fn run(mut session: Session<Socket>) {
     session.door.counts.connected(match session.dialect {
         Dialect::Plain(_) => Over::Plain,
-        Dialect::Typed => Over::Socket,
+        Dialect::Typed | Dialect::Echo => Over::Socket,
     });
     let ending = talk(&mut session).await;
     session.note_seen();
@@ -130,6 +130,10 @@ async fn talk(session: &mut Session<Socket>) -> Result<Option<CloseCode>, Gone> 
                 if message.is_close() {
                     // The library has put its reply in the queue; reading on to the end sends it.
                     return Ok(None);
+                }
+                if message.is_binary() && matches!(session.dialect, Dialect::Echo) {
+                    session.wire.send(message).await?;
+                    continue;
                 }
                 if message.is_binary() {
                     return Ok(Some(CloseCode::Binary));

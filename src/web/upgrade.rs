@@ -1,15 +1,17 @@
 //! From an HTTP request to a WebSocket: which dialect it speaks, and whose it is.
 
+use std::sync::Arc;
+
 use salvo::http::HeaderValue;
 use salvo::http::header::{COOKIE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use salvo::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::admission::{Guest, Place, Stay, header};
-use super::door;
 use super::protocol::{ErrorCode, MAX_FRAME, TYPED};
 use super::session::{Dialect, Session};
 use super::socket::{self, Socket};
+use super::{Door, door};
 use crate::conversation::VisitorId;
 
 /// The cookie that holds the visitor's token in the plain dialect.
@@ -18,6 +20,8 @@ const SESSION: &str = "purser_session";
 const SESSION_AGE: u32 = 365 * 24 * 60 * 60;
 /// Both buffers of a socket. The library's own 128 KiB each would make an idle customer cost 135 KiB.
 const BUFFER: usize = 1_024;
+/// The longest message of the echo, in bytes.
+const MAX_ECHO: usize = 1 << 20;
 
 /// `GET /ws/chat/`
 #[handler]
@@ -40,11 +44,33 @@ pub async fn chat(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
         }
     })?;
     let dialect = if typed { Dialect::Typed } else { Dialect::Plain(session(req, res)?) };
+    open(req, res, door, dialect, guest, place, MAX_FRAME).await
+}
+
+/// `GET /ws/echo`, only with `--test-echo`: the same socket, and what comes goes back.
+#[handler]
+pub async fn echo(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let door = door(depot)?;
+    let guest = Guest::of(&door, req)?;
+    let place = Place::take(&door, guest.address, Stay::Long).await;
+    let place = place.map_err(|_| StatusError::service_unavailable())?;
+    open(req, res, door, Dialect::Echo, guest, place, MAX_ECHO).await
+}
+
+async fn open(
+    req: &mut Request,
+    res: &mut Response,
+    door: Arc<Door>,
+    dialect: Dialect,
+    guest: Guest,
+    place: Place,
+    most: usize,
+) -> Result<(), StatusError> {
     let config = WebSocketConfig::default()
         .read_buffer_size(BUFFER)
         .write_buffer_size(BUFFER)
-        .max_message_size(Some(MAX_FRAME))
-        .max_frame_size(Some(MAX_FRAME));
+        .max_message_size(Some(most))
+        .max_frame_size(Some(most));
     let sockets = door.sockets.clone();
     WebSocketUpgrade::with_config(config)
         .protocols(&[TYPED])

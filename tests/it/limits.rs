@@ -200,6 +200,8 @@ fn limits_are_off_only_where_nobody_else_can_connect() {
     let site = Site::starter();
     let ran = site.run(&["--listen", "0.0.0.0:0", "--limits", "off"]);
     assert!(ran.code == 1 && ran.err.contains("`off` is for measuring"), "{ran:?}");
+    let ran = site.run(&["--listen", "0.0.0.0:0", "--test-echo"]);
+    assert!(ran.code == 1 && ran.err.contains("--test-echo is for tests"), "{ran:?}");
     let ran = site.run(&["--limits", "none"]);
     assert!(ran.code == 1 && ran.err.contains("--limits: keys are expected"), "{ran:?}");
     site.write("purser.yaml", "limits: off\nlisten: '[::]:0'\n");
