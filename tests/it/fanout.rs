@@ -263,6 +263,8 @@ async fn redis_may_stop_and_come_back() {
         nodes.joined().await;
         nodes.here.publish(committed(conversation, turn..=turn));
         hears(&mut follower, turn..=turn).await;
+        // It may be heard before Redis has said that it took it.
+        until("the count", async || (nodes.here.counts().carried.get() == u64::from(turn)).then_some(())).await;
         assert_eq!(nodes.here.counts().redis_lost.get(), u64::from(turn));
     }
     assert_eq!(nodes.here.counts().not_carried.get(), 3);
