@@ -103,9 +103,10 @@ fn load_folder(report: &mut Report) -> anyhow::Result<()> {
         for number in 0..entries / FILES {
             writeln!(text, "  - id: entry-{file}-{number}\n    phrases:")?;
             let mut phrases: Vec<String> = (0..PHRASES).map(|_| language.phrase()).collect();
-            // What the entry is about: a word of its own, as in real content. Without one its sample may be lost to
-            // another entry of the same common words.
-            phrases[0] = format!("{} {}", own_word(file * entries / FILES + number), phrases[0]);
+            // What the entry is about: a word of its own in half of its phrases, as in real content. Without one its
+            // sample may be lost to another entry of the same common words.
+            let about = own_word(file * entries / FILES + number);
+            phrases.iter_mut().step_by(2).for_each(|phrase| *phrase = format!("{about} {phrase}"));
             for phrase in &phrases {
                 writeln!(text, "      - {phrase}")?;
             }
