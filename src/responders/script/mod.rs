@@ -65,8 +65,9 @@ impl Script {
         }
         let script_turn = ScriptTurn::new(turn, &self.plugin);
         let mut known = Known::default();
+        let tries = if in_test { run::TRIES_IN_TESTS } else { run::TRIES };
         loop {
-            match run::run(&self.plugin, &script_turn, &mut known) {
+            match run::run(&self.plugin, &script_turn, &mut known, tries) {
                 Ran::Answered(given, effects) => {
                     if !in_test {
                         self.plugin.health().succeeded();
@@ -157,7 +158,7 @@ impl Responder for Script {
             return vec![format!("is set aside: {trouble}")];
         }
         let mut lines = Vec::new();
-        match run::run(&self.plugin, &ScriptTurn::new(turn, &self.plugin), &mut Known::default()) {
+        match run::run(&self.plugin, &ScriptTurn::new(turn, &self.plugin), &mut Known::default(), run::TRIES) {
             Ran::Answered(given, effects) => {
                 lines.extend(effects.printed.iter().map(|line| format!("printed {line}")));
                 lines.push(match given {
