@@ -54,7 +54,8 @@ proptest! {
             let decision = match step {
                 Step::Say => Some(conversation.say(said(), now, LIMIT)),
                 Step::Answer(seq) => {
-                    let question = log.iter().find(|event| event.seq == seq && event.author == Author::Visitor);
+                    let asked = |event: &&Arc<Event>| event.kind == Kind::Message && event.author == Author::Visitor;
+                    let question = log.iter().filter(asked).find(|event| event.seq == seq);
                     question.and_then(|question| conversation.answer(question.id, seq, message(), now, LIMIT))
                 }
                 Step::Close => {
