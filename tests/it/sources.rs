@@ -244,8 +244,10 @@ async fn only_so_many_look_ups_are_under_way() {
     for asking in asking {
         found.push(asking.await.unwrap());
     }
-    assert!(found.iter().all(Result::is_err));
-    assert_eq!(web.requests.load(Ordering::SeqCst), 2, "{found:?}");
+    // Two had no place until their time was over; at its very end they may still have got one.
+    let busy = found.iter().filter(|found| matches!(found, Err(Trouble::Busy))).count();
+    assert_eq!(busy, 2, "{found:?}");
+    assert!(found.iter().all(Result::is_err), "{found:?}");
 }
 
 #[tokio::test]

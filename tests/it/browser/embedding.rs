@@ -73,7 +73,7 @@ async fn it_works_on_another_site_under_a_strict_policy() {
         format!(
             "<!doctype html><html lang=en><link rel=icon href=data:,><title>A shop</title>\
              <script src='{purser}/static/widget.js' async data-heading='Ask us' data-accent='#7a1fa2'></script>\
-             <script src='{purser}/static/widget.js' async></script>\
+             <script src='{purser}/static/widget.js' async data-heading='Ask us' data-accent='#7a1fa2'></script>\
              <body><h1>A shop</h1></body></html>"
         )
     })
