@@ -23,6 +23,9 @@ const CUSTOMERS: usize = 2_000;
 const RETURN_SECONDS: u32 = 8;
 /// So many handshakes a second at most, on each node.
 const HANDSHAKES: usize = 400;
+/// By so much more or less late than another may a handshake be seen here, on a machine that does all of this at once.
+/// Without the turnstile, a node has its share of all in far less than the two seconds that are looked at.
+const LATE: Duration = Duration::from_millis(100);
 
 /// Sends each connection to the next node that takes it, as a balancer does that knows nothing of what is inside.
 struct Balancer {
@@ -267,7 +270,8 @@ async fn two_thousand_customers_come_back_after_each_restart() {
         assert_eq!(log.len(), 8, "four questions and four answers");
     }
     let busiest = balancer.busiest_two_seconds();
-    assert!(busiest <= 2 * HANDSHAKES, "{busiest} handshakes in two seconds");
+    let most = (HANDSHAKES as f64 * (Duration::from_secs(2) + LATE).as_secs_f64()) as usize;
+    assert!(busiest <= most, "{busiest} handshakes in two seconds");
     customers.shutdown().await;
     for node in nodes {
         node.stop().await;
