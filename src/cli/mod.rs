@@ -9,6 +9,7 @@ pub mod check;
 pub mod content;
 pub mod demo;
 pub mod init;
+pub mod moving;
 pub mod plugin;
 pub mod replay;
 pub mod serve;
@@ -147,6 +148,13 @@ enum Command {
         Without any configuration purser has these parcels anyway, in memory. This makes the tables demo_shipments and\n\
         demo_events anew; they are asked as long as purser.yaml has no sources. Their days count from today.")]
     Demo(demo::Options),
+    /// Take everything from one database into another
+    #[command(after_help = "Examples:\n  \
+        purser move --from sqlite://purser.db --to mysql://purser:secret@127.0.0.1/purser\n  \
+        PURSER_DATABASE=mysql://purser:secret@127.0.0.1/purser purser move --from sqlite://purser.db\n\n\
+        Stop every server on both before. The old database is only read. A move that is interrupted leaves a new one\n\
+        on which no server starts; the same command again begins anew.")]
+    Move(moving::Options),
     /// Begin plugins, test them, list them
     #[command(after_help = "Examples:\n  \
         purser plugin new returns\n  \
@@ -195,6 +203,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
+        Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Init(options) => {
             common.refuse();

@@ -93,7 +93,7 @@ static MOVE_HEADS_MARIA: LazyLock<Statement> = LazyLock::new(|| {
 
 /// Values to bind, for the engine of this connection. Binding them to a query one by one would move the whole query
 /// each time, the largest single cost of a batch.
-fn values<C: Connection>(_: &C, rows: usize, columns: usize) -> <C::Database as Database>::Arguments {
+pub(super) fn values<C: Connection>(_: &C, rows: usize, columns: usize) -> <C::Database as Database>::Arguments {
     let mut values = <C::Database as Database>::Arguments::default();
     // Most rows are smaller; a too small guess only costs a copy.
     values.reserve(rows * columns, rows * 512);

@@ -128,6 +128,12 @@ pub enum OpenError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// A move into this database was begun and is not finished.
+    #[error(
+        "{0} holds only a part of a site, since a move into it was interrupted; run the same `purser move` again, \
+         which begins anew"
+    )]
+    HalfMoved(String),
     /// The tables cannot be brought up to date.
     #[error("the tables of {place} cannot be brought up to date: {reason}")]
     Migration {

@@ -4,7 +4,7 @@
 //! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
 //! such a batch, `judge.rs` finds out what became of a batch that met somebody else's rows. Reads (`events.rs`,
-//! `content.rs`) go straight to a pool.
+//! `content.rs`) go straight to a pool. `moving.rs` takes a whole site from one database into another.
 //!
 //! Invariants:
 //! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
@@ -21,6 +21,7 @@ mod demo;
 mod error;
 mod events;
 mod judge;
+mod moving;
 mod pool;
 mod url;
 mod writer;
@@ -39,6 +40,7 @@ pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, fill_demo};
 pub use error::{AppendError, OpenError, StoreError};
+pub use moving::{MoveError, Moved, Progress, move_site};
 pub use url::{DatabaseUrl, UrlError};
 
 use pool::Engine;

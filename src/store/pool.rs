@@ -70,6 +70,9 @@ migrations!(
     7 "0007_kept",
 );
 
+/// Stands in a database while a move into it is not finished.
+pub(super) const UNFINISHED_MOVE: &str = "unfinished_move";
+
 /// Rows are read by few: the desk keeps the heads of open conversations.
 const READERS: u32 = 8;
 /// The writer's statements in all their sizes, several times over: one that is thrown out of the cache costs 44 ms
@@ -127,15 +130,7 @@ impl Engine {
             Engine::Lite(side) => Ok(Link::Lite(Box::new(side.options.connect().await?))),
             Engine::Maria(side) => {
                 let mut connection = side.options.connect().await?;
-                connection.execute(ISOLATION).await?;
-                // Without autocommit no BEGIN is sent. A value that is too long is refused, not cut. A transaction
-                // whose client has vanished without a word gives up its locks.
-                connection
-                    .execute(
-                        "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), autocommit = 0, \
-                         innodb_lock_wait_timeout = 5, idle_write_transaction_timeout = 10",
-                    )
-                    .await?;
+                set_up_writer(&mut connection).await?;
                 Ok(Link::Maria(Box::new(connection)))
             }
         }
@@ -143,6 +138,41 @@ impl Engine {
 }
 
 impl Link {
+    /// The names of all tables in this database.
+    pub(super) async fn tables(&mut self) -> Result<Vec<String>, sqlx::Error> {
+        let query = match self {
+            Link::Lite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+            Link::Maria(_) => "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+        };
+        on!(Link, self, connection => {
+            sqlx::query(query).fetch_all(&mut **connection).await?.iter().map(|row| row.try_get(0)).collect()
+        })
+    }
+
+    /// Brings the tables up to date for a start.
+    async fn prepare(&mut self, place: &str) -> Result<(), OpenError> {
+        let failed = |error: sqlx::Error| OpenError::Migration { place: place.to_owned(), reason: error.to_string() };
+        if self.tables().await.map_err(failed)?.iter().any(|table| table == UNFINISHED_MOVE) {
+            return Err(OpenError::HalfMoved(place.to_owned()));
+        }
+        self.migrate(place, i64::MAX).await
+    }
+
+    /// Brings the tables to where they were after the migration with this number.
+    pub(super) async fn migrate(&mut self, place: &str, up_to: i64) -> Result<(), OpenError> {
+        match self {
+            Link::Lite(connection) => migrate(SQLITE, &mut **connection, place, up_to).await,
+            Link::Maria(connection) => migrate(MARIADB, &mut **connection, place, up_to).await,
+        }
+    }
+
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Link::Lite(connection) => connection.close().await,
+            Link::Maria(connection) => connection.close().await,
+        }
+    }
+
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         match self {
             // A deferred transaction that reads first and writes then fails when somebody else wrote in between.
@@ -163,9 +193,19 @@ impl Link {
 /// At its default, REPEATABLE READ, MariaDB locks gaps between keys, and inserts of two nodes deadlock.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
+/// Prepares a connection for writing.
+pub(super) async fn set_up_writer(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    connection.execute(ISOLATION).await?;
+    // Without autocommit no BEGIN is sent. A value that is too long is refused, not cut. A transaction whose client
+    // has vanished without a word gives up its locks.
+    let settings = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), autocommit = 0, \
+                    innodb_lock_wait_timeout = 5, idle_write_transaction_timeout = 10";
+    connection.execute(settings).await.map(drop)
+}
+
 /// Holds a file beside the database for as long as it lives. Two processes on one file would each think that they
 /// know the heads of its conversations.
-fn lock(file: &Path) -> Result<Option<File>, OpenError> {
+pub(super) fn lock(file: &Path) -> Result<Option<File>, OpenError> {
     let unusable = |source: io::Error| OpenError::File { file: file.to_owned(), source };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
@@ -190,9 +230,9 @@ fn lock(file: &Path) -> Result<Option<File>, OpenError> {
     }
 }
 
-async fn open_file(file: &Path, patience: Duration) -> Result<Engine, OpenError> {
-    let lock = lock(file)?;
-    let options = SqliteConnectOptions::new()
+/// How a file is written.
+pub(super) fn file_options(file: &Path, patience: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -203,13 +243,21 @@ async fn open_file(file: &Path, patience: Duration) -> Result<Engine, OpenError>
         .pragma("secure_delete", "on")
         .foreign_keys(true)
         .statement_cache_capacity(STATEMENTS)
-        .disable_statement_logging();
-    let not_a_database =
-        |error: sqlx::Error| OpenError::NotADatabase { file: file.to_owned(), reason: error.to_string() };
+        .disable_statement_logging()
+}
+
+/// What an error at the first use of a file means.
+pub(super) fn not_a_database(file: &Path) -> impl Fn(sqlx::Error) -> OpenError {
+    |error| OpenError::NotADatabase { file: file.to_owned(), reason: error.to_string() }
+}
+
+async fn open_file(file: &Path, patience: Duration) -> Result<Engine, OpenError> {
+    let lock = lock(file)?;
+    let options = file_options(file, patience);
     let shown = format!("SQLite file {}", file.display());
-    let mut connection = options.connect().await.map_err(not_a_database)?;
-    migrate(SQLITE, &mut connection, &shown).await?;
-    connection.close().await.map_err(not_a_database)?;
+    let mut link = Link::Lite(Box::new(options.connect().await.map_err(not_a_database(file))?));
+    link.prepare(&shown).await?;
+    link.close().await.map_err(not_a_database(file))?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(patience)
@@ -240,13 +288,24 @@ async fn open_memory(patience: Duration) -> Result<Engine, OpenError> {
         .connect_with(options.clone())
         .await
         .map_err(failed)?;
-    let mut connection = options.connect().await.map_err(failed)?;
-    migrate(SQLITE, &mut connection, &shown).await?;
-    connection.close().await.map_err(failed)?;
+    let mut link = Link::Lite(Box::new(options.connect().await.map_err(failed)?));
+    link.prepare(&shown).await?;
+    link.close().await.map_err(failed)?;
     Ok(Engine::Lite(Side { options, readers, shown, lock: None }))
 }
 
-async fn open_maria(options: &MySqlConnectOptions, patience: Duration) -> Result<Engine, OpenError> {
+/// A MariaDB server that was found fit.
+pub(super) struct Found {
+    options: MySqlConnectOptions,
+    pub(super) connection: MySqlConnection,
+    /// "127.0.0.1:3306/shop".
+    pub(super) place: String,
+    /// "MariaDB 10.11.14 at 127.0.0.1:3306/shop".
+    pub(super) shown: String,
+}
+
+/// Connects and looks what it is.
+pub(super) async fn find_maria(options: &MySqlConnectOptions, patience: Duration) -> Result<Found, OpenError> {
     // The collation of the tables, so that parameters compare as the columns do.
     let options = options
         .clone()
@@ -276,16 +335,23 @@ async fn open_maria(options: &MySqlConnectOptions, patience: Duration) -> Result
             "MariaDB does not flush at commit: a power cut of its machine can lose messages of the last second that customers saw as sent; set innodb_flush_log_at_trx_commit = 1"
         );
     }
-    migrate_maria(&mut connection, &place, patience).await?;
+    let shown = format!("MariaDB {number} at {place}");
+    Ok(Found { options, connection, place, shown })
+}
+
+async fn open_maria(options: &MySqlConnectOptions, patience: Duration) -> Result<Engine, OpenError> {
+    let Found { options, mut connection, place, shown } = find_maria(options, patience).await?;
+    lock_tables(&mut connection, &place, patience).await?;
+    let mut link = Link::Maria(Box::new(connection));
+    link.prepare(&place).await?;
     // An orderly good-bye; what is wrong with it is wrong with the next connection too.
-    let _ = connection.close().await;
+    let _ = link.close().await;
 
     let readers = MySqlPoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(patience)
         .after_connect(|connection, _| Box::pin(async move { connection.execute(ISOLATION).await.map(|_| ()) }))
         .connect_lazy_with(options.clone());
-    let shown = format!("MariaDB {number} at {place}");
     Ok(Engine::Maria(Side { options, readers, shown, lock: None }))
 }
 
@@ -328,7 +394,12 @@ fn mariadb_version(version: &str) -> Option<&str> {
     ((major, minor) >= (10, 11)).then_some(number)
 }
 
-async fn migrate_maria(connection: &mut MySqlConnection, place: &str, patience: Duration) -> Result<(), OpenError> {
+/// Of all who want to change the tables, one at a time does.
+pub(super) async fn lock_tables(
+    connection: &mut MySqlConnection,
+    place: &str,
+    patience: Duration,
+) -> Result<(), OpenError> {
     // sqlx's own lock waits for ever. Ours ends with the connection at the latest.
     let lock = sqlx::query("SELECT GET_LOCK(CONCAT('purser.', MD5(DATABASE())), ?)").bind(patience.as_secs_f64());
     let got: Option<i64> = match lock.fetch_one(&mut *connection).await.and_then(|row| row.try_get(0)) {
@@ -339,17 +410,34 @@ async fn migrate_maria(connection: &mut MySqlConnection, place: &str, patience: 
             Some(1)
         }
     };
-    if got != Some(1) {
-        return Err(OpenError::Migrating { place: place.to_owned(), waited: patience });
+    match got {
+        Some(1) => Ok(()),
+        _ => Err(OpenError::Migrating { place: place.to_owned(), waited: patience }),
     }
-    migrate(MARIADB, connection, place).await
 }
 
-async fn migrate<C>(files: &[(i64, &'static str, &'static str)], to: &mut C, place: &str) -> Result<(), OpenError>
+/// The number of the last migration that this version knows.
+pub(super) fn last_migration() -> i64 {
+    SQLITE.iter().map(|(number, ..)| *number).max().unwrap_or(0)
+}
+
+/// The tables that the migrations up to this one make, in their order; the same on both engines.
+pub(super) fn own_tables(up_to: i64) -> impl Iterator<Item = &'static str> {
+    let lines = SQLITE.iter().filter(move |(number, ..)| *number <= up_to).flat_map(|(.., sql)| sql.lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next())
+}
+
+async fn migrate<C>(
+    files: &[(i64, &'static str, &'static str)],
+    to: &mut C,
+    place: &str,
+    up_to: i64,
+) -> Result<(), OpenError>
 where
     C: sqlx::migrate::Migrate,
 {
-    let migrations = files.iter().map(|&(number, name, sql)| {
+    let files = files.iter().filter(|(number, ..)| *number <= up_to);
+    let migrations = files.map(|&(number, name, sql)| {
         Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
@@ -370,6 +458,19 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A move takes these along and no others.
+    #[tokio::test]
+    async fn all_tables_that_are_made_are_known() {
+        let mut link = Link::Lite(Box::new(SqliteConnectOptions::new().connect().await.unwrap()));
+        link.migrate("memory", i64::MAX).await.unwrap();
+        let mut made = link.tables().await.unwrap();
+        made.retain(|table| table != "_sqlx_migrations");
+        let mut known: Vec<_> = own_tables(i64::MAX).collect();
+        known.sort_unstable();
+        made.sort_unstable();
+        assert_eq!(known, made);
+    }
 
     #[test]
     fn versions_are_judged_by_number() {

@@ -254,10 +254,8 @@ impl Writer {
                 None => {}
             }
         }
-        match self.link.take() {
-            Some(Link::Lite(connection)) => drop(sqlx::Connection::close(*connection).await),
-            Some(Link::Maria(connection)) => drop(sqlx::Connection::close(*connection).await),
-            None => {}
+        if let Some(link) = self.link.take() {
+            let _ = link.close().await;
         }
     }
 

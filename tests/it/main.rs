@@ -18,6 +18,7 @@ mod harness;
 mod http_api;
 mod limits;
 mod log;
+mod moving;
 mod nodes;
 mod pages;
 mod plugins;

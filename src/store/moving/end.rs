@@ -1,0 +1,170 @@
+//! The two ends of a move: each held for it alone.
+
+use std::fs::File;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+
+use super::MoveError;
+use super::rows::Table;
+use crate::store::error::OpenError;
+use crate::store::pool::{
+    Found, Link, UNFINISHED_MOVE, file_options, find_maria, last_migration, lock, lock_tables, not_a_database, on,
+    own_tables, set_up_writer,
+};
+use crate::store::url::{DatabaseUrl, Target};
+
+/// How long a database is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Where migrations are noted.
+const MIGRATIONS: &str = "_sqlx_migrations";
+
+/// One of the two databases.
+pub(super) struct End {
+    pub(super) link: Link,
+    place: String,
+    /// Holds servers off an SQLite file.
+    _lock: Option<File>,
+}
+
+impl End {
+    /// Where everything comes from: only read, all at one moment.
+    pub(super) async fn source(url: &DatabaseUrl) -> Result<End, MoveError> {
+        match &url.0 {
+            Target::Memory => Err(MoveError::Memory),
+            Target::File(file) => {
+                if !file.exists() {
+                    return Err(OpenError::NoFile(file.to_owned()).into());
+                }
+                let held = lock(file)?;
+                let options = SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
+                let options = options.pragma("query_only", "on").disable_statement_logging();
+                let mut connection = options.connect().await.map_err(not_a_database(file))?;
+                connection.execute("BEGIN").await.map_err(not_a_database(file))?;
+                let place = format!("SQLite file {}", file.display());
+                Ok(End { link: Link::Lite(Box::new(connection)), place, _lock: held })
+            }
+            Target::Maria(options) => {
+                let mut end = End::maria(find_maria(options, PATIENCE).await?).await?;
+                if let Link::Maria(connection) = &mut end.link {
+                    let begun = async {
+                        // Rows wait here while the target commits.
+                        let wait = "SET SESSION net_write_timeout = 600, tx_isolation = 'REPEATABLE-READ'";
+                        connection.execute(wait).await?;
+                        connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await
+                    };
+                    begun.await.map_err(|error| end.failed(error))?;
+                }
+                Ok(end)
+            }
+        }
+    }
+
+    /// Where everything goes.
+    pub(super) async fn target(url: &DatabaseUrl) -> Result<End, MoveError> {
+        match &url.0 {
+            Target::Memory => Err(MoveError::Memory),
+            Target::File(file) => {
+                let held = lock(file)?;
+                let connection = file_options(file, PATIENCE).connect().await.map_err(not_a_database(file))?;
+                let place = format!("SQLite file {}", file.display());
+                Ok(End { link: Link::Lite(Box::new(connection)), place, _lock: held })
+            }
+            Target::Maria(options) => {
+                let mut end = End::maria(find_maria(options, PATIENCE).await?).await?;
+                if let Link::Maria(connection) = &mut end.link {
+                    set_up_writer(connection).await.map_err(|error| end.failed(error))?;
+                }
+                Ok(end)
+            }
+        }
+    }
+
+    /// Holds servers that want to start off, and refuses if one runs.
+    async fn maria(found: Found) -> Result<End, MoveError> {
+        let Found { mut connection, place, shown, .. } = found;
+        lock_tables(&mut connection, &place, PATIENCE).await?;
+        let others = "SELECT CONCAT(user, '@', host) FROM information_schema.processlist \
+                      WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        let others: Result<Vec<String>, _> = sqlx::query_scalar(others).fetch_all(&mut connection).await;
+        let end = End { link: Link::Maria(Box::new(connection)), place: shown, _lock: None };
+        match others {
+            Ok(others) if others.is_empty() => Ok(end),
+            Ok(others) => Err(MoveError::Used { place: end.place, who: others.join(", ") }),
+            Err(error) => Err(end.failed(error)),
+        }
+    }
+
+    /// The number of its last migration, and the tables that are not purser's.
+    pub(super) async fn look(&mut self) -> Result<(i64, Vec<String>), MoveError> {
+        let mut tables = self.link.tables().await.map_err(|error| self.failed(error))?;
+        if tables.iter().any(|table| table == UNFINISHED_MOVE) {
+            return Err(OpenError::HalfMoved(self.place.clone()).into());
+        }
+        if !tables.iter().any(|table| table == MIGRATIONS) {
+            return Err(MoveError::Nothing(self.place.clone()));
+        }
+        let last = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";
+        let last: Result<Option<i64>, _> = on!(Link, &mut self.link, connection => {
+            sqlx::query_scalar(last).fetch_one(&mut **connection).await
+        });
+        let version = last.map_err(|error| self.failed(error))?.unwrap_or(0);
+        if version > last_migration() {
+            return Err(MoveError::Newer(self.place.clone()));
+        }
+        tables.retain(|table| table != MIGRATIONS && own_tables(version).all(|own| own != table));
+        tables.sort_unstable();
+        Ok((version, tables))
+    }
+
+    /// Makes the tables in which the rows find a place.
+    pub(super) async fn begin(&mut self, version: i64) -> Result<(), MoveError> {
+        let found = self.link.tables().await.map_err(|error| self.failed(error))?;
+        let own: Vec<&str> = own_tables(i64::MAX).chain([MIGRATIONS]).collect();
+        if found.iter().any(|table| table == UNFINISHED_MOVE) {
+            for table in own {
+                self.execute(format!("DROP TABLE IF EXISTS `{table}`")).await?;
+            }
+        } else if let Some(table) = found.into_iter().find(|table| own.contains(&table.as_str())) {
+            return Err(MoveError::NotEmpty { place: self.place.clone(), table });
+        }
+        self.execute(format!("CREATE TABLE IF NOT EXISTS {UNFINISHED_MOVE} (version BIGINT NOT NULL)")).await?;
+        Ok(self.link.migrate(&self.place, version).await?)
+    }
+
+    /// Everything is there: servers may start.
+    pub(super) async fn end(mut self) -> Result<(), MoveError> {
+        self.link.migrate(&self.place, i64::MAX).await?;
+        self.execute(format!("DROP TABLE {UNFINISHED_MOVE}")).await?;
+        self.close().await
+    }
+
+    pub(super) async fn close(self) -> Result<(), MoveError> {
+        let End { link, place, .. } = self;
+        link.close().await.map_err(|error| MoveError::Database { place, reason: error.into() })
+    }
+
+    pub(super) async fn table(&mut self, name: &'static str) -> Result<Table, MoveError> {
+        Table::of(&mut self.link, name).await.map_err(|reason| MoveError::Failed { table: name, reason })
+    }
+
+    pub(super) async fn count(&mut self, table: &'static str) -> Result<u64, MoveError> {
+        let query = AssertSqlSafe(format!("SELECT COUNT(*) FROM `{table}`"));
+        let rows: Result<i64, _> = on!(Link, &mut self.link, connection => {
+            sqlx::query_scalar(query).fetch_one(&mut **connection).await
+        });
+        let rows = rows.map_err(|error| self.failed(error))?;
+        Ok(u64::try_from(rows).unwrap_or(0))
+    }
+
+    async fn execute(&mut self, statement: String) -> Result<(), MoveError> {
+        let statement = AssertSqlSafe(statement);
+        let done = on!(Link, &mut self.link, connection => connection.execute(statement).await.map(drop));
+        done.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: sqlx::Error) -> MoveError {
+        MoveError::Database { place: self.place.clone(), reason: error.into() }
+    }
+}
