@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{EventId, Millis, Seq};
+use super::kept::Behind;
 
 /// What happened. The list is closed; readers skip what they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -139,6 +140,9 @@ pub struct Meta {
     /// What was remembered or forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute: Option<Attribute>,
+    /// On an answer of a plugin: what stands behind it. No client sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Box<Behind>>,
 }
 
 impl Meta {

@@ -70,6 +70,33 @@ impl Focus {
     }
 }
 
+/// What stands behind an answer of a plugin, kept with it in the log: a replay can then do without the sources.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Behind {
+    /// What waits for an answer from here on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Focus>,
+    /// What was looked up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookedUp>,
+}
+
+/// A look-up and what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LookedUp {
+    /// The source.
+    pub source: String,
+    /// What it was asked for.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// What it said; null if there was nothing, or if it failed.
+    pub result: serde_json::Value,
+    /// The word for why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// What an answer does to what is kept.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Effects {
@@ -77,4 +104,6 @@ pub struct Effects {
     pub focus: Option<Box<Focus>>,
     /// Attributes to remember, or with no value to forget, in this order.
     pub attributes: Vec<(String, Option<String>)>,
+    /// What was looked up for it, to be kept in the log.
+    pub lookups: Vec<LookedUp>,
 }

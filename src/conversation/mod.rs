@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
 pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
-pub use kept::{Effects, Focus, Kept};
+pub use kept::{Behind, Effects, Focus, Kept, LookedUp};
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -175,7 +175,9 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes } = message.effects;
+        let Effects { focus, attributes, lookups } = message.effects;
+        let behind = (focus.is_some() || !lookups.is_empty())
+            .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups }));
         draft.next.kept.focus = focus;
         for (name, value) in attributes {
             draft.remember(name, value);
@@ -184,6 +186,7 @@ impl Conversation {
             buttons: message.buttons,
             language: message.language.clone(),
             question: Some(seq),
+            behind,
             ..Meta::default()
         };
         draft.add(

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::conversation::{Button, ConversationId, EventId, Focus, Millis};
+use crate::conversation::{self, Button, ConversationId, EventId, Focus, Millis};
 use crate::sources::LookUp;
 
 /// A future that can be kept behind `dyn`.
@@ -128,6 +128,8 @@ pub struct Reply {
     pub score: Option<f32>,
     /// Attributes of the visitor to remember, or with no value to forget.
     pub attributes: Vec<(String, Option<String>)>,
+    /// What was looked up for it, to be kept with it.
+    pub lookups: Vec<conversation::LookedUp>,
     /// The next message may add to this answer: it comes to the same responder first, with the state.
     pub expects: Option<Asked>,
 }

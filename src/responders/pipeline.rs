@@ -280,7 +280,7 @@ impl Pipeline {
             buttons: reply.buttons,
             language: reply.language,
             provenance,
-            effects: Effects { focus: focus.map(Box::new), attributes: reply.attributes },
+            effects: Effects { focus: focus.map(Box::new), attributes: reply.attributes, lookups: reply.lookups },
         };
         Answered { outcome, message, score: reply.score, trace: course.trace }
     }

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
+use futures_util::TryStreamExt;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
 
+use super::Logged;
 use super::error::StoreError;
 use super::pool::{Engine, on};
 use crate::conversation::{
@@ -87,6 +89,52 @@ pub(super) async fn before(
         let query = sqlx::query(events!("conversation_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?"));
         let query = query.bind(id.0).bind(i64::from(before)).bind(i64::from(limit));
         known(query.fetch_all(&side.readers).await?.iter().rev().map(to_event))
+    })
+}
+
+/// Of one conversation no more than this is read for [`logged`]: its last events.
+const MOST_OF_ONE: i64 = 5_000;
+
+pub(super) async fn logged(
+    engine: &Engine,
+    after: Option<ConversationId>,
+    since: Millis,
+    limit: u32,
+) -> Result<Vec<Logged>, StoreError> {
+    // Before all ids.
+    let after = after.map_or(Uuid::nil(), |id| id.0);
+    on!(Engine, engine, side => {
+        let query = sqlx::query("SELECT id FROM conversations WHERE id > ? AND last_at >= ? ORDER BY id LIMIT ?");
+        let rows = query.bind(after).bind(since).bind(i64::from(limit)).fetch_all(&side.readers).await?;
+        let ids = rows.iter().map(|row| Ok(ConversationId(row.try_get(0)?)));
+        let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Vec::new()) };
+        let query = sqlx::query(
+            "SELECT e.conversation_id, e.seq, e.id, e.at, e.kind, e.author, e.body, NULL, e.responder, e.entry, \
+             e.revision, e.micros, e.meta \
+             FROM conversations c JOIN events e ON e.conversation_id = c.id \
+             WHERE c.id >= ? AND c.id <= ? AND c.last_at >= ? AND e.seq > c.last_seq - ? ORDER BY c.id, e.seq",
+        );
+        let query = query.bind(first.0).bind(last.0).bind(since).bind(MOST_OF_ONE);
+        let mut rows = query.fetch(&side.readers);
+        let mut logged: Vec<Logged> = Vec::with_capacity(ids.len());
+        while let Some(row) = rows.try_next().await? {
+            let id = ConversationId(row.try_get(0)?);
+            if logged.last().is_none_or(|logged| logged.id != id) {
+                logged.push(Logged { id, events: Vec::new() });
+            }
+            match to_event(&row) {
+                Ok(Some(event)) => logged.last_mut().into_iter().for_each(|logged| logged.events.push(event.clone())),
+                // Of a newer version; the others must not wait for it.
+                Ok(None) | Err(StoreError::Unreadable(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // What was written meanwhile keeps nobody from going on after the last.
+        if logged.last().is_none_or(|logged| logged.id != *last) {
+            logged.push(Logged { id: *last, events: Vec::new() });
+        }
+        Ok(logged)
     })
 }
 

@@ -55,6 +55,15 @@ pub struct Committed {
     pub events: Vec<Arc<Event>>,
 }
 
+/// A conversation with its log, for reading many of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logged {
+    /// The conversation.
+    pub id: ConversationId,
+    /// Its events, in order; of a very long one the last.
+    pub events: Vec<Arc<Event>>,
+}
+
 /// How long the store is waited for, and how much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -235,6 +244,17 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Arc<Event>>, StoreError> {
         self.read(events::before(&self.0.engine, id, before, limit)).await
+    }
+
+    /// At most `limit` conversations whose ids are after `after` and that something happened in at `since` or later,
+    /// in the order of their ids. The last one's id leads on to the next; none is left when there are none.
+    pub async fn logged(
+        &self,
+        after: Option<ConversationId>,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<Logged>, StoreError> {
+        self.read(events::logged(&self.0.engine, after, since, limit)).await
     }
 
     /// The event with this client id.

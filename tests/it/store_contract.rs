@@ -42,6 +42,7 @@ macro_rules! on_both {
 on_both!(
     everything_comes_back_as_it_was,
     pages_are_cut_at_both_ends,
+    conversations_are_read_one_after_the_other,
     a_log_that_has_gone_on_is_a_conflict,
     a_log_that_is_shorter_than_expected_is_a_conflict,
     a_message_sent_again_gets_the_first_ones_number,
@@ -222,6 +223,33 @@ async fn everything_comes_back_as_it_was(database: TestDatabase) {
     assert_eq!(store.open_conversation(nobody.visitor).await, Ok(None));
     assert_eq!(store.event_by_client_id(head.id, "nobody's").await, Ok(None));
     assert_eq!(log(&store, nobody.id).await, []);
+}
+
+async fn conversations_are_read_one_after_the_other(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let mut heads = Vec::new();
+    for number in 0..7 {
+        let head = stored(&store, &exchange(&new(), &format!("question {number}"))).await;
+        heads.push(stored(&store, &exchange(&head, "and another")).await);
+    }
+    heads.sort_by_key(|head| head.id);
+    let (mut after, mut read) = (None, Vec::new());
+    loop {
+        let page = store.logged(after, 0, 3).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        read.extend(page);
+    }
+    assert_eq!(
+        read.iter().map(|logged| logged.id).collect::<Vec<_>>(),
+        heads.iter().map(|head| head.id).collect::<Vec<_>>()
+    );
+    for logged in &read {
+        let mut expected = log(&store, logged.id).await;
+        expected.iter_mut().for_each(|event| Arc::make_mut(event).client_id = None);
+        assert_eq!(logged.events, expected);
+    }
+    assert_eq!(store.logged(None, heads[0].last_at + 1, 3).await, Ok(Vec::new()), "nothing happened since");
 }
 
 async fn pages_are_cut_at_both_ends(database: TestDatabase) {
@@ -746,14 +774,20 @@ fn any_event() -> impl Strategy<Value = Event> {
     let attribute = (names, prop::option::of(any::<String>())).prop_map(|(name, value)| Attribute { name, value });
     let attribute = prop::option::of(attribute);
     let question = prop::option::of(any::<Seq>());
-    let meta = (buttons, prop::option::of(names), prop::option::of(names), question, rated, attribute).prop_map(
-        |(buttons, choice, language, question, rated, attribute)| Meta {
+    let behind = prop::option::of((names, any::<String>()).prop_map(|(source, found)| {
+        let lookups = vec![LookedUp { source, result: found.into(), ..LookedUp::default() }];
+        Box::new(Behind { focus: None, lookups })
+    }));
+    let about = (rated, attribute, behind);
+    let meta = (buttons, prop::option::of(names), prop::option::of(names), question, about).prop_map(
+        |(buttons, choice, language, question, (rated, attribute, behind))| Meta {
             buttons: buttons.into_iter().map(|(text, choice)| Button { text, choice, ..Button::default() }).collect(),
             choice,
             language,
             question,
             rated,
             attribute,
+            behind,
         },
     );
     let author = prop::sample::select(vec![Author::Visitor, Author::Agent, Author::Bot, Author::System]);

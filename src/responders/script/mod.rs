@@ -42,8 +42,11 @@ use self::lookups::{Known, Question};
 use self::run::{Effects, Ran};
 use self::turn::ScriptTurn;
 use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
-use crate::conversation::Button;
-use crate::sources::LookUp;
+use crate::conversation::{self, Button};
+use crate::sources::{LookUp, Trouble};
+
+/// The largest result of a look-up that is kept with the answer, in bytes of JSON.
+const MOST_KEPT: usize = 16 << 10;
 
 /// A plugin as a responder.
 pub struct Script {
@@ -65,6 +68,7 @@ impl Script {
         }
         let script_turn = ScriptTurn::new(turn, &self.plugin);
         let mut known = Known::default();
+        let mut lookups = Vec::new();
         let tries = if in_test { run::TRIES_IN_TESTS } else { run::TRIES };
         loop {
             match run::run(&self.plugin, &script_turn, &mut known, tries) {
@@ -72,9 +76,9 @@ impl Script {
                     if !in_test {
                         self.plugin.health().succeeded();
                     }
-                    return Ok(self.given(given, effects, turn));
+                    return Ok(self.given(given, effects, lookups, turn));
                 }
-                Ran::Wants(questions) => self.look_up(questions, turn, &mut known).await,
+                Ran::Wants(questions) => self.look_up(questions, turn, &mut known, &mut lookups).await,
                 Ran::Failed(fault) => {
                     if !in_test {
                         self.set_aside(&fault);
@@ -97,7 +101,13 @@ impl Script {
     }
 
     /// Looks all of it up at the same time.
-    async fn look_up(&self, questions: Vec<Question>, turn: &Turn, known: &mut Known) {
+    async fn look_up(
+        &self,
+        questions: Vec<Question>,
+        turn: &Turn,
+        known: &mut Known,
+        kept: &mut Vec<conversation::LookedUp>,
+    ) {
         let sources = turn.stubs.as_ref().unwrap_or(&self.sources);
         let found = join_all(questions.iter().map(|question| sources.look_up(&question.source, &question.params)));
         for (question, result) in questions.iter().zip(found.await) {
@@ -110,10 +120,11 @@ impl Script {
                 });
             }
             known.add(question.clone(), &result);
+            kept.extend(to_keep(question, &result));
         }
     }
 
-    fn given(&self, given: Given, effects: Effects, turn: &Turn) -> Answer {
+    fn given(&self, given: Given, effects: Effects, lookups: Vec<conversation::LookedUp>, turn: &Turn) -> Answer {
         for line in &effects.printed {
             tracing::debug!(conversation = %turn.conversation, plugin = self.plugin.name(), "printed: {line}");
         }
@@ -128,6 +139,7 @@ impl Script {
             buttons: buttons.into_iter().map(own).collect(),
             language: language.or_else(|| turn.languages.first().cloned()),
             attributes: effects.attributes,
+            lookups,
             expects: expects.map(|state| Asked { state, version }),
             ..Reply::default()
         };
@@ -137,6 +149,17 @@ impl Script {
             Act::HandOver => Answer::HandOver(reply),
         }
     }
+}
+
+/// A look-up as the log keeps it, if it is not too large for that.
+fn to_keep(question: &Question, result: &Result<Value, Trouble>) -> Option<conversation::LookedUp> {
+    let kept = conversation::LookedUp {
+        source: question.source.clone(),
+        params: question.params.clone(),
+        result: result.clone().unwrap_or_default(),
+        error: result.as_ref().err().map(|trouble| trouble.word().to_owned()),
+    };
+    (kept.result.to_string().len() <= MOST_KEPT).then_some(kept)
 }
 
 impl Responder for Script {
