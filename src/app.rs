@@ -18,9 +18,10 @@ use crate::demo::{self, Demo};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
 use crate::limits::{Bounds, Limits};
+use crate::recording::Stage;
 use crate::responders::Responder;
 use crate::responders::pipeline::Pipeline;
-use crate::sources::{LookUp, Sources};
+use crate::sources::{LookUp, NoSources, Sources};
 use crate::store::Store;
 use crate::web::{self, Door, Proxies, Returns, Turnstile};
 
@@ -259,6 +260,11 @@ pub async fn demo(config: &Config, store: Option<&Store>) -> anyhow::Result<Opti
 pub fn pipeline(config: &Config, snapshot: &Snapshot, demo: Option<&Demo>) -> Pipeline {
     let sources: Arc<dyn LookUp> = Arc::new(sources(config, demo));
     snapshot.pipeline(&folders(config), &sources, &[])
+}
+
+/// What recordings are replayed on. What sources say is in the recordings; nothing is asked.
+pub fn stage(config: &Config, snapshot: &Snapshot) -> Stage {
+    snapshot.stage(&folders(config), &(Arc::new(NoSources) as Arc<dyn LookUp>))
 }
 
 fn sources(config: &Config, demo: Option<&Demo>) -> Sources {

@@ -132,7 +132,10 @@ enum Command {
     /// Replay recorded conversations against the content of today
     #[command(after_help = "Examples:\n  \
         purser replay tests/conversations\n  \
-        purser replay saturday.yaml --faq new-faq\n\n\
+        purser replay saturday.yaml --faq new-faq\n  \
+        purser replay tests --junit results.xml\n  \
+        purser replay tests --update\n  \
+        purser replay tests --server https://shop.example\n\n\
         Ends with 1 if an answer is not as it must be, and with 2 if a file is no recording. No store is touched.")]
     Replay(replay::Options),
     /// Show the content sets that went live, and go back to one
@@ -320,6 +323,11 @@ fn turn(text: &str, choice: Option<String>, languages: &[Option<&str>]) -> Turn 
         now: Clock::System.now(),
         ..Turn::default()
     }
+}
+
+/// "faq: reply delivery-options, …": the same whenever it is run.
+fn steps(steps: &[Step]) -> String {
+    steps.iter().map(|step| format!("{}: {}", step.responder, step.said)).collect::<Vec<_>>().join(", ")
 }
 
 /// "faq: reply delivery-options (12 µs), …".

@@ -28,6 +28,7 @@ pub use tree::{on_disk, put_back};
 use crate::clock::Clock;
 use crate::conversation::Millis;
 use crate::finding::Finding;
+use crate::recording::Stage;
 use crate::responders::Responder;
 use crate::responders::faq::{Faq, FaqSet};
 use crate::responders::person::Person;
@@ -90,6 +91,14 @@ impl Snapshot {
             }
         }
         Pipeline::new(self.revision.clone(), order, handed, lines, folders.limit)
+    }
+}
+
+impl Snapshot {
+    /// The stage for recordings over this content.
+    pub fn stage(&self, folders: &Folders, sources: &Arc<dyn LookUp>) -> Stage {
+        let pipeline = self.pipeline(folders, sources, &[]);
+        Stage { pipeline, faq: self.faq.clone(), language: folders.site_language.clone() }
     }
 }
 

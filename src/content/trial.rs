@@ -25,10 +25,10 @@ pub async fn run(plugin: &Plugin, on: &Snapshot, folders: &Folders) -> Result<Ve
         ));
     };
     let recordings = Recording::parse_tests(&plugin.file("tests.yaml"), tests)?;
-    let pipeline = on.pipeline(folders, &(Arc::new(NoSources) as Arc<dyn LookUp>), &[]);
+    let stage = on.stage(folders, &(Arc::new(NoSources) as Arc<dyn LookUp>));
     let mut tried = Vec::new();
     for recording in recordings {
-        let replayed = recording.replay(&pipeline, &folders.site_language).await;
+        let replayed = recording.replay(&stage).await;
         tried.push(Tried { recording, replayed });
     }
     Ok(tried)

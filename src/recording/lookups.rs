@@ -1,12 +1,14 @@
 //! What sources say in a recording, so that it replays without them.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::{Map, Value};
 
-use super::duration;
+use super::read::duration;
 use crate::conversation::Millis;
 use crate::sources::{LookUp, Looking, TIME, Trouble};
 
@@ -23,16 +25,33 @@ pub struct Stub {
     pub delay: Millis,
 }
 
-#[derive(Deserialize)]
+/// What a source says to a question: a `result` or an `error`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "LookUp")]
 struct File {
+    /// The source.
     source: String,
+    /// What it must be asked for; parameters that are not named here may be anything.
     #[serde(default)]
     params: Map<String, Value>,
+    /// What it says; `null`: there is nothing.
     #[serde(default, deserialize_with = "present")]
     result: Option<Value>,
+    /// Why it cannot say: timeout, unavailable, busy, refused, unreadable, too large.
     error: Option<String>,
+    /// How long that takes: 5 seconds. Nothing waits for it; too long is a timeout.
     delay: Option<String>,
+}
+
+impl JsonSchema for Stub {
+    fn schema_name() -> Cow<'static, str> {
+        File::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        File::json_schema(generator)
+    }
 }
 
 /// `result: null` says that there is nothing, which is a result.

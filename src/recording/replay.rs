@@ -5,15 +5,26 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::lookups::Stubs;
-use super::{Action, DEFAULT_START, Expected, Recording, STEP};
+use super::{Action, DEFAULT_START, Expected, Recording, STEP, Step};
 use crate::conversation::{
-    Button, ClientId, Conversation, ConversationId, Event, EventId, Millis, Said, Text, VisitorId,
+    Button, ClientId, Conversation, ConversationId, Event, EventId, Focus, Millis, Said, Text, VisitorId,
 };
 use crate::responders::Turn;
+use crate::responders::faq::FaqSet;
 use crate::responders::pipeline::{Answered, Outcome, Pipeline};
 
 /// How long a question may be pending. Nothing waits in a replay, so no recording notices.
 const LIMIT: Millis = 10_000;
+
+/// What recordings are replayed on: content that is ready to answer. Many threads share one.
+pub struct Stage {
+    /// Who answers.
+    pub pipeline: Pipeline,
+    /// The entries by their names of today and before.
+    pub faq: Arc<FaqSet>,
+    /// The site's own language.
+    pub language: String,
+}
 
 /// What came of a recording.
 #[derive(Debug)]
@@ -31,7 +42,9 @@ pub struct Turned {
     pub line: u32,
     /// What the visitor said.
     pub said: String,
-    /// The answer; `None` if the button that was to be pressed is not there.
+    /// What the pipeline was asked; `None` if it was not.
+    pub turn: Option<Turn>,
+    /// The answer; `None` if the button that was to be pressed is not there, or a person has the conversation.
     pub answered: Option<Answered>,
     /// What is not as it must be.
     pub failures: Vec<Failure>,
@@ -46,6 +59,8 @@ pub struct Failure {
     pub expected: String,
     /// What it is.
     pub got: String,
+    /// What explains it, where that is known.
+    pub why: Option<String>,
 }
 
 impl Replayed {
@@ -71,6 +86,10 @@ impl Turned {
 }
 
 impl Failure {
+    fn new(what: &'static str, expected: impl Into<String>, got: impl Into<String>) -> Failure {
+        Failure { what, expected: expected.into(), got: got.into(), why: None }
+    }
+
     /// Both sides on one line.
     pub fn one_line(&self) -> String {
         let shown = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -78,77 +97,148 @@ impl Failure {
     }
 }
 
+impl Turned {
+    fn unanswered(line: u32, said: &str, failures: Vec<Failure>) -> Turned {
+        Turned { line, said: said.to_owned(), turn: None, answered: None, failures }
+    }
+}
+
+/// A conversation that is being replayed: where it stands, and what its visitor sees.
+struct Play<'a> {
+    stage: &'a Stage,
+    head: Conversation,
+    now: Millis,
+    /// Of the page.
+    language: Option<String>,
+    visitor: Arc<BTreeMap<String, String>>,
+    stubs: Arc<Stubs>,
+    /// Below the last answer.
+    buttons: Vec<Button>,
+    /// Whether a person has the conversation.
+    with_person: bool,
+    events: Vec<Arc<Event>>,
+}
+
 impl Recording {
-    /// Has the pipeline answer the recording's messages, one second apart, and checks the answers.
-    pub async fn replay(&self, pipeline: &Pipeline, site_language: &str) -> Replayed {
-        let mut head = Conversation::new(ConversationId::new(), VisitorId([0; 16]));
-        let mut now = self.start.now.unwrap_or(DEFAULT_START);
-        let mut language = self.start.language.clone();
-        let visitor = Arc::new(self.start.visitor.clone());
-        let stubs = Arc::new(Stubs::new(self.lookups.clone()));
-        let mut buttons: Vec<Button> = Vec::new();
-        let mut replayed = Replayed { events: Vec::new(), turns: Vec::new() };
+    /// Has the stage's pipeline answer the recording's messages, one second apart, and checks the answers.
+    pub async fn replay(&self, stage: &Stage) -> Replayed {
+        let mut play = Play::start(self, stage);
+        let mut turns = Vec::with_capacity(self.conversation.len());
         for step in &self.conversation {
-            let (text, choice) = match &step.action {
+            let turned = match &step.action {
                 Action::Wait(millis) => {
-                    now += millis;
+                    play.now += millis;
                     continue;
                 }
-                Action::Say { text, language: changed } => {
-                    language = changed.clone().or(language);
-                    (text.clone(), None)
+                Action::Joined(_) | Action::Agent(_) => {
+                    play.take_over();
+                    continue;
                 }
-                Action::Press(text) => match buttons.iter().find(|button| button.text == *text) {
-                    Some(button) => (button.text.clone(), button.choice.clone()),
+                Action::Left(_) => {
+                    play.with_person = false;
+                    continue;
+                }
+                Action::Say { text, language } => {
+                    play.language = language.clone().or(play.language.take());
+                    play.say(step, text, None).await
+                }
+                Action::Press(text) => match play.buttons.iter().find(|button| button.text == *text) {
+                    Some(button) => {
+                        let Button { text, choice, .. } = button.clone();
+                        play.say(step, &text, choice).await
+                    }
                     None => {
-                        let there: Vec<_> = buttons.iter().map(|button| button.text.as_str()).collect();
-                        let failure = Failure { what: "press", expected: text.clone(), got: listed(&there) };
-                        let (said, failures) = (text.clone(), vec![failure]);
-                        replayed.turns.push(Turned { line: step.line, said, answered: None, failures });
+                        let there: Vec<_> = play.buttons.iter().map(|button| button.text.as_str()).collect();
+                        let failure = Failure::new("press", text, listed(&there));
+                        turns.push(Turned::unanswered(step.line, text, vec![failure]));
                         // What follows was said after an answer that this one never got.
                         break;
                     }
                 },
             };
-            // Checked when the recording was read.
-            let Ok(checked) = Text::new(&text) else { continue };
-            let id = EventId::new();
-            let said = Said { id, client_id: ClientId::new(), text: checked, choice, language: language.clone() };
-            let turn_languages = [head.language.as_deref(), language.as_deref(), Some(site_language)];
-            let turn = Turn {
-                conversation: head.id,
-                question: id,
-                text: said.text.as_str().to_owned(),
-                choice: said.choice.clone(),
-                languages: turn_languages.into_iter().flatten().map(str::to_owned).collect(),
-                visitor: known(&visitor, &head),
-                now,
-                focus: head.kept.focus.as_deref().cloned(),
-                entry: None,
-                notes: None,
-                stubs: Some(stubs.clone()),
-            };
-            let asked = head.say(said, now, LIMIT);
-            let seq = asked.next.last_seq;
-            let answered = pipeline.answer(&turn).await;
-            let decided = asked.next.answer(id, seq, answered.message.clone(), now, LIMIT);
-            let decision = match decided {
-                Some(answer) => asked.then(answer),
-                None => asked,
-            };
-            replayed.events.extend(decision.events);
-            head = decision.next;
-            now += STEP;
-            buttons.clone_from(&answered.message.buttons);
-            let mut failures = step.answer.as_ref().map(|expected| expected.check(&answered)).unwrap_or_default();
-            failures.extend(stubs.take_missing().into_iter().map(|asked| Failure {
-                what: "lookups",
-                expected: stubs.listed(),
-                got: asked,
-            }));
-            replayed.turns.push(Turned { line: step.line, said: text, answered: Some(answered), failures });
+            turns.push(turned);
         }
-        replayed
+        Replayed { events: play.events, turns }
+    }
+}
+
+impl<'a> Play<'a> {
+    fn start(recording: &Recording, stage: &'a Stage) -> Play<'a> {
+        let start = &recording.start;
+        let now = start.now.unwrap_or(DEFAULT_START);
+        let mut head = Conversation::new(ConversationId::new(), VisitorId([0; 16]));
+        head.language.clone_from(&start.spoken);
+        let focus = start.focus.as_ref();
+        head.kept.focus = focus.map(|asking| {
+            Box::new(Focus::new(asking.responder.clone(), asking.version, asking.state.clone(), now - STEP))
+        });
+        Play {
+            stage,
+            head,
+            now,
+            language: start.language.clone(),
+            visitor: Arc::new(start.visitor.clone()),
+            stubs: Arc::new(Stubs::new(recording.lookups.clone())),
+            buttons: start.buttons.clone(),
+            with_person: false,
+            events: Vec::new(),
+        }
+    }
+
+    /// A person has the conversation: what a responder asked back is over.
+    fn take_over(&mut self) {
+        self.with_person = true;
+        self.head.kept.focus = None;
+        self.buttons.clear();
+        self.now += STEP;
+    }
+
+    async fn say(&mut self, step: &Step, text: &str, choice: Option<String>) -> Turned {
+        let checked = match Text::new(text) {
+            Ok(checked) => checked,
+            Err(error) => {
+                return Turned::unanswered(step.line, text, vec![Failure::new("say", "a message", error.to_string())]);
+            }
+        };
+        if self.with_person {
+            self.now += STEP;
+            let wanted = step.answer.is_some();
+            let failure = wanted.then(|| Failure::new("answer", "an answer", "none: a person has the conversation"));
+            return Turned::unanswered(step.line, text, failure.into_iter().collect());
+        }
+        let (id, now, head) = (EventId::new(), self.now, &self.head);
+        let said = Said { id, client_id: ClientId::new(), text: checked, choice, language: self.language.clone() };
+        let languages = [head.language.as_deref(), self.language.as_deref(), Some(&self.stage.language)];
+        let turn = Turn {
+            conversation: head.id,
+            question: id,
+            text: said.text.as_str().to_owned(),
+            choice: said.choice.clone(),
+            languages: languages.into_iter().flatten().map(str::to_owned).collect(),
+            visitor: known(&self.visitor, head),
+            now,
+            focus: head.kept.focus.as_deref().cloned(),
+            entry: None,
+            notes: None,
+            stubs: Some(self.stubs.clone()),
+        };
+        let asked = head.say(said, now, LIMIT);
+        let seq = asked.next.last_seq;
+        let answered = self.stage.pipeline.answer(&turn).await;
+        let decided = asked.next.answer(id, seq, answered.message.clone(), now, LIMIT);
+        let decision = match decided {
+            Some(answer) => asked.then(answer),
+            None => asked,
+        };
+        self.events.extend(decision.events);
+        self.head = decision.next;
+        self.now += STEP;
+        self.buttons.clone_from(&answered.message.buttons);
+        let expected = step.answer.as_ref();
+        let mut failures = expected.map(|expected| expected.check(&answered, &self.stage.faq)).unwrap_or_default();
+        let missing = self.stubs.take_missing().into_iter();
+        failures.extend(missing.map(|asked| Failure::new("lookups", self.stubs.listed(), asked)));
+        Turned { line: step.line, said: text.to_owned(), turn: Some(turn), answered: Some(answered), failures }
     }
 }
 
@@ -163,15 +253,14 @@ fn known(visitor: &Arc<BTreeMap<String, String>>, head: &Conversation) -> Arc<BT
 
 impl Expected {
     /// What is not as it must be.
-    fn check(&self, answered: &Answered) -> Vec<Failure> {
+    fn check(&self, answered: &Answered, faq: &FaqSet) -> Vec<Failure> {
         let message = &answered.message;
-        let text = message.text.trim();
         let buttons: Vec<&str> = message.buttons.iter().map(|button| button.text.as_str()).collect();
         let suggested: Vec<&str> = answered.suggested().collect();
         let mut failures = Vec::new();
         let mut check = |holds: bool, what: &'static str, expected: &dyn fmt::Display, got: &str| {
             if !holds {
-                failures.push(Failure { what, expected: expected.to_string(), got: got.to_owned() });
+                failures.push(Failure::new(what, expected.to_string(), got));
             }
         };
         if let Some(expected) = self.outcome {
@@ -183,26 +272,45 @@ impl Expected {
         }
         if let Some(expected) = &self.entry {
             let got = message.provenance.entry.as_deref();
-            check(got == Some(expected), "entry", expected, got.unwrap_or("none"));
-        }
-        if let Some(expected) = &self.language {
-            let got = message.language.as_deref();
-            check(got == Some(expected), "language", expected, got.unwrap_or("none"));
-        }
-        if let Some(expected) = &self.text {
-            check(text == expected.trim(), "text", &expected.trim(), text);
-        }
-        for expected in &self.contains {
-            check(text.contains(expected.as_str()), "contains", expected, text);
-        }
-        for expected in &self.matches {
-            check(expected.0.is_match(text), "matches", expected, text);
-        }
-        if let Some(expected) = &self.buttons {
-            check(buttons == *expected, "buttons", &listed(expected), &listed(&buttons));
+            let same = |got: &str| got == expected || faq.was_called(got, expected);
+            check(got.is_some_and(same), "entry", expected, got.unwrap_or("none"));
         }
         for expected in &self.suggests {
-            check(suggested.contains(&expected.as_str()), "suggests", expected, &listed(&suggested));
+            let same = |got: &&str| *got == expected || faq.was_called(got, expected);
+            check(suggested.iter().any(same), "suggests", expected, &listed(&suggested));
+        }
+        failures.extend(self.check_seen(&message.text, &buttons, message.language.as_deref()));
+        for failure in failures.iter_mut().filter(|failure| ["entry", "suggests"].contains(&failure.what)) {
+            failure.why = faq.is_missing(&failure.expected);
+        }
+        failures
+    }
+}
+
+impl Expected {
+    /// What a customer can see of it: text, buttons and language.
+    pub fn check_seen(&self, text: &str, buttons: &[&str], language: Option<&str>) -> Vec<Failure> {
+        let text = text.trim();
+        let mut failures = Vec::new();
+        let mut check = |holds: bool, what: &'static str, expected: String, got: &str| {
+            if !holds {
+                failures.push(Failure::new(what, expected, got));
+            }
+        };
+        if let Some(expected) = &self.language {
+            check(language == Some(expected), "language", expected.clone(), language.unwrap_or("none"));
+        }
+        if let Some(expected) = &self.text {
+            check(text == expected.trim(), "text", expected.trim().to_owned(), text);
+        }
+        for expected in &self.contains {
+            check(text.contains(expected.as_str()), "contains", expected.clone(), text);
+        }
+        for expected in &self.matches {
+            check(expected.0.is_match(text), "matches", expected.to_string(), text);
+        }
+        if let Some(expected) = &self.buttons {
+            check(buttons == *expected, "buttons", listed(expected), &listed(buttons));
         }
         failures
     }
@@ -228,6 +336,13 @@ fn listed(items: &[impl AsRef<str>]) -> String {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_sides(f)?;
+        self.why.iter().try_for_each(|why| write!(f, "\n  {why}"))
+    }
+}
+
+impl Failure {
+    fn write_sides(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.expected.contains('\n') && !self.got.contains('\n') {
             return write!(f, "{}:\n  expected {}\n  got      {}", self.what, self.expected, self.got);
         }
@@ -244,7 +359,7 @@ impl fmt::Display for Failure {
 }
 
 /// The lines of both texts: those in common at the ends, and what differs between them.
-fn diff<'a>(expected: &'a str, got: &'a str) -> Vec<(char, &'a str)> {
+pub fn diff<'a>(expected: &'a str, got: &'a str) -> Vec<(char, &'a str)> {
     let (old, new): (Vec<_>, Vec<_>) = (expected.lines().collect(), got.lines().collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let (old_rest, new_rest) = (&old[head..], &new[head..]);
@@ -263,9 +378,7 @@ mod tests {
 
     #[test]
     fn a_failure_shows_both_sides() {
-        let failure = |what, expected: &str, got: &str| {
-            Failure { what, expected: expected.to_owned(), got: got.to_owned() }.to_string()
-        };
+        let failure = |what, expected: &str, got: &str| Failure::new(what, expected, got).to_string();
         assert_eq!(failure("entry", "a", "b"), "entry:\n  expected a\n  got      b");
         assert_eq!(failure("contains", "a", "b\nc"), "contains:\n  expected a\n  got\n    b\n    c");
         let shown = failure("text", "one\ntwo\nthree\nfour", "one\n2\nthree\nfour");

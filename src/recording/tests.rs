@@ -1,6 +1,9 @@
 use proptest::prelude::*;
+use regex::Regex;
 
+use super::read::duration;
 use super::*;
+use crate::conversation::Text;
 use crate::conversation::{
     BotMessage, Button, ClientId, Conversation, ConversationId, EventId, Provenance, Said, VisitorId,
 };
@@ -53,7 +56,9 @@ fn a_mistake_is_shown_at_its_place() {
         (step("sya: x"), (2, 5), "unknown key `sya`"),
         (step("answer: { entry: x }"), (2, 5), "a step is one `say`, one `press` or one `wait`"),
         (step("{ say: x, press: y }"), (2, 5), "a step is one `say`"),
-        (step("{ wait: 1 day, answer: {} }"), (2, 5), "nobody answers a `wait`"),
+        (step("{ agent: Hello, answer: {} }"), (2, 5), "nobody answers this"),
+        ("conversation: []\nstart: { focus: { version: 1 } }\n".to_owned(), (2, 19), "the key `responder` is missing"),
+        (step("{ wait: 1 day, answer: {} }"), (2, 5), "nobody answers this"),
         (step("{ press: x, language: de }"), (2, 5), "`language` belongs to a `say`"),
         (step("wait: a while"), (2, 5), "`a while` is no time; write such as 2 days"),
         (step("say: ' '"), (2, 5), "the message is empty"),
@@ -218,13 +223,25 @@ fn recording() -> impl Strategy<Value = Recording> {
         3 => (said, proptest::option::of(text())).prop_map(|(text, language)| Action::Say { text, language }),
         1 => text().prop_map(Action::Press),
     ];
+    let agent =
+        prop_oneof![text().prop_map(Action::Joined), text().prop_map(Action::Agent), text().prop_map(Action::Left),];
+    let agent = agent.prop_map(|action| Step { line: 0, action, answer: None });
     let step = (action, proptest::option::of(expected())).prop_map(|(action, answer)| Step { line: 0, action, answer });
     let wait =
         (1..=4_000_000_u32).prop_map(|wait| Step { line: 0, action: Action::Wait(Millis::from(wait)), answer: None });
-    let steps = proptest::collection::vec(prop_oneof![4 => step, 1 => wait], 0..4);
+    let steps = proptest::collection::vec(prop_oneof![4 => step, 1 => wait, 1 => agent], 0..4);
     let visitor = proptest::collection::btree_map(text(), text(), 0..3);
-    let start = (proptest::option::of(text()), proptest::option::of(0..4_000_000_000_000_i64), visitor)
-        .prop_map(|(language, now, visitor)| Start { language, now, visitor });
+    let some = || proptest::option::of(text());
+    let button = (text(), some()).prop_map(|(text, choice)| Button { text, choice, ..Button::default() });
+    let focus = (text(), 0..9_u32, text()).prop_map(|(responder, version, state)| Asking {
+        responder,
+        version,
+        state: serde_json::json!({ "a": [state, 1] }),
+    });
+    let middle = (some(), proptest::collection::vec(button, 0..3), proptest::option::of(focus));
+    let start = (some(), proptest::option::of(0..4_000_000_000_000_i64), visitor, middle).prop_map(
+        |(language, now, visitor, (spoken, buttons, focus))| Start { language, now, visitor, spoken, buttons, focus },
+    );
     let result = prop_oneof![
         text().prop_map(|text| Ok(serde_json::json!({ "a": [text, 1.5, null] }))),
         Just(Ok(serde_json::Value::Null)),

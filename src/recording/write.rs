@@ -6,8 +6,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::read::UNITS;
 use super::replay::word;
-use super::{Action, Expected, Recording, Start, Step, Stub, UNITS};
+use super::{Action, Expected, Recording, Start, Step, Stub};
 use crate::conversation::Millis;
 
 impl fmt::Display for Recording {
@@ -43,6 +44,16 @@ fn start(start: &Start) -> Vec<String> {
         let known = start.visitor.iter().map(|(key, value)| format!("{}: {}", flow(key), flow(value)));
         parts.push(format!("visitor: {{ {} }}", known.collect::<Vec<_>>().join(", ")));
     }
+    if let Some(spoken) = &start.spoken {
+        parts.push(format!("spoken: {}", flow(spoken)));
+    }
+    // JSON is YAML. Both are plain data, which can always be written.
+    if !start.buttons.is_empty() {
+        parts.push(format!("buttons: {}", serde_json::to_string(&start.buttons).unwrap_or_default()));
+    }
+    if let Some(focus) = &start.focus {
+        parts.push(format!("focus: {}", serde_json::to_string(focus).unwrap_or_default()));
+    }
     parts
 }
 
@@ -62,7 +73,7 @@ fn write_stub(f: &mut fmt::Formatter<'_>, stub: &Stub) -> fmt::Result {
     writeln!(f, "  - {{ {} }}", parts.join(", "))
 }
 
-fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
+pub(super) fn write_step(f: &mut impl Write, step: &Step) -> fmt::Result {
     match &step.action {
         Action::Say { text, language } => {
             writeln!(f, "  - say: {}", block(text, "      "))?;
@@ -72,6 +83,9 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
         }
         Action::Press(text) => writeln!(f, "  - press: {}", block(text, "      "))?,
         Action::Wait(millis) => writeln!(f, "  - wait: {}", duration(*millis))?,
+        Action::Joined(name) => writeln!(f, "  - joined: {}", block(name, "      "))?,
+        Action::Agent(text) => writeln!(f, "  - agent: {}", block(text, "      "))?,
+        Action::Left(name) => writeln!(f, "  - left: {}", block(name, "      "))?,
     }
     match &step.answer {
         Some(expected) => write_expected(f, expected),
@@ -79,7 +93,7 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step) -> fmt::Result {
     }
 }
 
-fn write_expected(f: &mut fmt::Formatter<'_>, expected: &Expected) -> fmt::Result {
+fn write_expected(f: &mut impl Write, expected: &Expected) -> fmt::Result {
     let patterns: Vec<String> = expected.matches.iter().map(ToString::to_string).collect();
     let single = [
         ("outcome", expected.outcome.map(|outcome| word(outcome).to_owned())),
@@ -170,7 +184,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The longest unit that leaves no rest.
-fn duration(millis: Millis) -> String {
+pub(super) fn duration(millis: Millis) -> String {
     let (unit, length) = UNITS.into_iter().find(|(_, length)| millis % length == 0).unwrap_or(("ms", 1));
     let number = millis / length;
     format!(

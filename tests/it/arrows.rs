@@ -22,7 +22,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("web", &["config", "content", "conversation", "desk", "fanout", "finding", "limits", "responders", "store"]),
     (
         "app",
-        &["clock", "config", "content", "demo", "desk", "fanout", "limits", "responders", "sources", "store", "web"],
+        &[
+            "clock",
+            "config",
+            "content",
+            "demo",
+            "desk",
+            "fanout",
+            "limits",
+            "recording",
+            "responders",
+            "sources",
+            "store",
+            "web",
+        ],
     ),
     ("recording", &["clock", "conversation", "finding", "responders", "sources", "yaml"]),
     (
@@ -59,7 +72,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("aho_corasick", &["responders"]),
     ("rhai", &["responders"]),
     ("sqlx", &["store", "sources"]),
-    ("reqwest", &["sources"]),
+    ("reqwest", &["cli", "sources"]),
 ];
 
 #[test]

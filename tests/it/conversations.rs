@@ -6,20 +6,19 @@ use purser::app;
 use purser::cli::replay::{Tally, replay};
 use purser::config::Config;
 use purser::content;
-use purser::recording::Recording;
-use purser::responders::pipeline::Pipeline;
+use purser::recording::{Recording, Stage, schema};
 
-fn shipped() -> Pipeline {
+fn shipped() -> Stage {
     let config = Config::default();
     let loaded = content::load(&app::folders(&config), &content::Good::default());
-    app::pipeline(&config, &loaded.snapshot.expect("the shipped content"), None)
+    app::stage(&config, &loaded.snapshot.expect("the shipped content"))
 }
 
-#[tokio::test]
-async fn what_customers_say_is_answered_as_recorded() {
+#[test]
+fn what_customers_say_is_answered_as_recorded() {
     let mut out = Vec::new();
     let folder = [PathBuf::from("tests/conversations")];
-    let Tally { ok, failed, unreadable } = replay(&folder, &shipped(), "en", &mut out).await.unwrap();
+    let Tally { ok, failed, unreadable } = replay(&folder, &shipped(), 2, &mut out).unwrap();
     assert!(failed == 0 && unreadable == 0, "{}", String::from_utf8_lossy(&out));
     assert!(ok >= 12, "{ok} recordings");
 }
@@ -27,16 +26,29 @@ async fn what_customers_say_is_answered_as_recorded() {
 #[tokio::test]
 async fn a_replayed_conversation_becomes_the_same_recording_again() {
     // What is recorded of a conversation holds against the content that answered it.
-    let pipeline = shipped();
+    let stage = shipped();
     let written = Recording::read(Path::new("tests/conversations/saturday.yaml")).unwrap();
-    let first = written.replay(&pipeline, "en").await;
+    let first = written.replay(&stage).await;
     let taken = Recording::from_events(&first.events);
     assert_eq!(taken.conversation.len(), written.conversation.len());
     let read = Recording::parse("taken.yaml", &taken.to_string()).unwrap();
-    let second = read.replay(&pipeline, "en").await;
+    let second = read.replay(&stage).await;
     assert!(second.is_ok(), "{:?}", second.turns);
     let bodies = |events: &[std::sync::Arc<purser::conversation::Event>]| -> Vec<String> {
         events.iter().map(|event| event.body.clone()).collect()
     };
     assert_eq!(bodies(&first.events), bodies(&second.events));
+}
+
+#[test]
+fn the_schema_of_recordings_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations/schema.json");
+    if std::env::var_os("PURSER_UPDATE").is_some() {
+        std::fs::write(&path, schema()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == schema(),
+        "tests/conversations/schema.json is not what the types say; PURSER_UPDATE=1 cargo test writes it anew"
+    );
 }

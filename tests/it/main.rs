@@ -24,6 +24,7 @@ mod pages;
 mod plugins;
 mod properties;
 mod proxy;
+mod replay;
 mod restart;
 mod servers;
 mod shipping;

@@ -1,24 +1,59 @@
 //! `purser replay`: recorded conversations against the content of today.
 
+mod formats;
+mod progress;
+mod server;
+mod show;
+mod update;
+
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::runtime::Runtime;
 
-use super::{load_content, small_runtime, trace};
+use super::load_content;
 use crate::config::Config;
-use crate::recording::{Recording, Replayed};
-use crate::responders::pipeline::Pipeline;
+use crate::finding::Finding;
+use crate::recording::update::Changes;
+use crate::recording::{Recording, Replayed, Stage, crew, read, schema};
+use formats::{Json, Junit};
+use progress::Progress;
+use show::Look;
+pub(super) use show::write_failures;
 
 /// What `purser replay` takes.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Recordings, or folders of them
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "schema", value_name = "FILES")]
     files: Vec<PathBuf>,
+    /// Print a JSON object for each recording, and one with the numbers at the end
+    #[arg(long)]
+    json: bool,
+    /// Also write the results to this file as JUnit XML, for a CI server
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Show what differs by groups of equal changes, and write the answers of today into the files where you agree
+    #[arg(long, conflicts_with_all = ["json", "server"])]
+    update: bool,
+    /// With --update: agree to everything
+    #[arg(long, requires = "update")]
+    yes: bool,
+    /// Play the files against a running purser over its WebSocket, such as http://127.0.0.1:8080. What a customer
+    /// cannot see there (who answered, which entry) is not checked
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// How many threads work [default: one a core]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Print the JSON Schema of recordings, for editors
+    #[arg(long)]
+    schema: bool,
 }
 
 /// How many recordings came out how.
@@ -32,79 +67,150 @@ pub struct Tally {
     pub unreadable: usize,
 }
 
+/// What came of a file: its recordings, or why it has none.
+pub struct Played {
+    /// The file.
+    pub path: PathBuf,
+    /// Its recordings and how they went.
+    pub outcome: Result<Vec<(Recording, Replayed)>, Box<Finding>>,
+}
+
+impl Tally {
+    fn add(&mut self, played: &Played) {
+        match &played.outcome {
+            Ok(recordings) => {
+                let ok = recordings.iter().filter(|(_, replayed)| replayed.is_ok()).count();
+                self.ok += ok;
+                self.failed += recordings.len() - ok;
+            }
+            Err(_) => self.unreadable += 1,
+        }
+    }
+
+    fn code(self) -> ExitCode {
+        match self {
+            Tally { unreadable: 1.., .. } => ExitCode::from(2),
+            Tally { failed: 1.., .. } => ExitCode::FAILURE,
+            _ => ExitCode::SUCCESS,
+        }
+    }
+}
+
 /// Ends with 1 if an answer is not as it must be, and with 2 if a file is no recording.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
+    if options.schema {
+        io::stdout().write_all(schema().as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let threads = options.threads.map_or_else(crew::threads, usize::from);
+    if let Some(url) = &options.server {
+        let files = found(&options.files)?;
+        let url = server::address(url)?;
+        // One after the other: the limits of the server are those of one visitor.
+        return played_by(options, &files, 1, |runtime, path| server::play_file(runtime, &url, path));
+    }
     let snapshot = load_content(config)?;
-    let pipeline = crate::app::pipeline(config, &snapshot, None);
+    let stage = crate::app::stage(config, &snapshot);
+    let files = found(&options.files)?;
+    played_by(options, &files, threads, |runtime, path| play(runtime, &stage, path))
+}
+
+/// Has the files played, and shows what comes of it.
+fn played_by(
+    options: &Options,
+    files: &[PathBuf],
+    threads: usize,
+    play: impl Fn(&Runtime, &PathBuf) -> Played + Sync,
+) -> anyhow::Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
-    let tally = small_runtime()?.block_on(replay(&options.files, &pipeline, &config.language, &mut out))?;
-    out.flush()?;
-    Ok(match tally {
-        Tally { unreadable: 1.., .. } => ExitCode::from(2),
-        Tally { failed: 1.., .. } => ExitCode::FAILURE,
-        _ => ExitCode::SUCCESS,
-    })
-}
-
-/// Replays files and folders of files, and writes what came of them.
-pub async fn replay(
-    paths: &[PathBuf],
-    pipeline: &Pipeline,
-    site_language: &str,
-    out: &mut impl Write,
-) -> anyhow::Result<Tally> {
-    let mut files = Vec::new();
-    for path in paths {
-        find(path, true, &mut files)?;
-    }
+    let look = Look::of_terminal(io::stdout().is_terminal());
+    let mut junit = options.junit.as_deref().map(Junit::create).transpose()?;
+    let mut changes = options.update.then(Changes::default);
+    let mut progress = Progress::new(files.len());
     let mut tally = Tally::default();
-    for file in &files {
-        let name = file.display().to_string();
-        let recording = match Recording::read(file) {
-            Ok(recording) => recording,
-            Err(finding) => {
-                tally.unreadable += 1;
-                writeln!(out, "{finding}")?;
-                continue;
-            }
-        };
-        let replayed = recording.replay(pipeline, site_language).await;
-        if replayed.is_ok() {
-            tally.ok += 1;
-            writeln!(out, "ok      {name}")?;
-        } else {
-            tally.failed += 1;
-            writeln!(out, "failed  {name}")?;
-            write_failures(out, &name, &recording, &replayed)?;
+    let mut show = |played: Played| -> anyhow::Result<()> {
+        tally.add(&played);
+        progress.step(tally)?;
+        if let Some(junit) = &mut junit {
+            junit.add(&played)?;
         }
+        if let (Some(changes), Ok(recordings)) = (&mut changes, &played.outcome) {
+            recordings.iter().for_each(|(recording, replayed)| changes.add(&played.path, recording, replayed));
+        }
+        match options.json {
+            true => Json::write(&mut out, &played),
+            false => show::write(&mut out, &played, look),
+        }
+    };
+    let failed = crew::in_order(threads, files.iter(), play, |played| match show(played) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    });
+    progress.end()?;
+    if let Some(error) = failed {
+        return Err(error);
     }
-    let Tally { ok, failed, unreadable } = tally;
-    writeln!(out, "\n{} recordings: {ok} ok, {failed} failed, {unreadable} unreadable", files.len())?;
-    Ok(tally)
+    match options.json {
+        true => Json::end(&mut out, tally)?,
+        false => show::write_tally(&mut out, tally)?,
+    }
+    out.flush()?;
+    drop(out);
+    if let Some(junit) = junit {
+        junit.end()?;
+    }
+    if let Some(changes) = changes {
+        return update::run(changes.groups(), tally, options.yes);
+    }
+    Ok(tally.code())
 }
 
-/// Writes each message whose answer is not as it must be; `name` is the file.
-pub(super) fn write_failures(
-    out: &mut impl Write,
-    name: &str,
-    recording: &Recording,
-    replayed: &Replayed,
-) -> io::Result<()> {
-    if let Some(about) = &recording.about {
-        writeln!(out, "  {about}")?;
-    }
-    for turned in replayed.turns.iter().filter(|turned| !turned.failures.is_empty()) {
-        writeln!(out, "  {name}:{}: {}", turned.line, turned.said)?;
-        for failure in &turned.failures {
-            for line in failure.to_string().lines() {
-                writeln!(out, "{}", format!("    {line}").trim_end())?;
+/// Replays files and folders of files with this many threads, and writes what came of them.
+pub fn replay(paths: &[PathBuf], stage: &Stage, threads: usize, out: &mut impl Write) -> anyhow::Result<Tally> {
+    let files = found(paths)?;
+    let mut tally = Tally::default();
+    let failed = crew::in_order(
+        threads,
+        files.iter(),
+        |runtime, path| play(runtime, stage, path),
+        |played| {
+            tally.add(&played);
+            match show::write(out, &played, Look::default()) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
             }
-        }
-        if let Some(answered) = &turned.answered {
-            writeln!(out, "    trace: {}", trace(&answered.trace))?;
-        }
+        },
+    );
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(tally),
     }
-    Ok(())
+}
+
+fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
+    let outcome = recordings(path).map(|recordings| {
+        runtime.block_on(async {
+            let mut all = Vec::with_capacity(recordings.len());
+            for recording in recordings {
+                let replayed = recording.replay(stage).await;
+                all.push((recording, replayed));
+            }
+            all
+        })
+    });
+    Played { path: path.to_owned(), outcome }
+}
+
+/// The recordings of a file.
+fn recordings(path: &Path) -> Result<Vec<Recording>, Box<Finding>> {
+    Recording::parse_any(&path.display().to_string(), &read::text_of(path)?)
+}
+
+/// The files at these paths.
+fn found(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    paths.iter().try_for_each(|path| find(path, true, &mut files))?;
+    Ok(files)
 }
 
 /// The YAML files at a path, in the order of their names. A file that is named itself may be called anything.

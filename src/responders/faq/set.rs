@@ -11,6 +11,7 @@ use super::placed::Placed;
 use crate::conversation::{Button, Millis};
 use crate::finding::{Finding, Place};
 use crate::responders::lines::{Lines, Texts, tags};
+use crate::yaml::nearest;
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
@@ -184,6 +185,27 @@ impl FaqSet {
     /// How many wordings there are.
     pub fn phrases(&self) -> usize {
         self.languages.iter().flat_map(|language| &language.entries).map(|entry| entry.phrases.len()).sum()
+    }
+
+    /// The names of the entries, each once.
+    pub fn ids(&self) -> BTreeSet<&str> {
+        self.languages.iter().flat_map(|language| &language.entries).map(|entry| entry.id.as_str()).collect()
+    }
+
+    /// Whether the entry of this name had the other one before (`was:`).
+    pub fn was_called(&self, id: &str, before: &str) -> bool {
+        let entry =
+            |language: &Arc<Language>| language.by_id.get(before).map(|&index| language.entries[index].id == id);
+        self.languages.iter().filter_map(entry).any(|same| same)
+    }
+
+    /// A sentence that says that no entry has, or had, this name; nothing if one does.
+    pub fn is_missing(&self, id: &str) -> Option<String> {
+        if self.languages.iter().any(|language| language.by_id.contains_key(id)) {
+            return None;
+        }
+        let meant = nearest(id, self.ids()).map(|meant| format!("; did you mean `{meant}`?"));
+        Some(format!("there is no entry `{id}`{}", meant.unwrap_or_default()))
     }
 
     /// Gets ready what is needed to answer at this time. Entries that begin or end with a date change what is looked

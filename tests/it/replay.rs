@@ -1,0 +1,172 @@
+//! `purser replay` as testers and CI servers use it.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::cli::{Served, Site, finish};
+
+/// Two recordings that hold, and two that do not, for the same reason.
+fn site() -> Site {
+    let site = Site::starter();
+    let good = "conversation:\n  - say: where is my parcel?\n    answer: { entry: track-parcel }\n";
+    let bad = "# kept\nabout: tracking & <more>\nconversation:\n  - say: where is my parcel? # and this is not\n    \
+               answer: { entry: greeting, contains: nonsense }\n  # kept too\n  - say: hello\n";
+    for (name, text) in [("a-good", good), ("b-bad", bad), ("c-good", good), ("d-bad", bad)] {
+        site.write(&format!("told/{name}.yaml"), text);
+    }
+    site
+}
+
+#[test]
+fn results_are_the_same_whatever_the_number_of_threads() {
+    let site = site();
+    let one = site.run(&["replay", "told", "--threads", "1", "--json"]);
+    let many = site.run(&["replay", "told", "--threads", "8", "--json"]);
+    assert_eq!((one.code, &one.out), (1, &many.out), "{one:?}");
+    let lines: Vec<Value> = one.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 5);
+    assert_eq!(
+        lines[0],
+        serde_json::json!({
+            "file": "told/a-good.yaml", "about": null, "ok": true, "messages": 1, "failures": [],
+        })
+    );
+    let failure = &lines[1]["failures"][0];
+    assert_eq!(
+        (&failure["what"], &failure["expected"], &failure["line"]),
+        (&"entry".into(), &"greeting".into(), &4.into())
+    );
+    assert_eq!(failure["trace"][0]["responder"], "faq");
+    assert_eq!(lines[4], serde_json::json!({ "recordings": 4, "ok": 2, "failed": 2, "unreadable": 0 }));
+}
+
+#[test]
+fn a_ci_server_gets_junit() {
+    let site = site();
+    assert_eq!(site.run(&["replay", "told", "--junit", "out.xml"]).code, 1);
+    let xml = fs::read_to_string(site.path("out.xml")).expect("the file");
+    assert!(xml.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites"), "{xml}");
+    for expected in [
+        "<testsuite name=\"told/a-good.yaml\" tests=\"1\" failures=\"0\" errors=\"0\">",
+        "name=\"tracking &amp; &lt;more&gt;\">",
+        "<failure message=\"entry must be `greeting` and is `track-parcel`\">",
+        "</testsuites>",
+    ] {
+        assert!(xml.contains(expected), "{expected} in\n{xml}");
+    }
+}
+
+#[test]
+fn an_update_shows_groups_of_equal_changes_and_writes_what_is_agreed_to() {
+    let site = site();
+    let before = fs::read_to_string(site.path("told/b-bad.yaml")).unwrap();
+
+    // Nobody there to agree: nothing is written.
+    let ran = site.run(&["replay", "told", "--update"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("1 of 2, 2 steps"), "{ran:?}");
+    assert_eq!(fs::read_to_string(site.path("told/b-bad.yaml")).unwrap(), before);
+
+    let ran = site.run_with(&["replay", "told", "--update"], "y\nn\n");
+    assert!(ran.out.contains("2 expectations written in 2 files"), "{ran:?}");
+    let written = fs::read_to_string(site.path("told/b-bad.yaml")).unwrap();
+    let expected = "# kept\nabout: tracking & <more>\nconversation:\n  - say: where is my parcel?\n    \
+                    answer: { entry: track-parcel, contains: [nonsense] }\n  # kept too\n  - say: hello\n";
+    assert_eq!(written, expected);
+
+    assert_eq!(site.run(&["replay", "told", "--update", "--yes"]).code, 0);
+    assert_eq!(site.run(&["replay", "told"]).code, 0);
+}
+
+#[test]
+fn a_recording_may_start_in_the_middle_and_a_person_may_take_part() {
+    let site = Site::starter();
+    site.write(
+        "a.yaml",
+        "tests:\n  - about: in the middle\n    start: { buttons: [{ text: Where is it?, choice: track-parcel }] }\n    \
+         conversation:\n      - press: Where is it?\n        answer: { entry: track-parcel }\n  - about: a person\n    \
+         conversation:\n      - joined: Grace\n      - say: where is my parcel?\n      - agent: I will look.\n      - \
+         left: Grace\n      - say: where is my parcel?\n        answer: { entry: track-parcel }\n",
+    );
+    let ran = site.run(&["replay", "a.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    site.write("b.yaml", "conversation:\n  - joined: Grace\n  - say: hello\n    answer: { outcome: answer }\n");
+    let ran = site.run(&["replay", "b.yaml"]);
+    assert!(ran.code == 1 && ran.out.contains("none: a person has the conversation"), "{ran:?}");
+}
+
+#[test]
+fn a_renamed_entry_is_found_and_a_missing_one_is_named() {
+    let site = Site::starter();
+    let more = "language: en\nentries:\n  - id: trams\n    was: [trolleys]\n    phrases: [when do the trams run]\n    \
+                answer: Every day.\n";
+    site.write("faq/en/more.yaml", more);
+    site.write("a.yaml", "conversation:\n  - say: when do the trams run?\n    answer: { entry: trolleys }\n");
+    let ran = site.run(&["replay", "a.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    site.write("b.yaml", "conversation:\n  - say: when do the trams run?\n    answer: { entry: tram }\n");
+    let ran = site.run(&["replay", "b.yaml"]);
+    assert!(ran.code == 1 && ran.out.contains("there is no entry `tram`; did you mean `trams`?"), "{ran:?}");
+}
+
+#[test]
+fn bad_files_are_named_and_the_rest_goes_on() {
+    let site = site();
+    site.write("told/bad1.yaml", "conversation: [\n");
+    site.write("told/bad2.yaml", "conversation:\n  - answer: { entry: a }\n");
+    let large = fs::File::create(site.path("told/large.yaml")).unwrap();
+    large.set_len(100 << 20).unwrap();
+    let ran = site.run(&["replay", "told"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for expected in [
+        "told/bad1.yaml:",
+        "told/bad2.yaml:2:5",
+        "told/large.yaml",
+        "104857600 bytes",
+        "7 recordings: 2 ok, 2 failed, 3 unreadable",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
+    }
+}
+
+#[test]
+fn the_same_files_play_against_a_running_server() {
+    let site = site();
+    site.write(
+        "live.yaml",
+        "conversation:\n  - say: where is my parcel?\n    answer: { entry: not-seen-from-outside, contains: [follow] }\n  \
+         - wait: 3 days\n  - press: Talk to a person\n    answer: { language: en }\n",
+    );
+    let served = Served::start_with(&site, &["--limits", "off"]);
+    let url = format!("http://{}", served.address());
+    let ran = site.run(&["replay", "live.yaml", "--server", &url]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = site.run(&["replay", "told/b-bad.yaml", "--server", &url]);
+    assert!(ran.code == 1 && ran.out.contains("contains:"), "{ran:?}");
+    assert_eq!(served.stop(), 0);
+    let ran = site.run(&["replay", "live.yaml", "--server", &url]);
+    assert!(ran.code == 2 && ran.out.contains("cannot be reached"), "{ran:?}");
+}
+
+#[test]
+fn a_replay_needs_no_network() {
+    let site = site();
+    let isolated = || {
+        let mut command = Command::new("unshare");
+        command.args(["-rn", env!("CARGO_BIN_EXE_purser"), "replay", "told"]).current_dir(site.folder.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        finish(command.spawn().expect("unshare, of util-linux"), "")
+    };
+    let first = isolated();
+    if first.err.contains("unshare:") {
+        // A container may not make namespaces; that two runs are alike is tested all the same.
+        let ran = site.run(&["replay", "told", "--json"]);
+        assert_eq!(ran.out, site.run(&["replay", "told", "--json"]).out);
+        return;
+    }
+    assert_eq!(first.code, 1, "{first:?}");
+    let second = isolated();
+    assert_eq!((first.out, first.err), (second.out, second.err));
+}
