@@ -51,6 +51,7 @@ fn exchange(conversation: &Conversation, text: &str) -> Decision {
         effects: Effects {
             focus: Some(Box::new(Focus::new("cost", 3, serde_json::json!({ "from": "Zürich" }), NOW))),
             attributes: vec![("parcel".into(), Some("PX \"1\" 📦".into()))],
+            lookups: vec![LookedUp { source: "shipment".into(), result: "on its way".into(), ..LookedUp::default() }],
         },
     };
     let answer = asked.next.answer(question.id, question.seq, message, NOW, LIMIT).expect("an answer");
