@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream;
 use salvo::http::header::{
@@ -20,15 +19,13 @@ use tokio::time::timeout;
 
 use super::admission::{Guest, Stay, check_origin};
 use super::metrics::Over;
-use super::protocol::{ClientFrame, CloseCode, ErrorCode, Frame, MAX_BODY, Post, Refused, ServerFrame};
+use super::protocol::{COMMENT_AFTER, ClientFrame, CloseCode, ErrorCode, Frame, MAX_BODY, Post, Refused, ServerFrame};
 use super::session::{Dialect, Gone, Session, Wire};
 use super::socket::TAKES_AT_MOST;
 use super::{door, typed};
 use crate::conversation::Seq;
 use crate::desk::Seat;
 
-/// A comment is sent after this long without an event, so that a client knows that the stream is alive.
-const COMMENT_AFTER: Duration = Duration::from_secs(15);
 /// A reply that has grown to so many bytes gets no further frame; the client asks for the rest.
 const FULL_REPLY: usize = 256 * 1024;
 

@@ -20,6 +20,11 @@ pub const MAX_FRAME: usize = 32 * 1024;
 pub const MAX_BODY: usize = MAX_FRAME + 1_024;
 /// When a client tries again to store a message, in milliseconds.
 const TRY_AGAIN: u32 = 3_000;
+/// A client of a socket that was not heard of for this long is asked whether it is there, and closed after twice that.
+pub const SILENT_FOR: Duration = Duration::from_secs(45);
+/// A stream of server-sent events has a comment after this long without an event, so that its client knows that it
+/// is alive.
+pub const COMMENT_AFTER: Duration = Duration::from_secs(15);
 /// How many events a page of history holds at most…
 pub const PAGE: u32 = 50;
 /// …and how many bytes, unless its only event is larger. A page is one frame, and the rest comes on demand.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
 
 use super::metrics::Over;
-use super::protocol::{CloseCode, Frame, ServerFrame};
+use super::protocol::{CloseCode, Frame, SILENT_FOR, ServerFrame};
 use super::session::{Dialect, Gone, Session, Wire};
 use crate::conversation::Event;
 
@@ -21,8 +21,6 @@ use crate::conversation::Event;
 pub const TAKES_AT_MOST: Duration = Duration::from_secs(10);
 /// How long a client has for its side of the closing handshake. One that does not answer must not hold up a stop.
 const CLOSES_WITHIN: Duration = Duration::from_secs(2);
-/// A client that was not heard of for this long is asked whether it is there, and closed after twice that.
-const SILENT_FOR: Duration = Duration::from_secs(45);
 
 /// The WebSocket of one client.
 pub struct Socket(pub WebSocket);

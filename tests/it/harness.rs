@@ -16,11 +16,13 @@ use purser::fanout::{Fanout, Pace};
 use purser::responders::{Answer, BoxFuture, Reply, Responder, Turn};
 use purser::store::Store;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use uuid::Uuid;
@@ -237,6 +239,14 @@ pub async fn connect(
         request.headers_mut().insert(name, value.parse().expect("a header"));
     }
     let stream = TcpStream::connect(address).await.expect("a connection");
+    upgrade(request, stream).await
+}
+
+/// Opens a WebSocket over a connection that is there; `Err` has the status that refused it.
+pub async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+    request: Request,
+    stream: S,
+) -> Result<(WebSocketStream<S>, HeaderMap), u16> {
     match within("an upgrade", tokio_tungstenite::client_async(request, stream)).await {
         Ok((ws, response)) => Ok((ws, response.headers().clone())),
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
@@ -297,8 +307,8 @@ impl Visitor {
 }
 
 /// A client of the typed dialect.
-pub struct Typed {
-    pub ws: WebSocketStream<TcpStream>,
+pub struct Typed<S = TcpStream> {
+    pub ws: WebSocketStream<S>,
     /// Frames that came while another one was waited for.
     waiting: VecDeque<Value>,
 }
@@ -308,6 +318,13 @@ impl Typed {
     pub async fn connect(address: SocketAddr) -> Typed {
         let headers = vec![("Sec-WebSocket-Protocol", "purser.v1".to_owned())];
         let (ws, response) = connect(address, headers).await.expect("an upgrade");
+        Typed::over(ws, &response)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Typed<S> {
+    /// A socket that was opened already, and what the server replied.
+    pub fn over(ws: WebSocketStream<S>, response: &HeaderMap) -> Typed<S> {
         assert_eq!(response.get("sec-websocket-protocol").expect("a protocol"), "purser.v1");
         Typed { ws, waiting: VecDeque::new() }
     }
@@ -393,7 +410,11 @@ pub struct Events {
 impl Events {
     /// Opens a stream; `Err` has the status that refused it.
     pub async fn open(address: SocketAddr, hello: String) -> Result<Events, u16> {
-        let request = http_client().post(format!("http://{address}/api/chat/events")).body(hello);
+        Events::request(http_client().post(format!("http://{address}/api/chat/events")).body(hello)).await
+    }
+
+    /// The stream that this request asks for; `Err` has the status that refused it.
+    pub async fn request(request: reqwest::RequestBuilder) -> Result<Events, u16> {
         let response = within("a response", request.send()).await.expect("a response");
         if !response.status().is_success() {
             return Err(response.status().as_u16());
@@ -503,7 +524,7 @@ pub async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> (
     (status, whole)
 }
 
-async fn next_json(ws: &mut WebSocketStream<TcpStream>) -> Value {
+async fn next_json<S: AsyncRead + AsyncWrite + Unpin>(ws: &mut WebSocketStream<S>) -> Value {
     loop {
         match within("a frame", ws.next()).await {
             Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).expect("a frame of JSON"),
@@ -514,7 +535,7 @@ async fn next_json(ws: &mut WebSocketStream<TcpStream>) -> Value {
 }
 
 /// Reads on until the close frame.
-pub async fn closed(ws: &mut WebSocketStream<TcpStream>) -> Option<CloseFrame> {
+pub async fn closed<S: AsyncRead + AsyncWrite + Unpin>(ws: &mut WebSocketStream<S>) -> Option<CloseFrame> {
     loop {
         match within("a close", ws.next()).await {
             Some(Ok(Message::Close(frame))) => return frame,

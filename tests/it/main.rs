@@ -4,6 +4,7 @@
 //! touches the store runs on SQLite and on MariaDB.
 
 mod arrows;
+mod balancers;
 mod browser;
 mod chat;
 mod cli;

@@ -42,7 +42,21 @@ pub fn redis() -> Option<&'static Redis> {
     SERVER.get_or_init(|| or_skip("Redis", "redis-server", Redis::start())).as_ref()
 }
 
-fn or_skip<T>(name: &str, package: &str, started: Result<T, String>) -> Option<T> {
+/// A proxy with a configuration of its own, in a folder of its own.
+pub struct WebProxy {
+    _process: Guarded,
+}
+
+impl WebProxy {
+    /// Runs it until it is dropped; ready when it says so, or at once.
+    pub fn start(command: Command, folder: &Path, ready_line: &'static str) -> Result<WebProxy, String> {
+        let mut process = Guarded::default();
+        process.run(command, folder, ready_line)?;
+        Ok(WebProxy { _process: process })
+    }
+}
+
+pub fn or_skip<T>(name: &str, package: &str, started: Result<T, String>) -> Option<T> {
     match started {
         Ok(server) => Some(server),
         Err(error) => {
