@@ -112,7 +112,14 @@ impl Lines {
 
     /// These lines, by language; a line that a language has not is said in the site's own, then in English.
     pub fn new(texts: impl IntoIterator<Item = (String, Texts)>, site_language: &str) -> Lines {
-        let texts = texts.into_iter().map(|(language, texts)| (language.to_ascii_lowercase(), texts)).collect();
+        let ready = |(language, mut texts): (String, Texts)| {
+            // They are compared with what customers say, not said.
+            if let Some(words) = texts.get_mut(&Line::CancelWords) {
+                *words = words.split(',').map(bare).collect::<Vec<_>>().join(",");
+            }
+            (language.to_ascii_lowercase(), texts)
+        };
+        let texts = texts.into_iter().map(ready).collect();
         Lines { texts, site_language: site_language.to_ascii_lowercase() }
     }
 
@@ -128,7 +135,7 @@ impl Lines {
         let said = bare(text);
         let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
         let mut words = wanted.flat_map(tags).filter_map(|tag| self.of(Line::CancelWords, &tag));
-        words.any(|(words, _)| words.split(',').any(|word| bare(word) == said))
+        words.any(|(words, _)| words.split(',').any(|word| word == said))
     }
 
     fn of(&self, line: Line, tag: &str) -> Option<(&str, &str)> {

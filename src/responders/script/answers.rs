@@ -1,5 +1,7 @@
 //! What a script returns: `pass()`, `reply("…")`, `ask("…", state)`, `hand_over("…")`.
 
+use std::sync::Arc;
+
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::Value;
 
@@ -25,8 +27,8 @@ const MAX_ROWS: usize = 30;
 pub(super) enum Given {
     /// Not mine, and perhaps why.
     Pass(Option<ImmutableString>),
-    /// An answer, a question back or a hand-over.
-    Say(Said),
+    /// An answer, a question back or a hand-over. Each call that adds to it gives it once more; it is not copied.
+    Say(Arc<Said>),
 }
 
 /// An answer that the customer sees.
@@ -51,12 +53,12 @@ pub(super) enum Act {
 
 impl Given {
     fn said(act: Act, text: &str) -> Given {
-        Given::Say(Said { act, text: text.to_owned(), buttons: Vec::new(), language: None, expects: None })
+        Given::Say(Arc::new(Said { act, text: text.to_owned(), buttons: Vec::new(), language: None, expects: None }))
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Said) -> Result<()>) -> Result<Given> {
         match self {
-            Given::Say(said) => change(said)?,
+            Given::Say(said) => change(Arc::make_mut(said))?,
             Given::Pass(_) => return fail("pass() says nothing, so it cannot have buttons or tables"),
         }
         Ok(self.clone())

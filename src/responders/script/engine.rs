@@ -11,7 +11,7 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Dynamic, Engine, INT};
+use rhai::{Dynamic, Engine, INT, def_package};
 
 use super::library::{Library, Result, Section, fail};
 use super::{answers, lookups, memory, run, sentences, turn, value};
@@ -36,6 +36,16 @@ const MAX_NESTING: usize = 48;
 /// Words of the language that scripts for purser do without.
 pub(super) const REMOVED: [&str; 6] = ["eval", "import", "export", "debug", "curry", "private"];
 
+def_package! {
+    /// The standard packages without blobs and time. In one module: where a function is called for the first time in
+    /// a run, it is looked for in each module.
+    StandardParts(module) :
+        LanguageCorePackage, ArithmeticPackage, BasicStringPackage, BasicIteratorPackage, BasicFnPackage, LogicPackage,
+        BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage
+    {
+    }
+}
+
 static SHARED: LazyLock<(Engine, Vec<Section>)> = LazyLock::new(build);
 
 /// The engine.
@@ -50,21 +60,7 @@ pub fn reference() -> &'static [Section] {
 
 fn build() -> (Engine, Vec<Section>) {
     let mut engine = Engine::new_raw();
-    // The standard packages without blobs and time.
-    for package in [
-        LanguageCorePackage::new().as_shared_module(),
-        ArithmeticPackage::new().as_shared_module(),
-        BasicStringPackage::new().as_shared_module(),
-        BasicIteratorPackage::new().as_shared_module(),
-        BasicFnPackage::new().as_shared_module(),
-        LogicPackage::new().as_shared_module(),
-        BasicMathPackage::new().as_shared_module(),
-        BasicArrayPackage::new().as_shared_module(),
-        BasicMapPackage::new().as_shared_module(),
-        MoreStringPackage::new().as_shared_module(),
-    ] {
-        engine.register_global_module(package);
-    }
+    engine.register_global_module(StandardParts::new().as_shared_module());
     for symbol in REMOVED {
         engine.disable_symbol(symbol);
     }

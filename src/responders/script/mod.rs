@@ -128,7 +128,8 @@ impl Script {
         for line in &effects.printed {
             tracing::debug!(conversation = %turn.conversation, plugin = self.plugin.name(), "printed: {line}");
         }
-        let Given::Say(Said { act, text, buttons, language, expects }) = given else { return Answer::Pass };
+        let Given::Say(said) = given else { return Answer::Pass };
+        let Said { act, text, buttons, language, expects } = Arc::unwrap_or_clone(said);
         let version = self.plugin.manifest().state_version;
         let own = |button: Button| Button {
             choice: button.choice.map(|value| format!("{}/{value}", self.plugin.name())),

@@ -50,6 +50,12 @@ fn texts(library: &mut Library) {
         },
     );
     library.function(
+        "fn digits(text: String) -> String",
+        "The digits of a text, without all else. As `parse_int` wants them: 0 to 9.",
+        &[r#""no. 4711-08".digits() == "471108""#],
+        |text: &str| -> String { cut(text).chars().filter(char::is_ascii_digit).collect() },
+    );
+    library.function(
         "fn compact(text: String) -> String",
         "The letters and digits of a text, in capitals: how numbers and postcodes are compared.",
         &[r#""sw1a 1aa".compact() == "SW1A1AA""#],

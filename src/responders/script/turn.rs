@@ -1,6 +1,6 @@
 //! The turn as scripts see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rhai::{Array, Dynamic, ImmutableString};
 use serde_json::Value;
@@ -16,6 +16,9 @@ pub(super) struct ScriptTurn(Arc<Inner>);
 
 struct Inner {
     text: ImmutableString,
+    /// Its words, once a script has asked for them.
+    words: OnceLock<Array>,
+    language: ImmutableString,
     choice: Option<ImmutableString>,
     languages: Vec<String>,
     entry: Option<String>,
@@ -34,6 +37,8 @@ impl ScriptTurn {
         let visitor = seen.filter_map(|name| Some((name.clone(), Value::from(turn.visitor.get(name)?.as_str()))));
         ScriptTurn(Arc::new(Inner {
             text: turn.text.as_str().into(),
+            words: OnceLock::new(),
+            language: language(&turn.languages),
             choice: turn.choice.as_deref().and_then(own),
             languages: turn.languages.clone(),
             entry: turn.entry.clone(),
@@ -63,7 +68,7 @@ pub(super) fn register(library: &mut Library) {
         "get words(turn: Turn) -> Array",
         "The words of the message in small letters, without punctuation.",
         &[],
-        |turn: &mut ScriptTurn| words(&turn.0.text),
+        |turn: &mut ScriptTurn| turn.0.words.get_or_init(|| words(&turn.0.text)).clone(),
     );
     library.property(
         "get choice(turn: Turn) -> ?",
@@ -75,10 +80,7 @@ pub(super) fn register(library: &mut Library) {
         "get language(turn: Turn) -> String",
         "The language to answer in, such as `en` or `de`: the first part of the one that is wanted most.",
         &[],
-        |turn: &mut ScriptTurn| -> ImmutableString {
-            let wanted = turn.0.languages.first().map_or("en", String::as_str);
-            wanted.split(['-', '_']).next().unwrap_or(wanted).to_ascii_lowercase().into()
-        },
+        |turn: &mut ScriptTurn| turn.0.language.clone(),
     );
     library.property(
         "get languages(turn: Turn) -> Array",
@@ -124,6 +126,12 @@ pub(super) fn register(library: &mut Library) {
         &[],
         |turn: &mut ScriptTurn| turn.0.plugin.data().clone(),
     );
+}
+
+/// The first part of the language that is wanted most.
+fn language(languages: &[String]) -> ImmutableString {
+    let wanted = languages.first().map_or("en", String::as_str);
+    wanted.split(['-', '_']).next().unwrap_or(wanted).to_ascii_lowercase().into()
 }
 
 fn words(text: &str) -> Array {
