@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::{Content, ContentError, Folders, Snapshot};
+use crate::courier::Courier;
 use crate::demo::{self, Demo};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
@@ -103,6 +104,7 @@ impl App {
         };
         let pipeline = content.in_force().pipeline(&folders(&config), &asked, &first);
         let limit = Duration::from_secs(config.limits.answer_seconds.into());
+        let courier_clock = clock.clone();
         let desk = Arc::new(Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit));
         let _ = late_desk.set(desk.clone());
 
@@ -120,6 +122,8 @@ impl App {
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
+        let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), courier_clock);
+        background.spawn(courier.run(stop.clone()));
         background.spawn(follow_sources(config.clone(), sources.clone(), stop.clone()));
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
@@ -241,7 +245,7 @@ pub fn folders(config: &Config) -> Folders {
 /// The demo's parcels, as long as nobody has configured sources: those that somebody has put into the store's
 /// database, or for a trial of their own, which leaves the database alone.
 pub async fn demo(config: &Config, store: Option<&Store>) -> anyhow::Result<Option<Demo>> {
-    if !config.sources.is_empty() {
+    if !config.outside.is_empty() {
         return Ok(None);
     }
     if let Some(store) = store
@@ -268,28 +272,34 @@ pub fn stage(config: &Config, snapshot: &Snapshot) -> Stage {
 }
 
 fn sources(config: &Config, demo: Option<&Demo>) -> Sources {
-    let specs = demo.map_or(&config.sources, |demo| &demo.sources);
-    Sources::new(specs, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX))
+    let (specs, actions) = match demo {
+        Some(demo) => (&demo.sources, &demo.actions),
+        None => (&config.outside.sources, &config.outside.actions),
+    };
+    let sources = Sources::new(specs, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX));
+    sources.actions().set(actions);
+    sources
 }
 
-/// Puts the sources of the configuration's file in force whenever they change, until `stop`. A mistake leaves the
-/// sources as they are.
+/// Puts the sources and actions of the configuration's file in force whenever they change, until `stop`. A mistake
+/// leaves them as they are.
 async fn follow_sources(config: Config, sources: Arc<Sources>, stop: CancellationToken) {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let mut seen = Ok(config.sources.clone());
+    let mut seen = Ok(config.outside.clone());
     while stop.run_until_cancelled(tokio::time::sleep(LOOK_AT_SOURCES)).await.is_some() {
-        let now = config.reread_sources(&env);
+        let now = config.reread_outside(&env);
         if now == seen {
             continue;
         }
         match &now {
-            Ok(specs) => {
-                sources.set(specs);
+            Ok(outside) => {
+                sources.set(&outside.sources);
+                sources.actions().set(&outside.actions);
                 tracing::info!(sources = %sources.names().join(", "), "the sources of the configuration are live");
             }
-            Err(error) => tracing::error!("the sources stay as they are:\n{error}"),
+            Err(error) => tracing::error!("sources and actions stay as they are:\n{error}"),
         }
         seen = now;
     }

@@ -4,8 +4,8 @@
 //! setter, so a value is checked the same wherever it comes from. All problems are reported at once. Secrets hide
 //! themselves in `Debug` and in errors.
 
+mod outside;
 mod raw;
-mod sources;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
+pub use outside::Outside;
 use raw::{Entries, Raw};
-pub use sources::Sources;
 pub use values::language;
 use values::{Value, folder, listen, log, log_format, network, number, off, origin, pipeline, proxy_header, token};
 
@@ -75,8 +75,8 @@ pub const RESPONDERS: [&str; 3] = ["faq", "plugins", "person"];
 const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];
 /// The key that has keys of its own.
 const LIMITS: &str = "limits";
-/// The key whose value is the sources; it is only in the file.
-const SOURCES: &str = "sources";
+/// Keys of what is outside; they are only in the file.
+const OUTSIDE: [&str; 2] = ["sources", "actions"];
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -117,8 +117,8 @@ pub struct Config {
     pub log_format: Format,
     /// Bounds.
     pub limits: Limits,
-    /// What plugins may look things up in, by name.
-    pub sources: Sources,
+    /// What plugins may look things up in, and have done.
+    pub outside: Outside,
     /// The file that all of this was read from, if there was one.
     pub file: Option<PathBuf>,
 }
@@ -197,7 +197,7 @@ impl Default for Config {
             log: "info".to_owned(),
             log_format: Format::Text,
             limits: Limits::default(),
-            sources: Sources::new(),
+            outside: Outside::default(),
             file: None,
         }
     }
@@ -318,18 +318,18 @@ impl Config {
     pub fn is_trial(&self) -> bool {
         let database = self.database.to_string();
         let kept = [Config::default().database.to_string(), "sqlite::memory:".to_owned()].contains(&database);
-        self.file.is_none() && self.sources.is_empty() && kept
+        self.file.is_none() && self.outside.is_empty() && kept
     }
 
-    /// Reads the sources of the file anew, which may change while purser runs.
-    pub fn reread_sources(&self, env: &BTreeMap<String, String>) -> Result<Sources, ConfigError> {
-        let Some(file) = &self.file else { return Ok(self.sources.clone()) };
+    /// Reads the sources and actions of the file anew, which may change while purser runs.
+    pub fn reread_outside(&self, env: &BTreeMap<String, String>) -> Result<Outside, ConfigError> {
+        let Some(file) = &self.file else { return Ok(self.outside.clone()) };
         let name = file.display().to_string();
         let text =
             fs::read_to_string(file).map_err(|error| ConfigError(vec![format!("cannot read {name}: {error}")]))?;
         let mut problems = Vec::new();
-        let sources = sources::read(&name, &text, &|variable| env.get(variable).cloned(), &mut problems);
-        if problems.is_empty() { Ok(sources) } else { Err(ConfigError(problems)) }
+        let outside = outside::read(&name, &text, &|variable| env.get(variable).cloned(), &mut problems);
+        if problems.is_empty() { Ok(outside) } else { Err(ConfigError(problems)) }
     }
 
     fn take_file(&mut self, name: &str, bytes: Vec<u8>, env: &BTreeMap<String, String>, problems: &mut Vec<String>) {
@@ -340,9 +340,9 @@ impl Config {
             Ok(Raw::Null) => {}
             Ok(Raw::Map(mut entries)) => {
                 let before = entries.len();
-                entries.retain(|(key, _)| key.value != SOURCES);
+                entries.retain(|(key, _)| !OUTSIDE.contains(&key.value.as_str()));
                 if entries.len() < before {
-                    self.sources = sources::read(name, &text, &|variable| env.get(variable).cloned(), problems);
+                    self.outside = outside::read(name, &text, &|variable| env.get(variable).cloned(), problems);
                 }
                 self.take_map(name, &text, "", entries, problems);
             }

@@ -10,7 +10,7 @@ use serde_json::json;
 use time::{Date, Duration};
 
 use crate::conversation::Millis;
-use crate::sources::{Spec, Written};
+use crate::sources::{ActionSpec, Spec, Written};
 use crate::store::{DatabaseUrl, DemoInMemory, DemoShipment};
 use crate::text::date::day_of;
 use crate::text::parcel::parcel_numbers;
@@ -19,6 +19,8 @@ use crate::text::parcel::parcel_numbers;
 pub struct Demo {
     /// The sources that the tracking plugin asks.
     pub sources: BTreeMap<String, Spec>,
+    /// The actions that it may propose.
+    pub actions: BTreeMap<String, ActionSpec>,
     /// Where the parcels are, for the lines of the start.
     pub place: &'static str,
     /// The database lives as long as this.
@@ -30,13 +32,13 @@ impl Demo {
     pub async fn in_memory(now: Millis) -> anyhow::Result<Demo> {
         let memory = DemoInMemory::new(&shipments(now)).await?;
         let sources = sources(memory.address())?;
-        Ok(Demo { sources, place: "in memory", _memory: Some(memory) })
+        Ok(Demo { sources, actions: BTreeMap::new(), place: "in memory", _memory: Some(memory) })
     }
 
     /// In the tables that `purser demo` has filled in this database.
     pub fn in_database(url: &DatabaseUrl) -> anyhow::Result<Demo> {
         let address = url.exposed().context("a database in memory has no address")?;
-        Ok(Demo { sources: sources(&address)?, place: "in the database", _memory: None })
+        Ok(Demo { sources: sources(&address)?, actions: BTreeMap::new(), place: "in the database", _memory: None })
     }
 }
 

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::conversation::{
     Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, Provenance, Rated, Said,
-    Seq, VisitorId,
+    Seq, Settled, VisitorId,
 };
 use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
@@ -63,6 +63,8 @@ pub struct Desk {
     /// The answers under way.
     answering: TaskTracker,
     holds: Holds,
+    /// Told when a customer has agreed to an errand.
+    ordered: sync::Notify,
     conflicts: AtomicU64,
     counts: Counts,
 }
@@ -136,6 +138,7 @@ impl Desk {
             limit: Millis::try_from(limit.as_millis()).unwrap_or(Millis::MAX),
             answering: TaskTracker::new(),
             holds: Holds::default(),
+            ordered: sync::Notify::new(),
             conflicts: AtomicU64::new(0),
             counts: Counts::default(),
         }
@@ -205,7 +208,7 @@ impl Desk {
             let seq = decision.next.last_seq;
             let next_in_turn = !head.has_pending() && !seated.answering;
             if next_in_turn && matches!(progress, Progress::NotAsked) {
-                progress = self.begin(&decision.next, &said).await;
+                progress = self.begin(&decision.next, &said, seq).await;
             }
             if next_in_turn
                 && let Progress::Ready(answered) = &progress
@@ -232,7 +235,13 @@ impl Desk {
                     seated.head = Some(next);
                     return Ok(ack);
                 }
-                Err(AppendError::Conflict) => self.conflict(&mut seated),
+                Err(AppendError::Conflict) => {
+                    self.conflict(&mut seated);
+                    // What was agreed to may have been agreed to, or declined, in another tab.
+                    if matches!(&progress, Progress::Ready(answered) if answered.message.effects.agreed.is_some()) {
+                        progress = Progress::NotAsked;
+                    }
+                }
                 Err(AppendError::Repeated { seq, at }) => {
                     seated.head = None;
                     let ack = Ack { seq, at, ..ack };
@@ -272,6 +281,52 @@ impl Desk {
             return Ok(());
         }
         self.append(seat, &mut seated, |head| Some(head.rate(rated, self.clock.now()))).await.map(drop)
+    }
+
+    /// An errand that was ordered with this event has its outcome, and the customer is told so with this text. Returns when it is
+    /// durable; false if it has an outcome already, or the conversation was deleted.
+    pub async fn settle(
+        &self,
+        conversation: ConversationId,
+        ordered: &Event,
+        settled: &Settled,
+        text: &str,
+    ) -> Result<bool, DeskError> {
+        let Some(head) = self.store.conversation(conversation).await.map_err(DeskError::Unavailable)? else {
+            return Ok(false);
+        };
+        let seat = self.seats.take(conversation, head.visitor, None);
+        seat.begun.store(true, Ordering::Relaxed);
+        let mut seated = seat.state.lock().await;
+        for _ in 0..MAX_CONFLICTS {
+            let head = self.head(&seat, &mut seated).await?;
+            // Looked at after the head: whatever takes the errand away from now on also moves the log on.
+            if !self.store.has_errand(settled.errand).await.map_err(DeskError::Unavailable)? {
+                return Ok(false);
+            }
+            let Some(decision) = head.settle(ordered, settled.clone(), text.to_owned(), self.clock.now()) else {
+                return Ok(false);
+            };
+            let next = decision.next.clone();
+            match self.store.append(decision).await {
+                Ok(()) => {
+                    self.counts.errands.get_or_create(&[("outcome", settled.outcome.word())]).inc();
+                    seated.head = Some(next);
+                    return Ok(true);
+                }
+                Err(AppendError::Unavailable(error)) => {
+                    seated.head = None;
+                    return Err(DeskError::Unavailable(error));
+                }
+                Err(_) => self.conflict(&mut seated),
+            }
+        }
+        Err(DeskError::Busy)
+    }
+
+    /// Waits until a customer has agreed to an errand here.
+    pub async fn errand_ordered(&self) {
+        self.ordered.notified().await;
     }
 
     /// The visitor of this seat has the conversation deleted. Returns when it is gone; at once if it is already.
@@ -346,8 +401,8 @@ impl Desk {
     }
 
     /// Asks the pipeline once. Most answers are there at once.
-    async fn begin(&self, head: &Conversation, said: &Said) -> Progress {
-        let turn = self.turn(head, said.id, said.text.as_str(), said.choice.clone(), said.language.as_deref());
+    async fn begin(&self, head: &Conversation, said: &Said, seq: Seq) -> Progress {
+        let turn = self.turn(head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
         let mut answer = self.answer(turn);
         match poll!(&mut answer) {
             Poll::Ready(answered) => Progress::Ready(answered),
@@ -414,6 +469,9 @@ impl Desk {
     /// An answer is stored.
     fn note(&self, seat: &Seat, seq: Seq, answered: &Answered) {
         self.counts.answered(answered);
+        if answered.message.effects.agreed.is_some() {
+            self.ordered.notify_one();
+        }
         let Provenance { responder, entry, revision, micros } = &answered.message.provenance;
         tracing::debug!(
             conversation = %seat.id, seq, responder, entry = entry.as_deref(), %revision, micros, outcome = ?answered.outcome,
@@ -513,13 +571,13 @@ impl Desk {
     }
 
     fn turn_of(&self, head: &Conversation, event: &Event) -> Turn {
-        self.turn(head, event.id, &event.body, event.meta.choice.clone(), event.meta.language.as_deref())
+        self.turn(head, (event.id, event.seq), &event.body, event.meta.choice.clone(), event.meta.language.as_deref())
     }
 
     fn turn(
         &self,
         head: &Conversation,
-        question: EventId,
+        (question, seq): (EventId, Seq),
         text: &str,
         choice: Option<String>,
         page_language: Option<&str>,
@@ -528,6 +586,7 @@ impl Desk {
         Turn {
             conversation: head.id,
             question,
+            seq,
             text: text.to_owned(),
             choice,
             languages: wanted.into_iter().flatten().map(str::to_owned).collect(),

@@ -16,6 +16,7 @@
 //!
 //! - [`conversation`]: ids, events, and the pure decisions. It imports nothing of the crate.
 //! - [`desk`]: the asynchronous shell around the decisions; the one place where messages come in.
+//! - [`courier`]: carries out what customers have agreed to: once, whatever breaks meanwhile.
 //! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the request for a person.
 //! - [`sources`]: the named outside look-ups that plugins may use.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
@@ -42,6 +43,7 @@ pub mod clock;
 pub mod config;
 pub mod content;
 pub mod conversation;
+pub mod courier;
 pub mod demo;
 pub mod desk;
 pub mod fanout;

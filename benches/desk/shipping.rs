@@ -81,6 +81,7 @@ fn turn(text: &str) -> Turn {
     Turn {
         conversation: ConversationId::new(),
         question: EventId::new(),
+        seq: 1,
         text: text.to_owned(),
         choice: None,
         languages: vec!["en".to_owned()],

@@ -13,9 +13,14 @@ use rustyline::error::ReadlineError;
 use super::{terminal, turn};
 use crate::app::App;
 use crate::config::Config;
-use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Said, Text, VisitorId};
+use crate::conversation::{
+    Author, Button, ClientId, ConversationId, Errand, Event, EventId, Kind, Said, Text, VisitorId,
+};
 use crate::desk::Seat;
 use crate::fanout::Subscription;
+
+/// How long the outcome of an errand is waited for before the next line is read. It is shown whenever it comes.
+const OUTCOME: Duration = Duration::from_secs(10);
 
 /// What `purser chat` takes.
 #[derive(Debug, Args)]
@@ -65,6 +70,8 @@ struct Chat<'a> {
     patience: Duration,
     seat: Arc<Seat>,
     events: Subscription,
+    /// How many errands have no outcome yet.
+    errands: usize,
     /// What can be pressed by its number.
     buttons: Vec<Button>,
     /// What the conversation speaks.
@@ -81,7 +88,7 @@ impl<'a> Chat<'a> {
         let events = app.fanout().subscribe(conversation);
         let patience = Duration::from_secs(u64::from(config.limits.answer_seconds) + 5);
         let styled = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Ok(Chat { app, options, patience, seat, events, buttons: Vec::new(), language: None, styled })
+        Ok(Chat { app, options, patience, seat, events, errands: 0, buttons: Vec::new(), language: None, styled })
     }
 
     /// Says a line, or presses the button with that number, and gives the answer as text.
@@ -106,21 +113,38 @@ impl<'a> Chat<'a> {
             out.push_str(&self.why(&said).await);
         }
         let ack = self.app.desk().say(&self.seat, said).await?;
-        let answer = match tokio::time::timeout(self.patience, self.answer_to(ack.seq)).await {
-            Ok(answer) => answer?,
+        let mut heard = Vec::new();
+        let is_it = |event: &Event| event.meta.question == Some(ack.seq);
+        match tokio::time::timeout(self.patience, self.hear(&mut heard, is_it)).await {
+            Ok(answered) => answered?,
             Err(_) => bail!("there was no answer within {:?}", self.patience),
-        };
-        out.push_str(&terminal::answer(&answer.body, &answer.meta.buttons, self.styled));
-        out.push('\n');
-        self.language = answer.meta.language.clone().or(self.language.take());
-        self.buttons.clone_from(&answer.meta.buttons);
+        }
+        if self.errands > 0 {
+            // It may take longer; then it is shown with a later answer.
+            let _ = tokio::time::timeout(OUTCOME, self.hear(&mut heard, |event| event.meta.question.is_none())).await;
+        }
+        for message in heard {
+            out.push_str(&terminal::answer(&message.body, &message.meta.buttons, self.styled));
+            out.push('\n');
+            self.language = message.meta.language.clone().or(self.language.take());
+            self.buttons.clone_from(&message.meta.buttons);
+        }
         Ok(out)
     }
 
-    async fn answer_to(&mut self, seq: u32) -> anyhow::Result<Arc<Event>> {
+    /// Hears messages until the one that is waited for.
+    async fn hear(&mut self, heard: &mut Vec<Arc<Event>>, is_it: impl Fn(&Event) -> bool) -> anyhow::Result<()> {
         while let Some(event) = self.events.next().await {
-            if event.author == Author::Bot && event.meta.question == Some(seq) {
-                return Ok(event);
+            match event.meta.errand.as_deref() {
+                Some(Errand::Ordered(_)) => self.errands += 1,
+                Some(Errand::Settled(_)) => self.errands = self.errands.saturating_sub(1),
+                None => {}
+            }
+            if event.author == Author::Bot && event.kind == Kind::Message {
+                heard.push(event.clone());
+                if is_it(&event) {
+                    return Ok(());
+                }
             }
         }
         bail!("the conversation was cut off")

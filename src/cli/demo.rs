@@ -34,7 +34,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     for sample in samples() {
         writeln!(out, "  {:<22} {:<17} postcode {}", sample.number, sample.status, sample.postcode)?;
     }
-    let next = match config.sources.is_empty() {
+    let next = match config.outside.is_empty() {
         true => "Start purser on this database (again) and ask it to track one of them.",
         false => "purser.yaml has `sources` of its own, so these tables are not asked unless it names them.",
     };

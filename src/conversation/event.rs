@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::errand::Errand;
 use super::id::{EventId, Millis, Seq};
 use super::kept::Behind;
 
@@ -20,10 +21,13 @@ pub enum Kind {
     Erased,
     /// A responder remembered or forgot something about the visitor. Not shown to the visitor.
     Attribute,
+    /// The visitor agreed to an errand, or it has its outcome: see [`Errand`]. Not shown to the visitor, who is told in
+    /// messages.
+    Errand,
 }
 
 impl Kind {
-    const ALL: [Kind; 5] = [Kind::Message, Kind::Reopened, Kind::Rated, Kind::Erased, Kind::Attribute];
+    const ALL: [Kind; 6] = [Kind::Message, Kind::Reopened, Kind::Rated, Kind::Erased, Kind::Attribute, Kind::Errand];
 
     /// The word for it in the store and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -33,12 +37,13 @@ impl Kind {
             Kind::Rated => "rated",
             Kind::Erased => "erased",
             Kind::Attribute => "attribute",
+            Kind::Errand => "errand",
         }
     }
 
     /// Whether it is part of the log only, and no visitor's client is told of it.
     pub fn is_internal(self) -> bool {
-        self == Kind::Attribute
+        matches!(self, Kind::Attribute | Kind::Errand)
     }
 
     /// The kind that a stored word stands for; `None` for one that this version does not know.
@@ -143,6 +148,9 @@ pub struct Meta {
     /// On an answer of a plugin: what stands behind it. No client sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<Box<Behind>>,
+    /// What happened to an errand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errand: Option<Box<Errand>>,
 }
 
 impl Meta {

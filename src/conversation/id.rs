@@ -72,6 +72,11 @@ impl EventId {
         // A client's own ids must not start with this: see `ClientId`.
         format!("re:{}", self.0.simple())
     }
+
+    /// The client id that the message about the outcome of this errand carries: there is one at most.
+    pub fn outcome_key(&self) -> String {
+        format!("re:errand:{}", self.0.simple())
+    }
 }
 
 /// A visitor: the first 16 bytes of the SHA-256 of a token of 256 random bits that only the visitor holds.

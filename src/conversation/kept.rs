@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::Millis;
+use super::errand::Proposal;
+use super::id::{EventId, Millis, Seq};
 
 /// How long a question asked back waits for its answer.
 const FOCUS_LASTS: Millis = 15 * 60 * 1000;
@@ -50,12 +51,26 @@ pub struct Focus {
     /// How many answers of others came since.
     #[serde(default)]
     pub interposed: u8,
+    /// The seq of the question. What was said before it is no answer to it.
+    #[serde(default)]
+    pub seq: Seq,
+    /// What is done if the customer says yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Arc<Proposal>>,
 }
 
 impl Focus {
     /// A question asked now.
     pub fn new(responder: impl Into<String>, version: u32, state: serde_json::Value, now: Millis) -> Focus {
-        Focus { responder: responder.into(), version, state: Arc::new(state), asked_at: now, interposed: 0 }
+        Focus {
+            responder: responder.into(),
+            version,
+            state: Arc::new(state),
+            asked_at: now,
+            interposed: 0,
+            seq: 0,
+            proposal: None,
+        }
     }
 
     /// Whether the question was asked too long ago.
@@ -106,4 +121,6 @@ pub struct Effects {
     pub attributes: Vec<(String, Option<String>)>,
     /// What was looked up for it, to be kept in the log.
     pub lookups: Vec<LookedUp>,
+    /// The proposal that the customer agrees to with the message that is answered.
+    pub agreed: Option<EventId>,
 }

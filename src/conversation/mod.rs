@@ -4,6 +4,7 @@
 //! decide the next append; it is written in the same transaction as the events. Nothing here waits, reads a clock or
 //! imports the rest of the crate, so the desk, replay and the tests run the very same decisions.
 
+mod errand;
 mod event;
 mod id;
 mod kept;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use errand::{Errand, Outcome, Proposal, Settled, Words, is_verdict};
 pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
 pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
 pub use kept::{Behind, Effects, Focus, Kept, LookedUp};
@@ -162,7 +164,8 @@ impl Conversation {
     }
 
     /// A responder's message answers the question `question`, which has number `seq`. `None` if that question has
-    /// its answer already, or if the pipeline has no say here any more: the answer is then dropped.
+    /// its answer already, if the pipeline has no say here any more, or if it agrees to what is not proposed any more:
+    /// the answer is then dropped.
     pub fn answer(
         &self,
         question: EventId,
@@ -175,9 +178,13 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes, lookups } = message.effects;
+        let Effects { focus, attributes, lookups, agreed } = message.effects;
         let behind = (focus.is_some() || !lookups.is_empty())
             .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups }));
+        if let Some(proposal) = agreed {
+            let ordered = Errand::Ordered(self.proposal(proposal)?.clone());
+            draft.errand(Author::Visitor, ordered, Some(message.provenance.clone()));
+        }
         draft.next.kept.focus = focus;
         for (name, value) in attributes {
             draft.remember(name, value);
@@ -198,11 +205,43 @@ impl Conversation {
             Some(message.provenance),
             meta,
         );
+        if let Some(asked) = draft.next.kept.focus.as_mut().filter(|focus| focus.seq == 0) {
+            asked.seq = draft.next.last_seq;
+        }
         draft.next.answered_seq = seq;
         if message.language.is_some() {
             draft.next.language = message.language;
         }
         draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
+        Some(draft.done())
+    }
+
+    /// What is proposed and waits for the visitor's word, if it is this.
+    fn proposal(&self, id: EventId) -> Option<&Arc<Proposal>> {
+        self.kept.focus.as_ref()?.proposal.as_ref().filter(|proposal| proposal.id == id)
+    }
+
+    /// An errand, which was ordered with this event, has its outcome, and the visitor is told so with this text. Nothing
+    /// else changes: whoever has the conversation keeps it.
+    pub fn settle(&self, ordered: &Event, settled: Settled, text: String, now: Millis) -> Option<Decision> {
+        let Some(Errand::Ordered(proposal)) = ordered.meta.errand.as_deref() else { return None };
+        let mut draft = Draft::on(self, now);
+        let person = proposal.words.person.as_ref().filter(|_| settled.outcome != Outcome::Done);
+        draft.errand(Author::System, Errand::Settled(settled), ordered.provenance.clone());
+        let meta = Meta {
+            buttons: person.cloned().into_iter().collect(),
+            language: proposal.language.clone(),
+            ..Meta::default()
+        };
+        draft.add(
+            EventId::new(),
+            Kind::Message,
+            Author::Bot,
+            text,
+            Some(proposal.id.outcome_key()),
+            ordered.provenance.clone(),
+            meta,
+        );
         Some(draft.done())
     }
 
@@ -287,6 +326,11 @@ impl Draft {
         };
         let meta = Meta { attribute: Some(Attribute { name, value }), ..Meta::default() };
         self.add(EventId::new(), Kind::Attribute, Author::Bot, String::new(), None, None, meta);
+    }
+
+    fn errand(&mut self, author: Author, errand: Errand, provenance: Option<Provenance>) {
+        let meta = Meta { errand: Some(Box::new(errand)), ..Meta::default() };
+        self.add(EventId::new(), Kind::Errand, author, String::new(), None, provenance, meta);
     }
 
     fn done(self) -> Decision {

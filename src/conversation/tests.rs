@@ -1,6 +1,7 @@
 //! The decisions, whatever is said in whatever order.
 
 use proptest::prelude::*;
+use serde_json::{Map, Value};
 
 use super::*;
 
@@ -15,6 +16,12 @@ enum Step {
     Close,
     Rate,
     Erase,
+    /// Something is proposed with the answer to the question with this number.
+    Propose(Seq),
+    /// The question with this number is answered as one that agrees to what is proposed.
+    Agree(Seq),
+    /// The errand that was ordered first has its outcome.
+    Settle,
     /// The clock goes on, or is set back.
     Clock(Millis),
 }
@@ -24,6 +31,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Say),
         4 => (1..20_u32).prop_map(Step::Answer),
         1 => Just(Step::Close),
+        2 => (1..20_u32).prop_map(Step::Propose),
+        2 => (1..20_u32).prop_map(Step::Agree),
+        1 => Just(Step::Settle),
         1 => Just(Step::Rate),
         1 => Just(Step::Erase),
         1 => (-5_000..5_000_i64).prop_map(Step::Clock),
@@ -41,22 +51,53 @@ fn message() -> BotMessage {
     BotMessage { text: "here".to_owned(), buttons: Vec::new(), language: None, provenance, effects: Effects::default() }
 }
 
+/// An answer that proposes something to whoever asked this.
+fn proposing(question: EventId) -> BotMessage {
+    let (done, refused, unknown) = ("done".to_owned(), "refused".to_owned(), "unknown".to_owned());
+    let words = Words { done, refused, unknown, person: None };
+    let (action, button) = ("redeliver".to_owned(), "Yes".to_owned());
+    let proposal = Proposal { id: question, action, params: Map::new(), button, words, language: None };
+    let mut focus = Focus::new("tracking", 0, Value::Null, 1);
+    focus.proposal = Some(Arc::new(proposal));
+    BotMessage { effects: Effects { focus: Some(Box::new(focus)), ..Effects::default() }, ..message() }
+}
+
+/// An answer that agrees to what is proposed, or to something that never was.
+fn agreeing(conversation: &Conversation) -> BotMessage {
+    let open = conversation.kept.focus.as_ref().and_then(|focus| focus.proposal.as_ref());
+    let agreed = open.map_or_else(EventId::new, |proposal| proposal.id);
+    BotMessage { effects: Effects { agreed: Some(agreed), ..Effects::default() }, ..message() }
+}
+
 proptest! {
     /// Seqs have no gaps, times never go back, every question is answered once at most and in order, and a pending
     /// question always has somebody who will look at it.
     #[test]
     fn every_sequence_leaves_a_legal_log(steps in steps()) {
         let visitor = VisitorId::of_token("somebody");
+        let mut orders = std::collections::HashSet::new();
         let mut now = 1_000_000;
         let mut conversation = Conversation::new(ConversationId::new(), visitor);
         let mut log: Vec<Arc<Event>> = Vec::new();
         for step in steps {
             let decision = match step {
                 Step::Say => Some(conversation.say(said(), now, LIMIT)),
-                Step::Answer(seq) => {
+                Step::Answer(seq) | Step::Propose(seq) | Step::Agree(seq) => {
                     let asked = |event: &&Arc<Event>| event.kind == Kind::Message && event.author == Author::Visitor;
                     let question = log.iter().filter(asked).find(|event| event.seq == seq);
-                    question.and_then(|question| conversation.answer(question.id, seq, message(), now, LIMIT))
+                    question.and_then(|question| {
+                        let message = match step {
+                            Step::Propose(_) => proposing(question.id),
+                            Step::Agree(_) => agreeing(&conversation),
+                            _ => message(),
+                        };
+                        conversation.answer(question.id, seq, message, now, LIMIT)
+                    })
+                }
+                Step::Settle => {
+                    let ordered = log.iter().find(|event| event.kind == Kind::Errand);
+                    let settled = Settled { errand: EventId::new(), outcome: Outcome::Done, fields: Map::new() };
+                    ordered.and_then(|ordered| conversation.settle(ordered, settled, "done".to_owned(), now))
                 }
                 Step::Close => {
                     conversation.status = Status::Closed;
@@ -70,6 +111,11 @@ proptest! {
                 }
             };
             if let Some(decision) = decision {
+                for event in &decision.events {
+                    if let Some(Errand::Ordered(proposal)) = event.meta.errand.as_deref() {
+                        prop_assert!(orders.insert(proposal.id), "ordered twice");
+                    }
+                }
                 prop_assert_eq!(decision.expected_seq, conversation.last_seq);
                 log.extend(decision.events);
                 conversation = decision.next;

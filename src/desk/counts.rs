@@ -18,6 +18,8 @@ pub struct Counts {
     pub answers: Family<Answer, Counter>,
     /// How many seconds it took to find them.
     pub answered: Histogram,
+    /// Errands that have their outcome: `done`, `refused` or `unknown`.
+    pub errands: Family<[(&'static str, &'static str); 1], Counter>,
     /// Responders that did not do their part of a turn.
     pub failures: Family<Failure, Counter>,
 }
@@ -47,6 +49,7 @@ impl Default for Counts {
             acknowledged: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             answers: Family::default(),
             answered: Histogram::new(exponential_buckets(0.000_01, 4.0, 11)),
+            errands: Family::default(),
             failures: Family::default(),
         }
     }

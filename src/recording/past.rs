@@ -48,6 +48,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
                 let turn = Turn {
                     conversation: id,
                     question: event.id,
+                    seq: event.seq,
                     text: event.body.clone(),
                     choice: event.meta.choice.clone(),
                     languages: languages.into_iter().flatten().map(str::to_owned).collect(),
@@ -61,7 +62,8 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
                 let thumb = thumbs.get(&answer.seq).copied().flatten();
                 questions.push(Question { said: event, answer, thumb, turn });
             }
-            (Kind::Message, Author::Bot) => {
+            // What came of an errand answers nothing.
+            (Kind::Message, Author::Bot) if event.meta.question.is_some() => {
                 spoken = event.meta.language.as_deref().or(spoken);
                 focus = event.meta.behind.as_ref().and_then(|behind| behind.focus.clone());
             }

@@ -212,6 +212,7 @@ impl<'a> Play<'a> {
         let turn = Turn {
             conversation: head.id,
             question: id,
+            seq: head.last_seq + 1,
             text: said.text.as_str().to_owned(),
             choice: said.choice.clone(),
             languages: languages.into_iter().flatten().map(str::to_owned).collect(),

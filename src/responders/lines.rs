@@ -26,6 +26,24 @@ pub enum Line {
     Cancelled,
     /// What customers say then: not said by purser but understood, separated by commas.
     CancelWords,
+    /// The button that agrees to a proposal.
+    AgreeButton,
+    /// The button that declines it.
+    DeclineButton,
+    /// What customers say to agree: understood like the button, separated by commas.
+    AgreeWords,
+    /// What they say to decline.
+    DeclineWords,
+    /// The customer has agreed, and it is being done.
+    Agreed,
+    /// A button was pressed below a proposal that is not open any more.
+    ProposalOver,
+    /// What was agreed to is done.
+    ErrandDone,
+    /// It is refused.
+    ErrandRefused,
+    /// Nobody could find out whether it is done.
+    ErrandUnknown,
     /// A message without text.
     Empty,
     /// A message that is too long.
@@ -50,7 +68,7 @@ pub enum Line {
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 17] = [
+    pub const ALL: [Line; 26] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -58,6 +76,15 @@ impl Line {
         Line::Apology,
         Line::Cancelled,
         Line::CancelWords,
+        Line::AgreeButton,
+        Line::DeclineButton,
+        Line::AgreeWords,
+        Line::DeclineWords,
+        Line::Agreed,
+        Line::ProposalOver,
+        Line::ErrandDone,
+        Line::ErrandRefused,
+        Line::ErrandUnknown,
         Line::Empty,
         Line::TooLong,
         Line::Unreadable,
@@ -114,8 +141,10 @@ impl Lines {
     pub fn new(texts: impl IntoIterator<Item = (String, Texts)>, site_language: &str) -> Lines {
         let ready = |(language, mut texts): (String, Texts)| {
             // They are compared with what customers say, not said.
-            if let Some(words) = texts.get_mut(&Line::CancelWords) {
-                *words = words.split(',').map(bare).collect::<Vec<_>>().join(",");
+            for line in [Line::CancelWords, Line::AgreeWords, Line::DeclineWords] {
+                if let Some(words) = texts.get_mut(&line) {
+                    *words = words.split(',').map(bare).collect::<Vec<_>>().join(",");
+                }
             }
             (language.to_ascii_lowercase(), texts)
         };
@@ -132,9 +161,24 @@ impl Lines {
 
     /// Whether a message calls off the question that it answers, in one of these languages or the site's own.
     pub fn is_cancel(&self, text: &str, languages: &[String]) -> bool {
+        self.means(Line::CancelWords, text, languages)
+    }
+
+    /// Whether a message agrees to what was proposed.
+    pub fn agrees(&self, text: &str, languages: &[String]) -> bool {
+        self.means(Line::AgreeWords, text, languages)
+    }
+
+    /// Whether a message declines it.
+    pub fn declines(&self, text: &str, languages: &[String]) -> bool {
+        self.means(Line::DeclineWords, text, languages) || self.is_cancel(text, languages)
+    }
+
+    /// Whether a message is one of the listed ones, but for capitals and punctuation.
+    fn means(&self, line: Line, text: &str, languages: &[String]) -> bool {
         let said = bare(text);
         let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
-        let mut words = wanted.flat_map(tags).filter_map(|tag| self.of(Line::CancelWords, &tag));
+        let mut words = wanted.flat_map(tags).filter_map(|tag| self.of(line, &tag));
         words.any(|(words, _)| words.split(',').any(|word| word == said))
     }
 
@@ -145,7 +189,7 @@ impl Lines {
 }
 
 /// A text in small letters, without punctuation and with single blanks.
-fn bare(text: &str) -> String {
+pub(super) fn bare(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").replace('’', "'")

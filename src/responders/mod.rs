@@ -15,7 +15,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::conversation::{self, Button, ConversationId, EventId, Focus, Millis};
+use crate::conversation::{self, Button, ConversationId, EventId, Focus, Millis, Seq};
 use crate::sources::LookUp;
 
 /// A future that can be kept behind `dyn`.
@@ -47,6 +47,8 @@ pub struct Turn {
     pub conversation: ConversationId,
     /// The message's event.
     pub question: EventId,
+    /// Its number.
+    pub seq: Seq,
     /// What was said.
     pub text: String,
     /// What the pressed button stands for: an entry, a responder, or `responder/value`.
@@ -141,6 +143,25 @@ pub struct Asked {
     pub state: serde_json::Value,
     /// The shape of the state, as the responder counts it.
     pub version: u32,
+    /// What is done if the answer is a yes.
+    pub proposed: Option<Box<Proposed>>,
+}
+
+/// An errand that a responder proposes. What it leaves open is said in the site's own lines.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proposed {
+    /// The action, as the configuration names it.
+    pub action: String,
+    /// What the action is told.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// What stands on the button that agrees.
+    pub button: Option<String>,
+    /// What the customer is told when it is done; `{name}` stands for a field of the other side's answer.
+    pub done: Option<String>,
+    /// When the other side does not do it.
+    pub refused: Option<String>,
+    /// When nobody could find out.
+    pub unknown: Option<String>,
 }
 
 /// "Did you mean …?"

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
-use super::lines::{Line, Lines};
+use super::lines::{Line, Lines, bare};
 use super::person::Person;
-use super::{Answer, Asked, Reply, Responder, Suggestions, Turn};
-use crate::conversation::{BotMessage, Button, Effects, Focus, Provenance};
+use super::{Answer, Asked, Proposed, Reply, Responder, Suggestions, Turn};
+use crate::conversation::{BotMessage, Button, Effects, Focus, Proposal, Provenance, Words, is_verdict};
 
 /// The name under which the pipeline's own lines stand in the provenance.
 pub const PIPELINE: &str = "pipeline";
@@ -117,7 +117,11 @@ impl Pipeline {
         let mut suggestions = None;
         // Whoever had the turn before the others is not asked again.
         let mut first = turn.choice.as_deref().and_then(|choice| self.pressed(choice));
-        if let Some((responder, focus)) = self.focused(turn) {
+        let focused = self.focused(turn);
+        if let Some(verdict) = self.verdict(turn, focused.as_ref().map(|(_, focus)| focus)) {
+            return self.judged(verdict, turn, course);
+        }
+        if let Some((responder, focus)) = focused {
             // A pressed button says what it means: it is no answer to a question.
             if turn.choice.is_none() {
                 if self.lines.is_cancel(&turn.text, &turn.languages) {
@@ -150,6 +154,78 @@ impl Pipeline {
             Some((responder, some)) => self.suggest(responder, some, turn, course),
             None => self.last_line(turn, course),
         }
+    }
+
+    /// What a message says to the proposal that is open, or to one that was. A typed word counts right below the
+    /// question only.
+    fn verdict(&self, turn: &Turn, focus: Option<&Focus>) -> Option<Verdict> {
+        let proposal = focus.and_then(|focus| focus.proposal.as_deref());
+        if let Some(choice) = turn.choice.as_deref() {
+            return match proposal {
+                Some(proposal) if choice == proposal.agreeing() => Some(Verdict::Agreed),
+                Some(proposal) if choice == proposal.declining() => Some(Verdict::Declined),
+                _ => is_verdict(choice).then_some(Verdict::Over),
+            };
+        }
+        let (focus, proposal) = (focus?, proposal?);
+        if focus.interposed > 0 || turn.seq <= focus.seq {
+            return None;
+        }
+        if bare(&turn.text) == bare(&proposal.button) || self.lines.agrees(&turn.text, &turn.languages) {
+            return Some(Verdict::Agreed);
+        }
+        self.lines.declines(&turn.text, &turn.languages).then_some(Verdict::Declined)
+    }
+
+    fn judged(&self, verdict: Verdict, turn: &Turn, course: Course) -> Answered {
+        match (verdict, &turn.focus) {
+            (Verdict::Agreed, Some(focus)) => {
+                let mut answered = self.own_line(Line::Agreed, Outcome::Answer, turn, course);
+                answered.message.effects.agreed = focus.proposal.as_ref().map(|proposal| proposal.id);
+                answered.message.provenance.responder.clone_from(&focus.responder);
+                answered
+            }
+            (Verdict::Declined | Verdict::Agreed, _) => self.own_line(Line::Cancelled, Outcome::Answer, turn, course),
+            (Verdict::Over, focus) => {
+                let mut answered = self.own_line(Line::ProposalOver, Outcome::Answer, turn, course);
+                // What is open now stays open.
+                answered.message.effects.focus = focus.clone().map(Box::new);
+                answered
+            }
+        }
+    }
+
+    /// What a responder proposes, with all that is said of it.
+    fn proposal(&self, proposed: Proposed, turn: &Turn, language: Option<&String>) -> Proposal {
+        let spoken: Vec<String> = language.into_iter().chain(&turn.languages).cloned().collect();
+        let line = |own: Option<String>, line| own.unwrap_or_else(|| self.lines.say(line, &spoken).0.trim().to_owned());
+        let person = self.responder(Person::NAME).map(|_| self.person_button(&spoken));
+        let Proposed { action, params, button, done, refused, unknown } = proposed;
+        Proposal {
+            id: turn.question,
+            action,
+            params,
+            button: line(button, Line::AgreeButton),
+            words: Words {
+                done: line(done, Line::ErrandDone),
+                refused: line(refused, Line::ErrandRefused),
+                unknown: line(unknown, Line::ErrandUnknown),
+                person,
+            },
+            language: language.cloned(),
+        }
+    }
+
+    fn verdict_buttons(&self, proposal: &Proposal, turn: &Turn) -> [Button; 2] {
+        let spoken: Vec<String> = proposal.language.iter().chain(&turn.languages).cloned().collect();
+        let (decline, _) = self.lines.say(Line::DeclineButton, &spoken);
+        let button = |text: &str, choice| Button { text: text.to_owned(), choice: Some(choice), ..Button::default() };
+        [button(&proposal.button, proposal.agreeing()), button(decline, proposal.declining())]
+    }
+
+    fn person_button(&self, languages: &[String]) -> Button {
+        let (text, _) = self.lines.say(Line::PersonButton, languages);
+        Button { text: text.to_owned(), choice: Some(Person::NAME.to_owned()), ..Button::default() }
     }
 
     /// Who gets the press of a button: `person`, or `cost` for `cost/express`.
@@ -260,13 +336,19 @@ impl Pipeline {
             Answer::Reply(mut reply) => {
                 let others = course.held.take().filter(|focus| focus.responder != responder.name());
                 let focus = match reply.expects.take() {
-                    Some(Asked { state, version }) => Some(Focus::new(responder.name(), version, state, turn.now)),
+                    Some(Asked { state, version, .. }) => Some(Focus::new(responder.name(), version, state, turn.now)),
                     None => others.and_then(Focus::interposed),
                 };
                 (Outcome::Answer, reply, focus)
             }
-            Answer::Ask(reply, Asked { state, version }) => {
-                (Outcome::Ask, reply, Some(Focus::new(responder.name(), version, state, turn.now)))
+            Answer::Ask(mut reply, Asked { state, version, proposed }) => {
+                let mut focus = Focus::new(responder.name(), version, state, turn.now);
+                if let Some(proposed) = proposed {
+                    let proposal = self.proposal(*proposed, turn, reply.language.as_ref());
+                    reply.buttons.splice(0..0, self.verdict_buttons(&proposal, turn));
+                    focus.proposal = Some(Arc::new(proposal));
+                }
+                (Outcome::Ask, reply, Some(focus))
             }
             Answer::HandOver(reply) => {
                 (Outcome::Handover, self.with_person(responder, reply, turn, &mut course).await, None)
@@ -280,7 +362,12 @@ impl Pipeline {
             buttons: reply.buttons,
             language: reply.language,
             provenance,
-            effects: Effects { focus: focus.map(Box::new), attributes: reply.attributes, lookups: reply.lookups },
+            effects: Effects {
+                focus: focus.map(Box::new),
+                attributes: reply.attributes,
+                lookups: reply.lookups,
+                agreed: None,
+            },
         };
         Answered { outcome, message, score: reply.score, trace: course.trace }
     }
@@ -313,12 +400,7 @@ impl Pipeline {
     fn last_line(&self, turn: &Turn, course: Course) -> Answered {
         let mut answered = self.own_line(Line::NothingFound, Outcome::Pass, turn, course);
         if self.responder(Person::NAME).is_some() {
-            let (text, _) = self.lines.say(Line::PersonButton, &turn.languages);
-            answered.message.buttons.push(Button {
-                text: text.to_owned(),
-                choice: Some(Person::NAME.to_owned()),
-                ..Button::default()
-            });
+            answered.message.buttons.push(self.person_button(&turn.languages));
         }
         answered
     }
@@ -339,6 +421,15 @@ impl Pipeline {
             micros: micros(course.started),
         }
     }
+}
+
+/// What a customer says to a proposal.
+#[derive(Debug, Clone, Copy)]
+enum Verdict {
+    Agreed,
+    Declined,
+    /// It is not open any more.
+    Over,
 }
 
 /// How far a turn has come.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
+use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value};
 
@@ -34,7 +34,7 @@ pub(super) struct HttpSource {
 impl HttpSource {
     /// A source; an error if the client cannot be made.
     pub fn new(spec: Http) -> Result<HttpSource, String> {
-        let client = client(&spec.headers, &spec.allowed)?;
+        let client = client(&spec.headers, &spec.allowed, |_| true)?;
         Ok(HttpSource { spec, client })
     }
 
@@ -64,8 +64,12 @@ impl HttpSource {
     }
 }
 
-/// A client for one source.
-pub(super) fn client(headers: &[(String, String)], allowed: &Allowed) -> Result<Client, String> {
+/// A client for one source or action. It follows redirects to the same host, with a status that `follows` likes.
+pub(super) fn client(
+    headers: &[(String, String)],
+    allowed: &Allowed,
+    follows: fn(StatusCode) -> bool,
+) -> Result<Client, String> {
     LazyLock::force(&PROVIDER);
     let mut all = HeaderMap::new();
     all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
@@ -80,7 +84,7 @@ pub(super) fn client(headers: &[(String, String)], allowed: &Allowed) -> Result<
         .default_headers(all)
         // A proxy of the environment would get what is meant for the source.
         .no_proxy()
-        .redirect(same_host())
+        .redirect(same_host(follows))
         .referer(false)
         .dns_resolver(Arc::new(Resolver(allowed.clone())))
         .pool_max_idle_per_host(IDLE)
@@ -91,8 +95,11 @@ pub(super) fn client(headers: &[(String, String)], allowed: &Allowed) -> Result<
 }
 
 /// A redirect may lead to the same host only: it gets the headers, and its address was not checked.
-fn same_host() -> Policy {
-    Policy::custom(|attempt| {
+fn same_host(follows: fn(StatusCode) -> bool) -> Policy {
+    Policy::custom(move |attempt: Attempt<'_>| {
+        if !follows(attempt.status()) {
+            return attempt.error("it redirects in a way that would change the request");
+        }
         let first = attempt.previous().first();
         let same = first.is_some_and(|first| {
             let to = attempt.url();
@@ -147,7 +154,7 @@ pub(super) fn failed(error: reqwest::Error) -> Failed {
 }
 
 /// Of a value the wanted fields; what is not there is `null`. Without any, all of it.
-fn projected(value: Value, fields: &[(String, Vec<String>)]) -> Value {
+pub(super) fn projected(value: Value, fields: &[(String, Vec<String>)]) -> Value {
     if fields.is_empty() {
         return value;
     }

@@ -1,4 +1,5 @@
-//! Sources: the named outside look-ups that plugins may use, as the operator configures them.
+//! Sources: the named outside look-ups that plugins may use, as the operator configures them, and actions, the named
+//! things that they may have done (`action.rs`).
 //!
 //! A source is a statement on a database (`sql.rs`, `statement.rs`) or an address to GET (`http.rs`, `template.rs`,
 //! `address.rs`); `spec.rs` checks what the configuration says. Around each look-up stand, from outside: what is kept
@@ -7,6 +8,7 @@
 //!
 //! Nothing that is logged here holds parameters: they are what customers wrote.
 
+mod action;
 mod address;
 mod breaker;
 mod http;
@@ -28,6 +30,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+pub use action::{ActionSpec, Actions, Attempt, WrittenAction};
 pub use spec::{Spec, Written};
 
 use breaker::Breaker;
@@ -47,6 +50,11 @@ pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Value, Trouble>> + Sen
 pub trait LookUp: Debug + Send + Sync {
     /// Looks something up. `Null` when there is nothing.
     fn look_up<'a>(&'a self, source: &'a str, params: &'a Map<String, Value>) -> Looking<'a>;
+
+    /// Whether there is an action of this name.
+    fn can_act(&self, _action: &str) -> bool {
+        false
+    }
 }
 
 /// Why a source could not say.
@@ -117,6 +125,7 @@ pub struct Sources {
     by_name: ArcSwap<BTreeMap<String, Arc<Source>>>,
     /// Look-ups at once.
     permits: Semaphore,
+    actions: Actions,
 }
 
 struct Source {
@@ -141,7 +150,8 @@ impl Debug for Sources {
 impl Sources {
     /// These sources, with at most `at_once` look-ups under way.
     pub fn new(specs: &BTreeMap<String, Spec>, at_once: usize) -> Sources {
-        let sources = Sources { by_name: ArcSwap::default(), permits: Semaphore::new(at_once) };
+        let sources =
+            Sources { by_name: ArcSwap::default(), permits: Semaphore::new(at_once), actions: Actions::default() };
         sources.set(specs);
         sources
     }
@@ -163,6 +173,11 @@ impl Sources {
             }
         };
         self.by_name.store(Arc::new(specs.iter().filter_map(source).collect()));
+    }
+
+    /// What may be done outside.
+    pub fn actions(&self) -> &Actions {
+        &self.actions
     }
 
     /// The names.
@@ -191,6 +206,10 @@ impl Sources {
 impl LookUp for Sources {
     fn look_up<'a>(&'a self, source: &'a str, params: &'a Map<String, Value>) -> Looking<'a> {
         Box::pin(self.ask(source, params))
+    }
+
+    fn can_act(&self, action: &str) -> bool {
+        self.actions.has(action)
     }
 }
 

@@ -165,7 +165,7 @@ impl Written {
     }
 }
 
-fn path((name, path): (String, String)) -> Result<(String, Vec<String>), String> {
+pub(super) fn path((name, path): (String, String)) -> Result<(String, Vec<String>), String> {
     let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
     match steps.iter().any(String::is_empty) {
         true => Err(format!("fields: `{path}` is no path; write such as data.events.0.place")),

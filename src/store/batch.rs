@@ -12,6 +12,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Arguments, Connection, Database, Row};
 
+use super::outbox;
 use super::pool::{Link, on};
 use super::writer::Append;
 use crate::conversation::{ConversationId, Event, Kind, Millis, Seq, Status};
@@ -118,6 +119,7 @@ pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, s
     }
     insert_heads(link, &new).await?;
     insert_events(link, &sorted).await?;
+    outbox::write(link, &sorted).await?;
     delete_erased(link, &sorted).await?;
     Ok(true)
 }

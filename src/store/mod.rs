@@ -3,8 +3,9 @@
 //! Its methods are needs, not tables. Two engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer;
 //! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
-//! such a batch, `judge.rs` finds out what became of a batch that met somebody else's rows. Reads (`events.rs`,
-//! `content.rs`) go straight to a pool. `moving.rs` takes a whole site from one database into another.
+//! such a batch, `outbox.rs` what its events mean for errands, `judge.rs` finds out what became of a batch that met
+//! somebody else's rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving.rs` takes a whole site from
+//! one database into another.
 //!
 //! Invariants:
 //! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
@@ -22,6 +23,7 @@ mod error;
 mod events;
 mod judge;
 mod moving;
+mod outbox;
 mod pool;
 mod url;
 mod writer;
@@ -34,13 +36,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::conversation::{Conversation, ConversationId, Decision, Event, Millis, Seq, Thumb, VisitorId};
+use crate::conversation::{Conversation, ConversationId, Decision, Event, EventId, Millis, Seq, Thumb, VisitorId};
 
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, fill_demo};
 pub use error::{AppendError, OpenError, StoreError};
 pub use moving::{MoveError, Moved, Progress, move_site};
+pub use outbox::DueErrand;
 pub use url::{DatabaseUrl, UrlError};
 
 use pool::Engine;
@@ -279,6 +282,26 @@ impl Store {
     /// At most `limit` conversations whose `wake_at` is `now` or before, the earliest first.
     pub async fn due(&self, now: Millis, limit: u32) -> Result<Vec<Conversation>, StoreError> {
         self.read(events::due(&self.0.engine, now, limit)).await
+    }
+
+    /// At most `limit` errands that are to be tried now, the earliest first.
+    pub async fn due_errands(&self, now: Millis, limit: u32) -> Result<Vec<DueErrand>, StoreError> {
+        self.read(outbox::due(&self.0.engine, now, limit)).await
+    }
+
+    /// Whether an errand has no outcome yet. What was erased has none and is not there.
+    pub async fn has_errand(&self, errand: EventId) -> Result<bool, StoreError> {
+        self.read(outbox::has(&self.0.engine, errand)).await
+    }
+
+    /// Puts off until `until` an errand that is due at `due`. True for one of all that try.
+    pub async fn put_off_errand(&self, errand: EventId, due: Millis, until: Millis) -> Result<bool, StoreError> {
+        self.order(|reply| Order::Errand { errand, due, until: Some(until), reply }).await
+    }
+
+    /// Takes out an errand of which nobody knows any more what it is.
+    pub async fn remove_errand(&self, errand: EventId) -> Result<(), StoreError> {
+        self.order(|reply| Order::Errand { errand, due: 0, until: None, reply }).await.map(drop)
     }
 
     /// Keeps a content set that went live. It becomes the latest; a revision that is kept already gets only its new

@@ -68,6 +68,7 @@ migrations!(
     5 "0005_content_files",
     6 "0006_seen",
     7 "0007_kept",
+    8 "0008_outbox",
 );
 
 /// Stands in a database while a move into it is not finished.

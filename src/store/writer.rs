@@ -20,9 +20,10 @@ use super::content::{self, ContentSet};
 use super::counts::Counts;
 use super::error::{AppendError, Fault, StoreError};
 use super::judge::{self, Verdict};
+use super::outbox;
 use super::pool::{Engine, Link};
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, Kind, Millis, Seq, VisitorId};
+use crate::conversation::{ConversationId, Decision, EventId, Kind, Millis, Seq, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
 /// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
@@ -57,6 +58,13 @@ pub(super) enum Order {
         conversation: ConversationId,
         due: Millis,
         until: Millis,
+        reply: oneshot::Sender<Result<bool, StoreError>>,
+    },
+    /// Put off an errand that is due then, unless somebody else has, or take it out.
+    Errand {
+        errand: EventId,
+        due: Millis,
+        until: Option<Millis>,
         reply: oneshot::Sender<Result<bool, StoreError>>,
     },
     /// Do what was ordered before and end.
@@ -246,6 +254,13 @@ impl Writer {
                 Some(Order::Claim { conversation, due, until, reply }) => {
                     let claimed = self.once(async |link| batch::claim(link, conversation, due, until).await).await;
                     let _ = reply.send(claimed);
+                }
+                Some(Order::Errand { errand, due, until, reply }) => {
+                    let done = self.once(async |link| match until {
+                        Some(until) => outbox::put_off(link, errand, due, until).await,
+                        None => outbox::remove(link, errand).await.map(|()| true),
+                    });
+                    let _ = reply.send(done.await);
                 }
                 // What was sent before comes out of the queue still, then it ends.
                 Some(Order::Close) => self.orders.close(),

@@ -89,6 +89,7 @@ fn customers(door: &Door, registry: &mut Registry) {
     );
     registry.register("answers", "Answers that were stored, by responder and outcome", desk.answers.clone());
     registry.register_with_unit("answered", "Until an answer was found", Unit::Seconds, desk.answered.clone());
+    registry.register("errands", "Errands of customers that have their outcome", desk.errands.clone());
     registry.register("failures", "Turns that a responder failed at, or was too slow for", desk.failures.clone());
     let conflicts = counter(door.desk.conflicts());
     registry.register("conflicts", "Appends that met a log which had moved on", conflicts);

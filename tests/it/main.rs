@@ -3,6 +3,7 @@
 //! Every test starts the real thing and talks to it through real sockets; it waits on frames, never on sleeps. What
 //! touches the store runs on SQLite and on MariaDB.
 
+mod actions;
 mod arrows;
 mod balancers;
 mod browser;

@@ -130,6 +130,6 @@ fn the_sources_in_the_documentation_can_be_configured() {
     fs::write(&file, block).unwrap();
     let env = [("SHOP_DATABASE".to_owned(), "sqlite://shop.db".to_owned())];
     let config = purser::config::Config::load(Some(&file), env, &purser::config::Flags::default()).unwrap();
-    let names: Vec<&str> = config.sources.keys().map(String::as_str).collect();
+    let names: Vec<&str> = config.outside.sources.keys().map(String::as_str).collect();
     assert_eq!(names, ["shipment", "shipment_delivery", "shipment_history"]);
 }

@@ -101,7 +101,7 @@ fn configured(sources: &str, variables: &[(&str, &str)]) -> Result<Config, Strin
 
 fn sources(text: &str) -> Sources {
     let config = configured(text, &[("TOKEN", "sesame")]).expect("sources");
-    Sources::new(&config.sources, 50)
+    Sources::new(&config.outside.sources, 50)
 }
 
 async fn ask(sources: &Sources, source: &str, params: Value) -> Result<Value, Trouble> {
@@ -233,7 +233,7 @@ async fn only_so_many_look_ups_are_under_way() {
     let web = Web::start(|_| Said::Silence).await;
     let text = format!("it: {{ get: \"http://{}/{{n}}\", private: [127.0.0.1], seconds: 2 }}\n", web.address);
     let config = configured(&text, &[]).unwrap();
-    let sources = Arc::new(Sources::new(&config.sources, 2));
+    let sources = Arc::new(Sources::new(&config.outside.sources, 2));
     let asking: Vec<_> = (0..4)
         .map(|n| {
             let sources = sources.clone();
@@ -269,7 +269,7 @@ async fn other_sources_are_taken_without_a_restart() {
     let read = Config::load(Some(&file), [], &Flags::default()).expect("a configuration");
     let database = TestDatabase::sqlite();
     let setup = Setup::on(&database).change(|config| {
-        config.sources = read.sources.clone();
+        config.outside = read.outside.clone();
         config.file = read.file.clone();
         config.limits.off = true;
     });

@@ -778,9 +778,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         let lookups = vec![LookedUp { source, result: found.into(), ..LookedUp::default() }];
         Box::new(Behind { focus: None, lookups })
     }));
-    let about = (rated, attribute, behind);
+    // Of one that was ordered nowhere, so the outbox stays as it is.
+    let settled = || Settled { errand: EventId::new(), outcome: Outcome::Refused, fields: serde_json::Map::new() };
+    let errand = any::<bool>().prop_map(move |is| is.then(|| Box::new(Errand::Settled(settled()))));
+    let about = (rated, attribute, behind, errand);
     let meta = (buttons, prop::option::of(names), prop::option::of(names), question, about).prop_map(
-        |(buttons, choice, language, question, (rated, attribute, behind))| Meta {
+        |(buttons, choice, language, question, (rated, attribute, behind, errand))| Meta {
             buttons: buttons.into_iter().map(|(text, choice)| Button { text, choice, ..Button::default() }).collect(),
             choice,
             language,
@@ -788,10 +791,11 @@ fn any_event() -> impl Strategy<Value = Event> {
             rated,
             attribute,
             behind,
+            errand,
         },
     );
     let author = prop::sample::select(vec![Author::Visitor, Author::Agent, Author::Bot, Author::System]);
-    let kind = prop::sample::select(vec![Kind::Message, Kind::Reopened, Kind::Rated, Kind::Attribute]);
+    let kind = prop::sample::select(vec![Kind::Message, Kind::Reopened, Kind::Rated, Kind::Attribute, Kind::Errand]);
     let start = (0..i64::MAX / 2, kind, author, any::<String>(), any::<bool>());
     (start, prop::option::of(provenance), meta).prop_map(|((at, kind, author, body, named), provenance, meta)| {
         let client_id = named.then(|| ClientId::new().as_str().to_owned());

@@ -1,4 +1,4 @@
-//! What a script returns: `pass()`, `reply("…")`, `ask("…", state)`, `hand_over("…")`.
+//! What a script returns: `pass()`, `reply("…")`, `ask("…", state)`, `act("…", #{…}, "…?")`, `hand_over("…")`.
 
 use std::sync::Arc;
 
@@ -6,8 +6,10 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::Value;
 
 use super::library::{Library, Result, fail};
+use super::run;
 use super::value::from_script;
 use crate::conversation::Button;
+use crate::responders::Proposed;
 
 /// At most so many buttons.
 const MAX_BUTTONS: usize = 12;
@@ -18,6 +20,8 @@ const MAX_LINK: usize = 2_000;
 const MAX_VALUE: usize = 64;
 /// The longest state of a question, in bytes of JSON.
 const MAX_STATE: usize = 8_000;
+/// The longest text about the outcome of an action, in characters.
+const MAX_WORDS: usize = 2_000;
 /// The largest table.
 const MAX_COLUMNS: usize = 6;
 const MAX_ROWS: usize = 30;
@@ -48,6 +52,8 @@ pub(super) enum Act {
     Reply,
     /// With the state to have back.
     Ask(Value),
+    /// With what is done if the customer agrees, and the state to have back if they say something else.
+    Propose(Box<Proposed>, Value),
     HandOver,
 }
 
@@ -125,11 +131,64 @@ pub(super) fn register(library: &mut Library) {
                     said.expects = Some(state);
                     Ok(())
                 }
+                // A proposal that is talked over comes back with what the plugin needs to make another one.
+                Act::Propose(_, ref mut before) => {
+                    *before = state;
+                    Ok(())
+                }
                 Act::Ask(_) => fail("ask() expects an answer by itself"),
                 Act::HandOver => fail("after hand_over() a person gets the next message"),
             })
         },
     );
+    library.function(
+        "fn act(action: String, params: Map, question: String) -> Answer",
+        "Proposes to have something done: `act(\"redeliver\", #{ number: n, day: day }, \"Deliver it on Friday?\")`. The customer \
+         gets the question with two buttons; if they agree, the action is carried out once, and they are told what came of it. \
+         An action is something that the operator has configured under a name in purser.yaml; plugin.yaml lists those that \
+         a plugin may use, and `turn.actions` has those that this site has. If the customer says something else than yes or \
+         no, it comes to this plugin first, as after `ask`.",
+        &[],
+        |action: &str, params: Map, question: &str| proposal(action, &params, question),
+    );
+    for (signature, text, told) in [
+        (
+            "fn when_done(answer: Answer, text: String) -> Answer",
+            "What the customer is told when a proposed action is done. `{name}` stands for a field of what the other side \
+             answered, as plain text; one that is not there is left out.",
+            (|proposed: &mut Proposed| &mut proposed.done) as fn(&mut Proposed) -> &mut Option<String>,
+        ),
+        (
+            "fn when_refused(answer: Answer, text: String) -> Answer",
+            "What the customer is told when the other side does not do it.",
+            |proposed: &mut Proposed| &mut proposed.refused,
+        ),
+        (
+            "fn when_unknown(answer: Answer, text: String) -> Answer",
+            "What the customer is told when nobody could find out whether it is done.",
+            |proposed: &mut Proposed| &mut proposed.unknown,
+        ),
+        (
+            "fn agree_button(answer: Answer, text: String) -> Answer",
+            "What stands on the button that agrees to a proposed action, such as `Yes, on Friday`.",
+            |proposed: &mut Proposed| &mut proposed.button,
+        ),
+    ] {
+        let most = if signature.contains("agree_button") { MAX_BUTTON } else { MAX_WORDS };
+        library.function(signature, text, &[], move |answer: &mut Given, text: &str| -> Result<Given> {
+            let length = text.chars().count();
+            if text.trim().is_empty() || length > most {
+                return fail(format!("this text has 1 to {most} characters, not {length}"));
+            }
+            answer.change(|said| match &mut said.act {
+                Act::Propose(proposed, _) => {
+                    *told(proposed) = Some(text.to_owned());
+                    Ok(())
+                }
+                _ => fail("only act() proposes something"),
+            })
+        });
+    }
     library.function(
         "fn hand_over(text: String) -> Answer",
         "Hands the conversation to a person. The text says why; how it goes on is said after it.",
@@ -213,6 +272,24 @@ pub(super) fn register(library: &mut Library) {
         &[r#"plain("a *b* <c>") == "a \\*b\\* \\<c\\>""#],
         |text: &str| crate::responders::markdown::escaped(text, usize::MAX),
     );
+}
+
+/// A proposal, if the plugin may make it.
+fn proposal(action: &str, params: &Map, question: &str) -> Result<Given> {
+    run::with(|run| match run.plugin.manifest().actions.iter().any(|known| known == action) {
+        true => Ok(()),
+        false => fail(format!("`{action}` is not among the `actions` of plugin.yaml")),
+    })?;
+    let params = fields(params, "the parameter")?;
+    if let Some((name, _)) = params.iter().find(|(_, value)| value.is_array() || value.is_object()) {
+        return fail(format!("the parameter `{name}` is a list or a map; an action takes single values"));
+    }
+    let size = Value::Object(params.clone()).to_string().len();
+    if size > MAX_STATE {
+        return fail(format!("the parameters have {size} bytes as JSON, at most {MAX_STATE} are taken"));
+    }
+    let proposed = Proposed { action: action.to_owned(), params, ..Proposed::default() };
+    Ok(Given::said(Act::Propose(Box::new(proposed), Value::Null), question))
 }
 
 /// The state of a question as data.

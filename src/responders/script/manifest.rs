@@ -31,6 +31,8 @@ pub struct Manifest {
     pub uses: Vec<Named>,
     /// Sources that it may look things up in.
     pub sources: Vec<String>,
+    /// Actions that it may propose to customers.
+    pub actions: Vec<String>,
     /// Attributes of the visitor that it may remember, and see.
     pub attributes: Vec<String>,
     /// Further attributes that it may see.
@@ -62,6 +64,8 @@ struct File {
     uses: Vec<Spanned<String>>,
     #[serde(default)]
     sources: Vec<Spanned<String>>,
+    #[serde(default)]
+    actions: Vec<Spanned<String>>,
     #[serde(default)]
     attributes: Vec<Spanned<String>>,
     #[serde(default)]
@@ -104,6 +108,7 @@ impl Manifest {
         let data = names(read.data, "a data file beside the script, such as rates.yaml", is_data);
         let uses = names(read.uses, "a module in plugins/lib, such as money for plugins/lib/money.rhai", is_name);
         let sources = names(read.sources, "a source", is_name);
+        let actions = names(read.actions, "an action", is_name);
         let attributes = names(read.attributes, "an attribute, such as parcel_number", is_name);
         let visitor = names(read.visitor, "an attribute, such as name", is_name);
         let plain = |names: Vec<Named>| names.into_iter().map(|named| named.name).collect();
@@ -122,6 +127,7 @@ impl Manifest {
             data,
             uses,
             sources: plain(sources),
+            actions: plain(actions),
             attributes: plain(attributes),
             visitor: plain(visitor),
         })

@@ -66,7 +66,7 @@ impl Script {
         if !in_test && self.plugin.health().is_aside() {
             return Ok(Answer::Pass);
         }
-        let script_turn = ScriptTurn::new(turn, &self.plugin);
+        let script_turn = ScriptTurn::new(turn, &self.plugin, self.sources(turn));
         let mut known = Known::default();
         let mut lookups = Vec::new();
         let tries = if in_test { run::TRIES_IN_TESTS } else { run::TRIES };
@@ -89,6 +89,11 @@ impl Script {
         }
     }
 
+    /// What answers look-ups in this turn.
+    fn sources<'a>(&'a self, turn: &'a Turn) -> &'a Arc<dyn LookUp> {
+        turn.stubs.as_ref().unwrap_or(&self.sources)
+    }
+
     /// Counts a failure, and says so when it was once too often.
     fn set_aside(&self, fault: &Fault) {
         if let Some(rest) = self.plugin.health().failed(fault.for_the_log()) {
@@ -108,7 +113,7 @@ impl Script {
         known: &mut Known,
         kept: &mut Vec<conversation::LookedUp>,
     ) {
-        let sources = turn.stubs.as_ref().unwrap_or(&self.sources);
+        let sources = self.sources(turn);
         let found = join_all(questions.iter().map(|question| sources.look_up(&question.source, &question.params)));
         for (question, result) in questions.iter().zip(found.await) {
             if let Some(notes) = &turn.notes {
@@ -141,12 +146,13 @@ impl Script {
             language: language.or_else(|| turn.languages.first().cloned()),
             attributes: effects.attributes,
             lookups,
-            expects: expects.map(|state| Asked { state, version }),
+            expects: expects.map(|state| Asked { state, version, proposed: None }),
             ..Reply::default()
         };
         match act {
             Act::Reply => Answer::Reply(reply),
-            Act::Ask(state) => Answer::Ask(reply, Asked { state, version }),
+            Act::Ask(state) => Answer::Ask(reply, Asked { state, version, proposed: None }),
+            Act::Propose(proposed, state) => Answer::Ask(reply, Asked { state, version, proposed: Some(proposed) }),
             Act::HandOver => Answer::HandOver(reply),
         }
     }
@@ -182,7 +188,12 @@ impl Responder for Script {
             return vec![format!("is set aside: {trouble}")];
         }
         let mut lines = Vec::new();
-        match run::run(&self.plugin, &ScriptTurn::new(turn, &self.plugin), &mut Known::default(), run::TRIES) {
+        match run::run(
+            &self.plugin,
+            &ScriptTurn::new(turn, &self.plugin, self.sources(turn)),
+            &mut Known::default(),
+            run::TRIES,
+        ) {
             Ran::Answered(given, effects) => {
                 lines.extend(effects.printed.iter().map(|line| format!("printed {line}")));
                 lines.push(match given {

@@ -61,7 +61,7 @@ async fn an_answer_is_a_value() {
     let plugin =
         load("fn answer(turn) { ask(\"What?\", #{ a: [1, (), 2.5], b: \"x\" }).button(\"Yes\", \"y\") }").unwrap();
     let Ok(Answer::Ask(reply, asked)) = answer(plugin, &turn("x")).await else { panic!("not a question") };
-    assert_eq!(asked, Asked { state: json!({ "a": [1, null, 2.5], "b": "x" }), version: 0 });
+    assert_eq!(asked, Asked { state: json!({ "a": [1, null, 2.5], "b": "x" }), version: 0, proposed: None });
     assert_eq!((reply.buttons[0].text.as_str(), reply.buttons[0].choice.as_deref()), ("Yes", Some("test/y")));
     assert_eq!(reply.language.as_deref(), Some("de-AT"));
     assert_eq!(

@@ -9,6 +9,7 @@ use super::library::Library;
 use super::plugin::Plugin;
 use super::value::{Data, to_script};
 use crate::responders::Turn;
+use crate::sources::LookUp;
 
 /// A turn, with what this plugin may know of it.
 #[derive(Clone)]
@@ -26,11 +27,13 @@ struct Inner {
     state: Option<Arc<Value>>,
     visitor: Data,
     plugin: Arc<Plugin>,
+    /// For a plugin with actions: what knows whether the site has them.
+    sources: Option<Arc<dyn LookUp>>,
 }
 
 impl ScriptTurn {
-    /// The turn for this plugin.
-    pub fn new(turn: &Turn, plugin: &Arc<Plugin>) -> ScriptTurn {
+    /// The turn for this plugin, with what it looks things up in.
+    pub fn new(turn: &Turn, plugin: &Arc<Plugin>, sources: &Arc<dyn LookUp>) -> ScriptTurn {
         let own = |choice: &str| Some(choice.strip_prefix(plugin.name())?.strip_prefix('/')?.into());
         let manifest = plugin.manifest();
         let seen = manifest.visitor.iter().chain(&manifest.attributes);
@@ -46,6 +49,7 @@ impl ScriptTurn {
             state: state(turn, plugin),
             visitor: Data::new(&visitor.collect()),
             plugin: plugin.clone(),
+            sources: (!manifest.actions.is_empty()).then(|| sources.clone()),
         }))
     }
 }
@@ -113,6 +117,16 @@ pub(super) fn register(library: &mut Library) {
         "When the message was sent, in UTC milliseconds since 1970. There is no other clock.",
         &[],
         |turn: &mut ScriptTurn| turn.0.now,
+    );
+    library.property(
+        "get actions(turn: Turn) -> Array",
+        "Those of the `actions` of plugin.yaml that this site has: what the plugin can propose with `act`.",
+        &[],
+        |turn: &mut ScriptTurn| -> Array {
+            let Some(sources) = &turn.0.sources else { return Array::new() };
+            let there = turn.0.plugin.manifest().actions.iter().filter(|action| sources.can_act(action));
+            there.map(|action| Dynamic::from(ImmutableString::from(action.as_str()))).collect()
+        },
     );
     library.property(
         "get settings(turn: Turn) -> Data",

@@ -1,0 +1,191 @@
+//! The courier: carries out the errands that customers have agreed to.
+//!
+//! An errand is in the store's outbox from the commit in which the customer agreed until the commit that has its
+//! outcome. Whoever finds it due claims it, so that of several nodes one tries; a node that dies over it leaves it due
+//! again. It is tried under the same key until the other side has said what became of it, or until the time that its
+//! action allows is over. So the other side may hear of it more than once, and does it once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::conversation::{Errand, Millis, Outcome, Proposal, Settled};
+use crate::desk::{Desk, DeskError};
+use crate::responders::markdown::escaped;
+use crate::sources::{Attempt, Sources};
+use crate::store::{DueErrand, Store, StoreError};
+
+/// How often it looks for errands that are due; those that were ordered on this node it takes up at once.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many attempts are under way at once.
+const AT_ONCE: usize = 16;
+/// An errand is due for others this long after an attempt should have ended.
+const LEASE: Duration = Duration::from_secs(5);
+/// The pauses between attempts grow with the time since the order, from this…
+const FIRST_PAUSE: Millis = 1_000;
+/// …to this.
+const LONGEST_PAUSE: Millis = 5 * 60 * 1_000;
+/// How long a stop waits for attempts under way. What it cuts off is tried again, under the same key.
+const STOPPING: Duration = Duration::from_secs(3);
+/// What the other side says is shown to the customer up to this, in characters a field.
+const MAX_FIELD: usize = 500;
+
+/// Carries out errands. Cheap to clone; all clones are the same one.
+#[derive(Clone)]
+pub struct Courier {
+    desk: Arc<Desk>,
+    store: Store,
+    sources: Arc<Sources>,
+    clock: Clock,
+    places: Arc<Semaphore>,
+}
+
+impl Courier {
+    /// A courier for the actions of these sources.
+    pub fn new(desk: Arc<Desk>, store: Store, sources: Arc<Sources>, clock: Clock) -> Courier {
+        Courier { desk, store, sources, clock, places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Carries out what is due, until it is stopped.
+    pub async fn run(self, stop: CancellationToken) {
+        let under_way = TaskTracker::new();
+        let mut away = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.desk.errand_ordered() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            match self.take_up(&under_way).await {
+                Ok(()) => away = false,
+                Err(error) if !away => {
+                    away = true;
+                    tracing::error!(%error, "cannot look for errands, trying again every second");
+                }
+                Err(_) => {}
+            }
+        }
+        under_way.close();
+        let _ = tokio::time::timeout(STOPPING, under_way.wait()).await;
+    }
+
+    /// Begins as many due errands as there are places.
+    async fn take_up(&self, under_way: &TaskTracker) -> Result<(), StoreError> {
+        let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+        if free == 0 {
+            return Ok(());
+        }
+        for due in self.store.due_errands(self.clock.now(), free).await? {
+            let Ok(place) = self.places.clone().try_acquire_owned() else { return Ok(()) };
+            let courier = self.clone();
+            under_way.spawn(async move {
+                if let Err(error) = courier.carry_out(&due).await {
+                    // It stays in the outbox, and whoever finds it due goes on.
+                    let (conversation, errand) = (due.conversation, due.errand);
+                    tracing::error!(%conversation, %errand, %error, "an errand could not be brought further");
+                }
+                drop(place);
+            });
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, due: &DueErrand) -> Result<(), DeskError> {
+        let DueErrand { errand, conversation, seq, made_at, due_at } = *due;
+        let found = self.store.events_after(conversation, seq.saturating_sub(1), 1).await;
+        let found = found.map_err(DeskError::Unavailable)?;
+        let ordered = found.first().filter(|event| event.seq == seq);
+        let Some((ordered, Some(Errand::Ordered(proposal)))) =
+            ordered.map(|event| (event, event.meta.errand.as_deref()))
+        else {
+            tracing::error!(%conversation, %errand, "an errand is gone from its conversation and is given up");
+            return self.store.remove_errand(errand).await.map_err(DeskError::Unavailable);
+        };
+        let actions = self.sources.actions();
+        let held = self.clock.now() + millis(actions.time(&proposal.action) + LEASE);
+        if !self.store.put_off_errand(errand, due_at, held).await.map_err(DeskError::Unavailable)? {
+            return Ok(());
+        }
+        let attempt = actions.carry_out(&proposal.action, &errand.to_string(), &proposal.params).await;
+        let now = self.clock.now();
+        let (outcome, fields) = match attempt {
+            Attempt::Done(fields) => (Outcome::Done, fields),
+            Attempt::Refused(told) => {
+                tracing::warn!(%conversation, %errand, action = proposal.action, "an errand is refused: {told}");
+                (Outcome::Refused, Map::new())
+            }
+            Attempt::Again(told) if now - made_at < millis(actions.patience(&proposal.action)) => {
+                let pause = ((now - made_at) / 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                tracing::warn!(
+                    %conversation, %errand, action = proposal.action,
+                    "an errand is tried again in {} s: {told}", pause / 1_000
+                );
+                // Should this fail, it is due again a little later.
+                return self
+                    .store
+                    .put_off_errand(errand, held, now + pause)
+                    .await
+                    .map(drop)
+                    .map_err(DeskError::Unavailable);
+            }
+            Attempt::Again(told) => {
+                tracing::error!(%conversation, %errand, action = proposal.action, "an errand is given up: {told}");
+                (Outcome::Unknown, Map::new())
+            }
+        };
+        let text = told(proposal, outcome, &fields);
+        let settled = Settled { errand, outcome, fields };
+        if self.desk.settle(conversation, ordered, &settled, &text).await? {
+            let outcome = outcome.word();
+            tracing::info!(%conversation, %errand, action = proposal.action, outcome, "an errand has its outcome");
+        }
+        Ok(())
+    }
+}
+
+/// What the customer is told.
+fn told(proposal: &Proposal, outcome: Outcome, fields: &Map<String, Value>) -> String {
+    let mut out = String::new();
+    let mut rest = proposal.words.of(outcome);
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, after)) = after.split_once('}') else { break };
+        out.push_str(before);
+        match fields.get(name) {
+            Some(Value::String(text)) => out.push_str(&escaped(text, MAX_FIELD)),
+            Some(Value::Number(number)) => out.push_str(&number.to_string()),
+            _ => {}
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn millis(time: Duration) -> Millis {
+    Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::conversation::{EventId, Words};
+
+    #[test]
+    fn what_the_other_side_says_is_shown_as_text() {
+        let done = "It comes on **{day}**, {window}{nothing}{map}. {open".to_owned();
+        let words = Words { done, refused: "no {day}".to_owned(), unknown: String::new(), person: None };
+        let (action, button) = ("x".to_owned(), "Yes".to_owned());
+        let proposal = Proposal { id: EventId::new(), action, params: Map::new(), button, words, language: None };
+        let fields = json!({ "day": "*Friday* <b>", "window": 9, "map": {} });
+        let fields = fields.as_object().unwrap();
+        assert_eq!(told(&proposal, Outcome::Done, fields), "It comes on **\\*Friday\\* \\<b\\>**, 9. {open");
+        assert_eq!(told(&proposal, Outcome::Refused, &Map::new()), "no ");
+    }
+}
