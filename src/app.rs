@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -189,6 +190,7 @@ impl App {
             store: self.store.clone(),
             fanout: self.fanout.clone(),
             content: self.content.clone(),
+            comparing: Arc::new(Semaphore::new(1)),
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
             test_echo: self.config.test_echo,

@@ -6,6 +6,7 @@
 pub mod ask;
 pub mod chat;
 pub mod check;
+pub mod compare;
 pub mod content;
 pub mod demo;
 pub mod init;
@@ -14,6 +15,7 @@ pub mod plugin;
 pub mod replay;
 pub mod serve;
 mod terminal;
+mod traffic;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -138,6 +140,16 @@ enum Command {
         purser replay tests --server https://shop.example\n\n\
         Ends with 1 if an answer is not as it must be, and with 2 if a file is no recording. No store is touched.")]
     Replay(replay::Options),
+    /// Show which recorded questions changed content would answer differently
+    #[command(after_help = "Examples:\n  \
+        purser compare                            the folders against what is in force, 30 days of questions\n  \
+        purser compare --faq new-faq --since 7d --html report.html\n  \
+        purser compare --revision a1b2c3 --json\n  \
+        purser compare tests/conversations --before ../main\n\n\
+        Each customer's message is answered from its own recorded past, once by the content in force and once by the\n\
+        changed content. What plugins looked up is in the log; no source is asked. Ends with 1 if an answer would\n\
+        change, and with 2 if one side cannot be loaded. The store is only read.")]
+    Compare(compare::Options),
     /// Show the content sets that went live, and go back to one
     #[command(after_help = "Examples:\n  \
         purser content list\n  \
@@ -204,6 +216,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Ask(options) => ask::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
+        Command::Compare(options) => compare::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
         Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),

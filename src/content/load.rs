@@ -64,6 +64,11 @@ pub fn load(folders: &Folders, good: &Good) -> Loaded {
     load_tree(folders, Tree::read(folders), good)
 }
 
+/// [`load`] of files that lie nowhere: path (`faq/en/parcels.yaml`) to bytes.
+pub fn load_files(folders: &Folders, files: BTreeMap<String, Vec<u8>>) -> Loaded {
+    load_tree(folders, Tree::of(files), &Good::default())
+}
+
 /// [`load`] of what was read already.
 pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
     let good = &last.files;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 
-pub use load::{Good, Loaded, load};
+pub use load::{Good, Loaded, load, load_files};
 use load::{load_tree, together};
 pub use tree::{on_disk, put_back};
 
@@ -34,7 +34,7 @@ use crate::responders::faq::{Faq, FaqSet};
 use crate::responders::person::Person;
 use crate::responders::pipeline::Pipeline;
 use crate::responders::script::{Plugin, Script};
-use crate::sources::LookUp;
+use crate::sources::{LookUp, NoSources};
 use crate::store::{ContentSet, Store, StoreError};
 use tree::{Trace, Tree};
 
@@ -209,6 +209,16 @@ impl Content {
     /// The set in force.
     pub fn in_force(&self) -> Arc<Snapshot> {
         self.in_force.load_full()
+    }
+
+    /// Loads files that are not in force, as if they lay in its folders.
+    pub fn load_files(&self, files: BTreeMap<String, Vec<u8>>) -> Loaded {
+        load_files(&self.folders, files)
+    }
+
+    /// The stage for recordings over a set. Nothing is asked of a source there.
+    pub fn stage(&self, set: &Snapshot) -> Stage {
+        set.stage(&self.folders, &(Arc::new(NoSources) as Arc<dyn LookUp>))
     }
 
     /// What is wrong, or doubtful, with the files as they are now.

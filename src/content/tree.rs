@@ -74,6 +74,15 @@ impl Tree {
         tree
     }
 
+    /// A tree of these files.
+    pub fn of(files: BTreeMap<String, Vec<u8>>) -> Tree {
+        let names = files.keys().filter_map(|key| Some(key.strip_prefix("plugins/")?.split_once('/')?.0.to_owned()));
+        let mut plugins: BTreeSet<String> = names.collect();
+        plugins.remove(LIB);
+        let gone = !files.keys().any(|key| key.starts_with("faq/"));
+        Tree { files, plugins, gone, ..Tree::default() }
+    }
+
     /// The same for the same files and the same trouble with them.
     pub fn fingerprint(&self) -> String {
         let trouble: Vec<String> = self.findings.iter().map(Finding::one_line).collect();

@@ -17,7 +17,9 @@
 //! [`read`] and `write.rs` are the file. A replay (`replay.rs`) takes the way of a real message: the decisions of
 //! `conversation.rs` on a log in memory, and the pipeline in between; only the store is left out. `crew.rs` puts many
 //! threads to it and keeps the order; `update.rs` writes what is answered today into the files.
+//! [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there.
 
+pub mod compare;
 pub mod crew;
 mod lookups;
 pub mod past;

@@ -18,6 +18,14 @@ pub struct Question<'a> {
     pub thumb: Option<Thumb>,
     /// What a pipeline is asked: the message with its own recorded past.
     pub turn: Turn,
+    stubs: Arc<Stubs>,
+}
+
+impl Question<'_> {
+    /// Whether something was asked of a source since the last call that is not recorded.
+    pub fn has_missing(&self) -> bool {
+        !self.stubs.take_missing().is_empty()
+    }
 }
 
 /// The questions of a conversation, in order. What was said to a person, or waits for its answer, is none.
@@ -45,6 +53,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
             (Kind::Message, Author::Visitor) => {
                 let Some(answer) = answers.get(&event.seq).copied() else { continue };
                 let languages = [spoken, event.meta.language.as_deref(), Some(site_language)];
+                let stubs = stubs(answer);
                 let turn = Turn {
                     conversation: id,
                     question: event.id,
@@ -57,10 +66,10 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
                     focus: focus.clone(),
                     entry: None,
                     notes: None,
-                    stubs: Some(stubs(answer)),
+                    stubs: Some(stubs.clone()),
                 };
                 let thumb = thumbs.get(&answer.seq).copied().flatten();
-                questions.push(Question { said: event, answer, thumb, turn });
+                questions.push(Question { said: event, answer, thumb, turn, stubs });
             }
             // What came of an errand answers nothing.
             (Kind::Message, Author::Bot) if event.meta.question.is_some() => {

@@ -6,6 +6,7 @@
 mod admission;
 mod api;
 mod assets;
+mod compare;
 mod http;
 mod markdown;
 mod metrics;
@@ -38,6 +39,7 @@ use salvo::prelude::*;
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,6 +76,8 @@ pub struct Door {
     pub content: Arc<Content>,
     /// Which sites may open a chat.
     pub origins: Origins,
+    /// Held while content is compared: one at a time.
+    pub comparing: Arc<Semaphore>,
     /// Who may read what is not for everybody: whoever has this token…
     pub admin_token: Option<Secret>,
     /// …and whoever comes from these networks.
@@ -186,7 +190,8 @@ fn routes(door: Arc<Door>) -> Router {
         .push(Router::with_path("health").get(watch::health))
         .push(Router::with_path("ready").get(watch::ready))
         .push(Router::with_path("metrics").get(watch::metrics))
-        .push(Router::with_path("api/content").get(api::content));
+        .push(Router::with_path("api/content").get(api::content))
+        .push(Router::with_path("api/content/compare").post(compare::compare));
     match echo {
         Some(echo) => routes.push(echo),
         None => routes,

@@ -8,8 +8,10 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::api::Loaded;
+use super::compare::{Broken, Edit};
 use super::protocol::{ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount};
 use super::watch::{Health, Ready};
+use crate::recording::compare::Report;
 
 /// The document. It never changes while the program runs.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -64,6 +66,7 @@ fn document() -> Value {
         "/api/chat/unread": { "post": unread(&mut schemas) },
         "/ws/chat/": { "get": socket() },
         "/api/content": { "get": content(&mut schemas) },
+        "/api/content/compare": { "post": comparison(&mut schemas) },
         "/health": { "get": health(&mut schemas) },
         "/ready": { "get": ready(&mut schemas) },
         "/metrics": { "get": metrics() },
@@ -209,6 +212,30 @@ fn content(schemas: &mut Schemas) -> Value {
         "responses": {
             "200": json_body("What is loaded.", &loaded.to_value()),
             "403": { "description": "Neither from a watcher's network nor with the admin token." },
+        },
+    })
+}
+
+fn comparison(schemas: &mut Schemas) -> Value {
+    let (report, broken) = (schemas.given::<Report>().to_value(), schemas.given::<Broken>().to_value());
+    json!({
+        "tags": ["operation"],
+        "summary": "Which questions of customers an edit would answer differently",
+        "description": "Each stored question is answered from its own recorded past, by the content in force and by \
+                        the changed one. One comparison is made at a time, when nobody else wants the machine.",
+        "security": [{ "admin": [] }, {}],
+        "requestBody": request(&schemas.taken::<Edit>().to_value(), &json!({
+            "files": { "faq/en/parcels.yaml": "language: en\nentries: []\n", "faq/en/old.yaml": null }, "days": 30,
+        })),
+        "responses": {
+            "200": json_body("What would change.", &report),
+            "400": { "description": "This is no such body." },
+            "403": { "description": "Neither from a watcher's network nor with the admin token." },
+            "404": { "description": "No set of this revision went live here." },
+            "409": { "description": "A comparison is under way." },
+            "413": { "description": "The body is too large." },
+            "422": json_body("The changed files do not load.", &broken),
+            "503": { "description": "The store is away." },
         },
     })
 }

@@ -20,7 +20,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("courier", &["clock", "conversation", "desk", "responders", "sources", "store"]),
     ("log", &[]),
     ("config", &["fanout", "finding", "log", "responders", "sources", "store", "yaml"]),
-    ("web", &["config", "content", "conversation", "desk", "fanout", "finding", "limits", "responders", "store"]),
+    (
+        "web",
+        &[
+            "clock",
+            "config",
+            "content",
+            "conversation",
+            "desk",
+            "fanout",
+            "finding",
+            "limits",
+            "recording",
+            "responders",
+            "store",
+        ],
+    ),
     (
         "app",
         &[
@@ -39,7 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("recording", &["clock", "conversation", "finding", "responders", "sources", "yaml"]),
+    ("recording", &["clock", "conversation", "finding", "responders", "sources", "store", "yaml"]),
     (
         "cli",
         &[

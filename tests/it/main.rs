@@ -9,6 +9,7 @@ mod balancers;
 mod browser;
 mod chat;
 mod cli;
+mod compare;
 mod config;
 mod content;
 mod conversations;

@@ -207,7 +207,7 @@ fn recordings(path: &Path) -> Result<Vec<Recording>, Box<Finding>> {
 }
 
 /// The files at these paths.
-fn found(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn found(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     paths.iter().try_for_each(|path| find(path, true, &mut files))?;
     Ok(files)
