@@ -204,12 +204,16 @@ impl App {
             open_sockets: AtomicUsize::new(0),
             turnstile: Turnstile::new(limits.handshakes_per_second),
             returns: Returns::new(Duration::from_secs(limits.return_seconds.into()), limits.handshakes_per_second),
+            draining: CancellationToken::new(),
             stop: CancellationToken::new(),
             sockets: TaskTracker::new(),
         });
-        let stopping = door.stop.clone();
+        let (draining, stopping) = (door.draining.clone(), door.stop.clone());
+        let drain = Duration::from_secs(limits.drain_seconds.into());
         tokio::spawn(async move {
             stop.await;
+            draining.cancel();
+            tokio::time::sleep(drain).await;
             stopping.cancel();
         });
         web::serve(listener, door, at_most).await.context("the server failed")?;

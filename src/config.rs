@@ -56,6 +56,7 @@ pub const KEYS: &[&str] = &[
     "limits.responder_seconds",
     "limits.sockets",
     "limits.socket_queue",
+    "limits.drain_seconds",
     "limits.stop_seconds",
     "limits.return_seconds",
     "limits.handshakes_per_second",
@@ -134,6 +135,9 @@ pub struct Limits {
     pub sockets: u32,
     /// Frames that a slow reader may be behind before it is told to come back.
     pub socket_queue: u32,
+    /// Between the order to stop and the stop itself, for so long `/ready` says that the node is draining, and all
+    /// else goes on.
+    pub drain_seconds: u32,
     /// Seconds that a graceful stop waits for work under way.
     pub stop_seconds: u32,
     /// Seconds over which the clients of a node that stops spread their return.
@@ -210,6 +214,7 @@ impl Default for Limits {
             responder_seconds: 8,
             sockets: 20_000,
             socket_queue: 64,
+            drain_seconds: 0,
             stop_seconds: 10,
             return_seconds: 10,
             handshakes_per_second: 1_000,
@@ -410,6 +415,7 @@ impl Config {
             "limits.handshakes_per_second" => {
                 self.limits.handshakes_per_second = number(value.one()?, 1..=1_000_000)?;
             }
+            "limits.drain_seconds" => self.limits.drain_seconds = number(value.one()?, 0..=600)?,
             "limits.stop_seconds" => self.limits.stop_seconds = number(value.one()?, 0..=600)?,
             "limits.messages_per_minute" => self.limits.messages_per_minute = number(value.one()?, 1..=1_000_000)?,
             "limits.requests_per_minute" => self.limits.requests_per_minute = number(value.one()?, 1..=1_000_000)?,

@@ -606,12 +606,7 @@ impl Desk {
 
     async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Conversation, DeskError> {
         if let Some(head) = &seated.head {
-            let mut head = head.clone();
-            if seated.answering && head.has_pending() {
-                // Since it was seen, this node has held the question. To write the old time would give up the hold.
-                head.wake_at = head.wake_at.max(Some(self.clock.now() + LEASE));
-            }
-            return Ok(head);
+            return Ok(head.clone());
         }
         let stored = self.store.conversation(seat.id).await.map_err(DeskError::Unavailable)?;
         seat.begun.fetch_or(stored.is_some(), Ordering::Relaxed);

@@ -78,6 +78,10 @@ struct Told {
     #[serde(default)]
     messages: Vec<Spent>,
     #[serde(default)]
+    requests: Vec<Spent>,
+    #[serde(default)]
+    address_requests: Vec<Spent>,
+    #[serde(default)]
     connections: Vec<Spent>,
     #[serde(default)]
     conversations: Vec<Spent>,
@@ -92,9 +96,8 @@ impl Limits {
         let minute = Duration::from_secs(60);
         Arc::new(Limits {
             messages: Buckets::new(bounds.messages, minute, shared),
-            // A request costs the node that gets it, so the others need not hear of it.
-            requests: Buckets::new(bounds.requests, minute, false),
-            address_requests: Buckets::new(bounds.address_requests, minute, false),
+            requests: Buckets::new(bounds.requests, minute, shared),
+            address_requests: Buckets::new(bounds.address_requests, minute, shared),
             connections: Buckets::new(bounds.connections, minute, shared),
             conversations: Buckets::new(bounds.conversations, 60 * minute, shared),
             open: Mutex::default(),
@@ -150,6 +153,8 @@ impl Limits {
     pub fn told(&self) -> Option<Vec<u8>> {
         let told = Told {
             messages: self.messages.spent(),
+            requests: self.requests.spent(),
+            address_requests: self.address_requests.spent(),
             connections: self.connections.spent(),
             conversations: self.conversations.spent(),
         };
@@ -161,6 +166,8 @@ impl Limits {
         let Ok(told) = serde_json::from_slice::<Told>(told) else { return };
         let now = self.now();
         self.messages.spend(&told.messages, now);
+        self.requests.spend(&told.requests, now);
+        self.address_requests.spend(&told.address_requests, now);
         self.connections.spend(&told.connections, now);
         self.conversations.spend(&told.conversations, now);
     }
@@ -354,9 +361,14 @@ mod tests {
         for _ in 0..7 {
             there.message(visitor).unwrap();
         }
+        for _ in 0..9 {
+            there.request(visitor).unwrap();
+            there.address_request(Address(9)).unwrap();
+        }
         drop(there.connection(Address(9)).unwrap());
         here.hear(&there.told().unwrap());
         assert!(here.message(visitor).is_err());
+        assert!(here.request(visitor).is_err() && here.address_request(Address(9)).is_err());
         for _ in 0..3 {
             drop(here.connection(Address(9)).unwrap());
         }

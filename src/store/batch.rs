@@ -58,12 +58,18 @@ static INSERT_HEADS: LazyLock<Statement> = LazyLock::new(|| {
     Statement::new(start, 12, "")
 });
 
+/// As long as the same question is pending, when it is due is never put earlier: this node may not know yet that
+/// another one holds it.
+///
 /// Without the visitor: SQLite writes the page of an index whose column is set, even to the same value.
 static MOVE_HEADS_LITE: LazyLock<Statement> = LazyLock::new(|| {
     let start =
         "WITH v(id, expected, status, last_seq, last_at, asked_seq, answered_seq, language, wake_at, kept) AS (VALUES ";
     let end = ") UPDATE conversations SET status = v.status, last_seq = v.last_seq, last_at = v.last_at, \
-               asked_seq = v.asked_seq, answered_seq = v.answered_seq, language = v.language, wake_at = v.wake_at, \
+               asked_seq = v.asked_seq, answered_seq = v.answered_seq, language = v.language, \
+               wake_at = CASE WHEN conversations.wake_at > v.wake_at AND \
+               conversations.asked_seq > conversations.answered_seq AND conversations.answered_seq = v.answered_seq \
+               THEN conversations.wake_at ELSE v.wake_at END, \
                kept = v.kept FROM v WHERE conversations.id = v.id AND conversations.last_seq = v.expected";
     Statement::new(start, 10, end)
 });
@@ -80,15 +86,18 @@ static MOVE_VISITORS_LITE: LazyLock<Statement> = LazyLock::new(|| {
 /// MariaDB would make a temporary table for such a list, which costs more than the rest of a small batch. An upsert
 /// does not. Its place for `created_at`, which never changes, carries the expected seq. A head that is not there, or
 /// not where it is expected, is noticed: the first counts as one row where a change counts as two, the second is an
-/// error, because `last_seq` must not be NULL.
+/// error, because `last_seq` must not be NULL. MariaDB assigns from the left, so what is compared comes before it
+/// changes.
 static MOVE_HEADS_MARIA: LazyLock<Statement> = LazyLock::new(|| {
     let start = "INSERT INTO conversations (id, created_at, visitor, open_visitor, status, last_seq, last_at, \
                  asked_seq, answered_seq, language, wake_at, kept) VALUES ";
     let end = " ON DUPLICATE KEY UPDATE \
                last_seq = IF(id = VALUES(id) AND last_seq = VALUES(created_at), VALUES(last_seq), NULL), \
+               wake_at = IF(wake_at > VALUES(wake_at) AND asked_seq > answered_seq AND \
+               answered_seq = VALUES(answered_seq), wake_at, VALUES(wake_at)), \
                visitor = VALUES(visitor), open_visitor = VALUES(open_visitor), status = VALUES(status), \
                last_at = VALUES(last_at), asked_seq = VALUES(asked_seq), answered_seq = VALUES(answered_seq), \
-               language = VALUES(language), wake_at = VALUES(wake_at), kept = VALUES(kept)";
+               language = VALUES(language), kept = VALUES(kept)";
     Statement::new(start, 12, end)
 });
 

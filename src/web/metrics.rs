@@ -99,7 +99,11 @@ fn customers(door: &Door, registry: &mut Registry) {
     registry.register("connections", "Chats that were opened", door.counts.connections.clone());
     registry.register("refused", "What could not be done for a client, by error code", door.counts.refused.clone());
     registry.register("closed", "Chats that this side closed, by close code", door.counts.closed.clone());
-    registry.register("draining", "Whether this node is about to stop", gauge(usize::from(door.stop.is_cancelled())));
+    registry.register(
+        "draining",
+        "Whether this node is about to stop",
+        gauge(usize::from(door.draining.is_cancelled())),
+    );
 }
 
 fn store(door: &Door, registry: &mut Registry) {

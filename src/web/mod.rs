@@ -102,6 +102,8 @@ pub struct Door {
     pub returns: Returns,
     /// Whether there is an echo for trying the WebSocket itself.
     pub test_echo: bool,
+    /// Set when the server is about to stop, and says so to whoever sends it customers.
+    pub draining: CancellationToken,
     /// Set when the server stops.
     pub stop: CancellationToken,
     /// The sockets that are still open.

@@ -116,7 +116,7 @@ pub async fn health(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
 #[handler]
 pub async fn ready(depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
-    let why = if door.stop.is_cancelled() {
+    let why = if door.draining.is_cancelled() {
         Some("draining")
     } else if door.store.is_away() {
         Some("the store is away")
@@ -155,7 +155,7 @@ impl State {
         });
         State {
             version: env!("CARGO_PKG_VERSION"),
-            draining: door.stop.is_cancelled(),
+            draining: door.draining.is_cancelled(),
             connections: door.open(),
             store: StoreState {
                 up: !door.store.is_away(),

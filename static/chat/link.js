@@ -110,10 +110,10 @@ export const connect = ({ server, key, language }, hears) => {
     if (!ready || underWay || hold) return;
     const next = kept.outbox.find(([, { failed }]) => !failed);
     if (!next) return;
-    const [id, { text, choice }] = next;
+    const [id, { text, choice, conversation }] = next;
     underWay = id;
     said = Date.now();
-    send("say", { client_id: id, text, choice });
+    send("say", { client_id: id, text, choice, conversation });
   };
   const retry = (id) => {
     kept.change(id, { failed: undefined });
@@ -140,7 +140,9 @@ export const connect = ({ server, key, language }, hears) => {
     } else if (type === "ack") {
       kept.drop(id);
       underWay = null;
-      hears.ack(frame);
+      // Stored in another conversation than the one that is shown.
+      if (conversation !== kept.visitor.conversation) hears.gone(id);
+      else hears.ack(frame);
       pump();
     } else if (type === "bye") lose(Math.max(1, frame.back_in ?? SLOWEST));
     else if (type === "error") trouble(frame, id);

@@ -36,6 +36,7 @@ on_two_nodes! {
     the_plain_tabs_of_a_browser_hear_the_same;
     a_message_said_on_both_nodes_at_once_is_stored_once;
     a_first_message_said_on_both_nodes_at_once_is_stored_once;
+    a_first_message_that_goes_elsewhere_is_stored_once;
     a_message_is_known_on_the_other_node_also_after_a_close;
     a_message_is_known_also_in_a_later_conversation;
     a_head_that_is_out_of_date_costs_one_more_try;
@@ -93,7 +94,7 @@ async fn log(purser: &TestPurser, visitor: &Visitor) -> Vec<std::sync::Arc<Event
 }
 
 /// The conversation is over; there is no other way to that yet than the log itself.
-async fn close(purser: &TestPurser, visitor: &Visitor) {
+pub async fn close(purser: &TestPurser, visitor: &Visitor) {
     let id = ConversationId(visitor.conversation);
     until("a close", async || {
         let head = purser.store.conversation(id).await.expect("a read").expect("a conversation");
@@ -192,6 +193,37 @@ async fn a_first_message_said_on_both_nodes_at_once_is_stored_once(site: &Site) 
             assert_eq!(seqs(&tab.events_to(2).await), [1, 2]);
         }
         assert_eq!(log(&nodes[1], &visitor).await.len(), 2);
+    }
+    stop(nodes).await;
+}
+
+async fn a_first_message_that_goes_elsewhere_is_stored_once(site: &Site) {
+    let nodes = site.two().await;
+    for _ in 0..5 {
+        // Two tabs are about to begin a conversation, when a third one has begun another.
+        let visitor = Visitor::new();
+        let (mut one, mut two) = (nodes[0].visit(&visitor, 0).await, nodes[1].visit(&visitor, 0).await);
+        let open = Visitor { token: visitor.token.clone(), ..Visitor::new() };
+        let mut third = nodes[0].visit(&open, 0).await;
+        third.ask("n1", "how much does it cost").await;
+        tokio::join!(one.say("the-first", "saturday delivery"), two.say("the-first", "saturday delivery"));
+        let acks = [one.hear("ack").await, two.hear("ack").await];
+        assert_eq!(acks[0], acks[1]);
+        assert_eq!((&acks[0]["conversation"], &acks[0]["seq"]), (&json!(open.conversation), &json!(3)));
+        for tab in [&mut one, &mut two] {
+            assert_eq!(
+                tab.hear_where("the other", |frame| frame["conversation"] == json!(open.conversation)
+                    && frame["type"] == "welcome")
+                    .await["seq"]
+                    .as_u64()
+                    .map(|seq| seq >= 3),
+                Some(true)
+            );
+        }
+        let stored = log(&nodes[1], &open).await;
+        let authors: Vec<Author> = stored.iter().map(|event| event.author).collect();
+        assert_eq!(authors, [Author::Visitor, Author::Bot, Author::Visitor, Author::Bot]);
+        assert_eq!(log(&nodes[0], &visitor).await.len(), 0);
     }
     stop(nodes).await;
 }

@@ -59,6 +59,7 @@ on_both!(
     two_nodes_share_a_conversation,
     commits_are_told_in_order_and_before_the_caller,
     due_conversations_come_earliest_first,
+    a_held_question_is_not_due_earlier_when_more_is_said,
     content_sets_are_kept,
     closing_commits_what_is_queued,
     what_was_stored_is_there_after_a_restart,
@@ -593,6 +594,29 @@ async fn due_conversations_come_earliest_first(database: TestDatabase) {
     let answer = waiting[0].answer(question.id, 1, reply("here"), NOW, LIMIT).expect("an answer");
     stored(&store, &answer).await;
     assert_eq!(store.due(NOW + 900, 1).await, Ok(waiting[1..2].to_vec()));
+}
+
+async fn a_held_question_is_not_due_earlier_when_more_is_said(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let first = question(&new(), "a long story");
+    let head = stored(&store, &first).await;
+    let due = async || store.conversation(head.id).await.expect("a read").expect("a conversation").wake_at;
+    assert_eq!(due().await, Some(NOW + LIMIT));
+    store.hold(vec![head.id], NOW + 10 * LIMIT).await.expect("it is held");
+    // Decided by somebody who does not know of the hold.
+    let head = stored(&store, &question(&head, "are you there?")).await;
+    assert_eq!((head.wake_at, due().await), (Some(NOW + LIMIT), Some(NOW + 10 * LIMIT)));
+    // The next question has its own time, also if that is earlier.
+    let asked = &first.events[0];
+    let answer = head.answer(asked.id, asked.seq, reply("It is."), NOW, LIMIT).expect("an answer");
+    let head = stored(&store, &answer).await;
+    assert_eq!(due().await, Some(NOW + LIMIT));
+    let last = log(&store, head.id).await[1].clone();
+    stored(&store, &head.answer(last.id, last.seq, reply("Yes."), NOW, LIMIT).expect("an answer")).await;
+    assert_eq!(due().await, None);
+    // And so has a question after that.
+    store.hold(vec![head.id], NOW + 20 * LIMIT).await.expect("nothing to hold");
+    assert_eq!(due().await, None);
 }
 
 async fn content_sets_are_kept(database: TestDatabase) {

@@ -125,6 +125,25 @@ async fn watchers_may_be_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_drains_says_so_and_goes_on() {
+    let database = TestDatabase::sqlite();
+    // Long enough for a busy machine to look at it meanwhile.
+    let mut purser = Setup::on(&database).change(|config| config.limits.drain_seconds = 10).start().await;
+    let mut before = purser.visit(&Visitor::new(), 0).await;
+    purser.begin_stop();
+    let (status, body) = until("the announcement", async || {
+        Some(get(purser.address, "/ready", &[]).await).filter(|(status, _)| *status != 200)
+    })
+    .await;
+    assert_eq!((status, body.as_str()), (503, "{\"ready\":false,\"why\":\"draining\"}"));
+    // Whoever comes all the same is served as ever.
+    purser.visit(&Visitor::new(), 0).await.ask("m1", "saturday delivery").await;
+    before.ask("m1", "saturday delivery").await;
+    before.hear("bye").await;
+    purser.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_without_its_store_is_not_ready() {
     let Some(database) = TestDatabase::mariadb().await else { return };
     let (server, name) = database.on_server().expect("MariaDB");

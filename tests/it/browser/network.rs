@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::embedding::Site;
 use super::{Browser, DESKTOP, Shop};
+use crate::harness::Visitor;
 use crate::proxy::{Cut, Proxy};
 
 /// What the browser itself notes when a connection cannot be had. Nobody can keep it from doing so.
@@ -95,6 +96,35 @@ async fn what_is_not_sent_survives_a_reload_and_shows_in_every_tab() {
             .await;
     }
     assert_eq!(said(&shop, &browser).await, ["saturday delivery"]);
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
+
+/// Its acknowledgement was lost, that conversation is over, and another tab has begun the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_stored_in_an_earlier_conversation_is_not_stored_again() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    browser.goto(&shop.url).await;
+    browser.open().await;
+    let before = super::widget::visitor(&browser).await;
+    shop.purser.visit(&before, 0).await.ask("m1", "saturday delivery").await;
+    browser.hear("Yes, on Saturdays too.").await;
+    crate::nodes::close(&shop.purser, &before).await;
+    let now = Visitor { token: before.token.clone(), ..Visitor::new() };
+    shop.purser.visit(&now, 0).await.ask("n1", "how much does it cost?").await;
+    let unsent = json!({ "text": "saturday delivery", "conversation": before.conversation });
+    let key = "Object.keys(localStorage).find((key) => /^purser [^ ]+$/.test(key))";
+    browser.js(&format!("localStorage[{key} + ' m1'] = JSON.stringify({unsent})")).await;
+    browser.reload().await;
+    // Nor does it stand among what is said now.
+    let said = "rows().slice(1).join() === 'how much does it cost?,From £3.49.'";
+    browser.when("nothing waits", &format!("!localStorage[{key} + ' m1'] && {said}")).await;
+    for (visitor, events) in [(&before, 3), (&now, 2)] {
+        let conversation = purser::conversation::ConversationId(visitor.conversation);
+        assert_eq!(shop.purser.store.events_after(conversation, 0, 100).await.expect("events").len(), events);
+    }
     browser.expect_console(UNREACHABLE).await;
     browser.end().await;
     shop.close().await;
