@@ -9,9 +9,11 @@ pub mod check;
 pub mod compare;
 pub mod content;
 pub mod demo;
+pub mod gaps;
 pub mod init;
 pub mod moving;
 pub mod plugin;
+pub mod record;
 pub mod replay;
 pub mod serve;
 mod terminal;
@@ -140,6 +142,22 @@ enum Command {
         purser replay tests --server https://shop.example\n\n\
         Ends with 1 if an answer is not as it must be, and with 2 if a file is no recording. No store is touched.")]
     Replay(replay::Options),
+    /// Write stored conversations as recordings, without what leads to a person
+    #[command(after_help = "Examples:\n  \
+        purser record 01932c5e-7b1a-7f00-8000-000000000001 > lost-parcel.yaml\n  \
+        purser record --since 7d --to tests/recorded --expect entry\n\n\
+        Names, e-mail, telephone and parcel numbers and addresses are replaced by invented ones of the same shape, the\n\
+        same for the same; what is doubtful is listed on standard error for a look. What plugins looked up is written\n\
+        too, so that a replay needs no source. The store is only read.")]
+    Record(record::Options),
+    /// Show what customers asked in vain, alike questions together, with entries to paste
+    #[command(after_help = "Examples:\n  \
+        purser gaps\n  \
+        purser gaps --since 7d --limit 5\n  \
+        purser gaps --json | jq -r '.gaps[].entry'\n\n\
+        In vain is what nothing answered, what got a thumb down and what ended with a person. What the content of today\n\
+        answers is left out. The store is only read.")]
+    Gaps(gaps::Options),
     /// Show which recorded questions changed content would answer differently
     #[command(after_help = "Examples:\n  \
         purser compare                            the folders against what is in force, 30 days of questions\n  \
@@ -216,6 +234,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Ask(options) => ask::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
+        Command::Record(options) => record::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Gaps(options) => gaps::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Compare(options) => compare::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),

@@ -11,7 +11,7 @@ use crate::conversation::Millis;
 use crate::store::{Logged, Store};
 
 /// So many conversations are read, and worked on, at a time.
-const PAGE: u32 = 256;
+pub const PAGE: u32 = 256;
 /// So many pages are read ahead.
 const AHEAD: usize = 4;
 

@@ -17,10 +17,13 @@
 //! [`read`] and `write.rs` are the file. A replay (`replay.rs`) takes the way of a real message: the decisions of
 //! `conversation.rs` on a log in memory, and the pipeline in between; only the store is left out. `crew.rs` puts many
 //! threads to it and keeps the order; `update.rs` writes what is answered today into the files.
-//! [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there.
+//! [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there,
+//! [`gaps`] what nothing answered. [`disguise`] takes out what leads to a person.
 
 pub mod compare;
 pub mod crew;
+pub mod disguise;
+pub mod gaps;
 mod lookups;
 pub mod past;
 pub mod read;
@@ -192,39 +195,71 @@ impl<'de> Deserialize<'de> for Pattern {
 }
 
 impl Recording {
-    /// The recording of a stored conversation: what the visitor did, and the answers as they were given.
+    /// The recording of a stored conversation: what the visitor and agents did, the answers as they were given, and
+    /// what sources said.
     pub fn from_events(events: &[Arc<Event>]) -> Recording {
-        let messages =
-            |author: Author| events.iter().filter(move |event| event.kind == Kind::Message && event.author == author);
         let mut recording = Recording::default();
-        let mut clock = None;
-        for said in messages(Author::Visitor) {
-            let steps = &mut recording.conversation;
-            let language = said.meta.language.clone();
-            let mut changed = None;
-            match clock {
-                None => {
-                    recording.start.now = Some(said.at);
-                    recording.start.language = language.clone();
-                }
-                Some((due, before)) => {
-                    // Finer than a second would only be noise in the file.
-                    let wait = (said.at - due) / 1_000 * 1_000;
-                    if wait > 0 {
-                        steps.push(Step { line: 0, action: Action::Wait(wait), answer: None });
-                    }
-                    changed = language.clone().filter(|_| language != before);
-                }
-            }
-            clock = Some((said.at + STEP, language));
-            let action = match &said.meta.choice {
-                Some(_) => Action::Press(said.body.clone()),
-                None => Action::Say { text: said.body.clone(), language: changed },
+        let mut clock: Option<(Millis, Option<String>)> = None;
+        let mut person = false;
+        for event in events.iter().filter(|event| event.kind == Kind::Message) {
+            let answered = |answer: &&Arc<Event>| {
+                answer.author == Author::Bot && answer.kind == Kind::Message && answer.meta.question == Some(event.seq)
             };
-            let answer = messages(Author::Bot).find(|event| event.meta.question == Some(said.seq));
-            steps.push(Step { line: 0, action, answer: answer.map(|event| Expected::as_given(event)) });
+            let action = match (event.author, &event.meta.choice) {
+                (Author::Visitor, Some(_)) => Action::Press(event.body.clone()),
+                (Author::Visitor, None) => Action::Say { text: event.body.clone(), language: None },
+                (Author::Agent, _) => Action::Agent(event.body.clone()),
+                (Author::Bot, _) => {
+                    let behind = event.meta.behind.iter().flat_map(|behind| &behind.lookups);
+                    recording.lookups.extend(behind.map(Stub::from_log));
+                    continue;
+                }
+                (Author::System, _) => continue,
+            };
+            let answer = events.iter().find(answered);
+            // Where the bot answers again, the person has left.
+            if person && answer.is_some() {
+                recording.step(Action::Left("agent".to_owned()), None);
+            }
+            person = event.author == Author::Agent || (person && answer.is_none());
+            recording.pass(event, &mut clock);
+            let action = match (action, &event.meta.language) {
+                (Action::Say { text, .. }, language) => {
+                    let changed =
+                        clock.as_ref().and_then(|(_, before)| language.clone().filter(|_| language != before));
+                    Action::Say { text, language: changed }
+                }
+                (action, _) => action,
+            };
+            if event.author == Author::Visitor {
+                clock = Some((event.at + STEP, event.meta.language.clone()));
+            }
+            recording.step(action, answer.map(|event| Expected::as_given(event)));
         }
         recording
+    }
+
+    fn step(&mut self, action: Action, answer: Option<Expected>) {
+        self.conversation.push(Step { line: 0, action, answer });
+    }
+
+    /// Lets the time pass until this event; with the first one it begins.
+    fn pass(&mut self, event: &Event, clock: &mut Option<(Millis, Option<String>)>) {
+        match clock {
+            None => {
+                self.start.now = Some(event.at);
+                self.start.language.clone_from(&event.meta.language);
+                *clock = Some((event.at, event.meta.language.clone()));
+            }
+            Some((due, _)) => {
+                // Finer than a second would only be noise in the file.
+                let wait = (event.at - *due) / 1_000 * 1_000;
+                if wait > 0 {
+                    self.step(Action::Wait(wait), None);
+                }
+                *due = event.at + STEP;
+            }
+        }
     }
 }
 

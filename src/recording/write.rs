@@ -145,6 +145,11 @@ fn block(text: &str, indent: &str) -> String {
     )
 }
 
+/// A text as an item of a list.
+pub(super) fn item(text: &str) -> String {
+    flow(text)
+}
+
 /// A text within `[…]` or `{…}`.
 fn flow(text: &str) -> String {
     if is_plain(text, "") { text.to_owned() } else { quoted(text) }

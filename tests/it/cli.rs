@@ -106,6 +106,11 @@ impl Served {
         address.parse().expect("an address")
     }
 
+    /// The first of the lines of its start that begins like this.
+    pub fn line_with(&mut self, begin: &str) -> Option<String> {
+        self.lines.iter().map(|line| line.trim()).find(|line| line.starts_with(begin)).map(str::to_owned)
+    }
+
     /// Reads what it logs, until it ends.
     pub fn standard_error(&mut self) -> JoinHandle<String> {
         let mut log = self.child.stderr.take().expect("standard error");
@@ -387,7 +392,9 @@ fn options_that_would_do_nothing_are_refused() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let site = Site::empty();
-    for command in ["serve", "check", "chat", "ask", "replay", "content", "init", "completions"] {
+    for command in
+        ["serve", "check", "chat", "ask", "replay", "record", "compare", "gaps", "content", "init", "completions"]
+    {
         let ran = site.run(&[command, "--help"]);
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains(&format!("purser {command}")) && ran.out.contains("Examples:"), "{ran:?}");

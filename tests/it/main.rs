@@ -27,6 +27,7 @@ mod pages;
 mod plugins;
 mod properties;
 mod proxy;
+mod record;
 mod replay;
 mod restart;
 mod servers;

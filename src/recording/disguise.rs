@@ -1,0 +1,465 @@
+//! Takes out of a recording what leads to a person, and puts something invented of the same shape in its place, the
+//! same for the same: names, e-mail addresses, telephone and parcel numbers, addresses.
+//!
+//! No rule finds all of it. What looks like it and was left, or was replaced on a guess, is listed for a look.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::{Action, Expected, Recording};
+use crate::text::parcel::{ParcelNumber, parcel_numbers};
+
+/// Invented people, who have the first names of programmers and no family.
+const FIRST: [&str; 12] =
+    ["Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Frances", "Niklaus", "Radia", "Dennis", "Hedy", "Tim"];
+const LAST: [&str; 6] = ["Example", "Sample", "Specimen", "Muster", "Model", "Instance"];
+
+macro_rules! pattern {
+    ($name:ident, $pattern:expr) => {
+        // A test uses each of them, so all can be compiled.
+        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
+    };
+}
+
+pattern!(EMAIL, r"[\p{L}0-9._%+-]+@[\p{L}0-9-]+(\.[\p{L}0-9-]+)*\.\p{L}{2,}");
+pattern!(PHONE, r"(\+|\b0)[0-9][0-9 ()/.-]{5,18}[0-9]");
+pattern!(DIGITS, r"\b[0-9]{6,20}\b");
+pattern!(DATE, r"\b([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4})\b");
+pattern!(
+    NAMED,
+    r"(?i:\b(?:my name is|my name's|this is|i am called|name:|ich heiße|ich heisse|mein name ist|mr\.?|mrs\.?|ms\.?|dr\.?|herr|herrn|frau|kind regards,?|best regards,?|regards,?|mit freundlichen grüßen,?|viele grüße,?|gruß,?)\s+)(\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+){0,2})"
+);
+pattern!(
+    STREET,
+    r"\b([0-9]{1,4}[a-zA-Z]?) ((?:\p{Lu}[\p{L}'’-]+ ){1,3})(Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Way|Close|Square|Place|Court|Terrace|Gardens|Boulevard|Blvd)\b"
+);
+pattern!(
+    STRASSE,
+    r"\b(\p{Lu}[\p{L}-]*?(?: \p{Lu}[\p{L}-]*?)?)([ -]?(?i:straße|strasse|str\.|weg|platz|gasse|allee|ring|damm|ufer)) ([0-9]{1,4} ?[a-zA-Z]?)\b"
+);
+pattern!(POSTCODE, r"\b([A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}|[0-9]{5}(?: \p{Lu}\p{L}+))");
+pattern!(CAPITALS, r"[\p{Ll},] (\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)+)");
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// As it stands in the recording now.
+    pub span: String,
+    /// What it may be.
+    pub why: &'static str,
+}
+
+/// The invented things of one recording.
+#[derive(Debug, Default)]
+pub struct Disguise {
+    /// The original, in a form that is the same however it is written, and what stands for it.
+    known: HashMap<String, String>,
+    people: usize,
+    numbers: usize,
+    doubts: Vec<Doubt>,
+}
+
+impl Disguise {
+    /// Disguises a recording, and gives what is doubtful.
+    pub fn recording(recording: &mut Recording) -> Vec<Doubt> {
+        let mut disguise = Disguise::default();
+        for (name, value) in &mut recording.start.visitor {
+            *value = disguise.field(name, value);
+        }
+        for stub in &mut recording.lookups {
+            let params = std::mem::take(&mut stub.params);
+            stub.params = params
+                .into_iter()
+                .map(|(name, value)| {
+                    let value = disguise.json(&name, value);
+                    (name, value)
+                })
+                .collect();
+            if let Ok(result) = &mut stub.result {
+                *result = disguise.json("", std::mem::take(result));
+            }
+        }
+        // What customers and agents say first: only what is theirs may be replaced in answers, which also hold the
+        // company's own telephone number.
+        for step in &mut recording.conversation {
+            match &mut step.action {
+                Action::Say { text, .. } | Action::Agent(text) => *text = disguise.text(text),
+                Action::Joined(name) | Action::Left(name) => *name = disguise.person(name),
+                Action::Press(_) | Action::Wait(_) => {}
+            }
+        }
+        for step in &mut recording.conversation {
+            if let Action::Press(text) = &mut step.action {
+                *text = disguise.again(text);
+            }
+            if let Some(Expected { text, contains, buttons, .. }) = &mut step.answer {
+                text.iter_mut().for_each(|text| *text = disguise.again(text));
+                contains.iter_mut().for_each(|text| *text = disguise.again(text));
+                buttons.iter_mut().flatten().for_each(|text| *text = disguise.again(text));
+            }
+        }
+        recording.start.buttons.iter_mut().for_each(|button| button.text = disguise.again(&button.text));
+        if let Some(focus) = &mut recording.start.focus {
+            focus.state = disguise.json("", std::mem::take(&mut focus.state));
+        }
+        disguise.doubts.dedup();
+        disguise.doubts
+    }
+
+    /// A value whose name says what it is.
+    fn field(&mut self, name: &str, value: &str) -> String {
+        let name = name.to_lowercase();
+        let is = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        if value.trim().is_empty() {
+            return value.to_owned();
+        }
+        if is(&["email", "e-mail", "mail"]) {
+            return self.email(value);
+        }
+        if is(&["name", "recipient", "sender", "neighbour", "signed_by", "driver"])
+            && !is(&["file", "country", "carrier"])
+        {
+            return self.person(value);
+        }
+        if is(&["phone", "mobile", "tel"]) {
+            return self.digits(value, 2);
+        }
+        if is(&["street", "address", "postcode", "zip"]) {
+            let shaped = self.text(value);
+            return if shaped == value { self.word(value) } else { shaped };
+        }
+        self.text(value)
+    }
+
+    fn json(&mut self, name: &str, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.field(name, &text)),
+            Value::Array(list) => list.into_iter().map(|value| self.json(name, value)).collect(),
+            Value::Object(map) => Value::Object(
+                map.into_iter()
+                    .map(|(name, value)| {
+                        let value = self.json(&name, value);
+                        (name, value)
+                    })
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+
+    /// A text with everything replaced that is found in it.
+    fn text(&mut self, text: &str) -> String {
+        let mut spans: Vec<(Range<usize>, String)> = Vec::new();
+        for number in parcel_numbers(text) {
+            let written = &text[number.at.clone()];
+            spans.push((number.at.clone(), self.parcel(&number, written)));
+        }
+        let mut find = |pattern: &Option<Regex>, group: usize, make: &mut dyn FnMut(&str) -> Option<String>| {
+            for found in pattern.iter().flat_map(|pattern| pattern.captures_iter(text)) {
+                let Some(span) = found.get(group) else { continue };
+                if spans.iter().any(|(taken, _)| taken.start < span.end() && span.start() < taken.end) {
+                    continue;
+                }
+                if let Some(made) = make(span.as_str()) {
+                    spans.push((span.range(), made));
+                }
+            }
+        };
+        find(&EMAIL, 0, &mut |found| Some(self.email(found)));
+        // What is a day stays: answers depend on it.
+        let mut days = Vec::new();
+        find(&DATE, 0, &mut |found| {
+            days.push(found.to_owned());
+            Some(found.to_owned())
+        });
+        find(&STREET, 0, &mut |found| Some(self.street(found)));
+        find(&STRASSE, 0, &mut |found| Some(self.street(found)));
+        find(&POSTCODE, 0, &mut |found| Some(self.digits(found, 1)));
+        find(&PHONE, 0, &mut |found| Some(self.digits(found, 3)));
+        find(&NAMED, 1, &mut |found| Some(self.person(found)));
+        find(&DIGITS, 0, &mut |found| {
+            let made = self.digits(found, 0);
+            self.doubts.push(Doubt { span: made.clone(), why: "a number of an order, a customer or something else" });
+            Some(made)
+        });
+        let out = replaced(text, spans);
+        let out = self.again(&out);
+        for found in CAPITALS.iter().flat_map(|pattern| pattern.captures_iter(&out)).filter_map(|found| found.get(1)) {
+            let own =
+                self.known.values().any(|made| made.contains(found.as_str()) || found.as_str().contains(made.as_str()));
+            if !own {
+                self.doubts.push(Doubt { span: found.as_str().to_owned(), why: "a name or a place, perhaps" });
+            }
+        }
+        out
+    }
+
+    /// A text in which what is known already is replaced, and nothing else.
+    fn again(&mut self, text: &str) -> String {
+        let mut spans: Vec<(Range<usize>, String)> = Vec::new();
+        for number in parcel_numbers(text) {
+            if let Some(made) = self.known.get(&number.compact) {
+                let written = &text[number.at.clone()];
+                spans.push((number.at.clone(), in_shape(written, made)));
+            }
+        }
+        // The longest first, so that a whole name goes before its parts.
+        let mut known: Vec<(&String, &String)> = self.known.iter().collect();
+        known.sort_by_key(|(original, _)| (std::cmp::Reverse(original.len()), (*original).clone()));
+        for (original, made) in known.into_iter().filter(|(original, _)| original.chars().count() >= 3) {
+            let mut from = 0;
+            while let Some(at) = text[from..].find(original.as_str()) {
+                let span = from + at..from + at + original.len();
+                from = span.end;
+                let is_whole = !text[..span.start].ends_with(char::is_alphanumeric)
+                    && !text[span.end..].starts_with(char::is_alphanumeric);
+                if is_whole && !spans.iter().any(|(taken, _)| taken.start < span.end && span.start < taken.end) {
+                    spans.push((span, made.clone()));
+                }
+            }
+        }
+        replaced(text, spans)
+    }
+
+    /// The same for the same; `make` invents it.
+    fn stand_in(&mut self, original: &str, make: impl FnOnce(&mut Disguise) -> String) -> String {
+        if let Some(made) = self.known.get(original) {
+            return made.clone();
+        }
+        let made = make(self);
+        self.known.insert(original.to_owned(), made.clone());
+        made
+    }
+
+    fn email(&mut self, original: &str) -> String {
+        self.stand_in(original, |disguise| {
+            disguise.numbers += 1;
+            format!("customer{}@example.com", disguise.numbers)
+        })
+    }
+
+    /// As many words as the name has.
+    fn person(&mut self, original: &str) -> String {
+        let words: Vec<&str> = original.split_whitespace().collect();
+        let known = self.known.contains_key(original);
+        let made = self.stand_in(original, |disguise| {
+            let number = disguise.people;
+            disguise.people += 1;
+            let first = FIRST[number % FIRST.len()];
+            let last = LAST[number / FIRST.len() % LAST.len()];
+            match words.len() {
+                0 | 1 => first.to_owned(),
+                _ => format!("{first} {last}"),
+            }
+        });
+        if !known && let ([first, .., last], Some((made_first, made_last))) = (&words[..], made.split_once(' ')) {
+            self.known.entry((*first).to_owned()).or_insert_with(|| made_first.to_owned());
+            self.known.entry((*last).to_owned()).or_insert_with(|| made_last.to_owned());
+        }
+        made
+    }
+
+    fn word(&mut self, original: &str) -> String {
+        self.stand_in(original, |disguise| {
+            disguise.numbers += 1;
+            format!("Example {}", disguise.numbers)
+        })
+    }
+
+    /// A street keeps what kind of a street it is, and another number.
+    fn street(&mut self, original: &str) -> String {
+        let make = |disguise: &mut Disguise| {
+            disguise.numbers += 1;
+            let number = 10 + disguise.numbers;
+            let english = STREET.as_ref().and_then(|pattern| pattern.captures(original));
+            if let Some(kind) = english.as_ref().and_then(|found| found.get(3)) {
+                return format!("{number} Example {}", kind.as_str());
+            }
+            let german = STRASSE.as_ref().and_then(|pattern| pattern.captures(original));
+            let kind = german.as_ref().and_then(|found| found.get(2)).map_or("straße", |kind| kind.as_str());
+            format!("Muster{kind} {number}")
+        };
+        self.stand_in(original, make)
+    }
+
+    /// Other digits, after the first `kept`; letters after a number of a place go too.
+    fn digits(&mut self, original: &str, kept: usize) -> String {
+        self.stand_in(original, |disguise| {
+            disguise.numbers += 1;
+            let mut dice = Dice(disguise.numbers as u64);
+            let mut seen = 0;
+            let mut made: String = original
+                .chars()
+                .map(|c| match c.is_ascii_digit() {
+                    true => {
+                        seen += 1;
+                        if seen > kept { dice.digit() } else { c }
+                    }
+                    false => c,
+                })
+                .collect();
+            // The name of a town after its postcode.
+            if let Some((code, town)) = made.clone().split_once(' ')
+                && town.chars().count() > 3
+                && town.chars().all(char::is_alphabetic)
+            {
+                made = format!("{code} Musterstadt");
+            }
+            made
+        })
+    }
+
+    /// A number of the same carrier whose check digit fits, or does not, as the original's does.
+    fn parcel(&mut self, number: &ParcelNumber, written: &str) -> String {
+        let made = self.stand_in(&number.compact, |disguise| {
+            disguise.numbers += 1;
+            invented(number, disguise.numbers as u64)
+        });
+        if made == number.compact {
+            self.doubts.push(Doubt { span: written.to_owned(), why: "a parcel number of which no like was found" });
+        }
+        in_shape(written, &made)
+    }
+}
+
+/// A number like this one: the recogniser itself says what is.
+fn invented(number: &ParcelNumber, seed: u64) -> String {
+    let original: Vec<char> = number.compact.chars().collect();
+    let letters = original.iter().take_while(|c| c.is_ascii_alphabetic()).count();
+    // What the format is known by stands at its beginning.
+    let kept = if letters > 0 { letters } else { original.len().min(4).max(original.len() / 4) };
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9));
+    for _ in 0..200 {
+        let mut made: Vec<char> = original.clone();
+        let places: Vec<usize> = (kept..made.len()).filter(|&at| made[at].is_ascii_digit()).collect();
+        places.iter().for_each(|&at| made[at] = dice.digit());
+        let Some((&last, _)) = places.split_last() else { break };
+        for check in '0'..='9' {
+            made[last] = check;
+            let candidate: String = made.iter().collect();
+            let found = parcel_numbers(&candidate);
+            if let [found] = &found[..]
+                && (found.carrier, found.check, &found.compact) == (number.carrier, number.check, &candidate)
+                && candidate != number.compact
+            {
+                return candidate;
+            }
+        }
+    }
+    number.compact.clone()
+}
+
+/// The characters of `made` with the blanks, dashes and small letters of `written`.
+fn in_shape(written: &str, made: &str) -> String {
+    let mut next = made.chars();
+    let shaped = written.chars().map(|c| match c.is_alphanumeric() {
+        true => match next.next() {
+            Some(made) if c.is_lowercase() => made.to_ascii_lowercase(),
+            Some(made) => made,
+            None => c,
+        },
+        false => c,
+    });
+    shaped.collect()
+}
+
+fn replaced(text: &str, mut spans: Vec<(Range<usize>, String)>) -> String {
+    spans.sort_by_key(|(span, _)| span.start);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (span, made) in spans.into_iter() {
+        // None of them overlap.
+        out.push_str(text.get(at..span.start).unwrap_or_default());
+        out.push_str(&made);
+        at = span.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+/// The same digits every time: a recording that is written again is the same.
+struct Dice(u64);
+
+impl Dice {
+    fn digit(&mut self) -> char {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + u8::try_from((self.0 >> 33) % 10).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::parcel::Check;
+
+    fn disguised(text: &str) -> (String, Vec<Doubt>) {
+        let mut recording = Recording::parse("a.yaml", text).unwrap();
+        let doubts = Disguise::recording(&mut recording);
+        (recording.to_string(), doubts)
+    }
+
+    #[test]
+    fn nothing_that_leads_to_a_person_is_left_and_the_same_stays_the_same() {
+        let (text, doubts) = disguised(
+            "start: { visitor: { name: Karl Herzog, email: karl@herzog.de, parcel: px100000017gb } }\n\
+             lookups:\n  - { source: shipment, params: { number: PX100000017GB }, result: { status: lost, recipient: \
+             Karl Herzog, weight: 2.5 } }\n\
+             conversation:\n  - say: 'Hi, my name is Karl Herzog, where is px 1000 0001 7 gb? Write to karl@herzog.de \
+             or call +49 170 5551234. Order 77788899, due 2026-03-02.'\n    answer:\n      text: 'Dear Karl, your \
+             parcel PX100000017GB is lost. Call +44 20 7946 0321.'\n  - say: I live at 221 Baker Street, London NW1 \
+             6XE. My neighbour Peter Pan took it.\n  - say: Ich wohne in der Hauptstraße 12a, 10115 Berlin.\n",
+        );
+        for gone in [
+            "Karl",
+            "Herzog",
+            "herzog",
+            "100000017",
+            "1000 0001",
+            "5551234",
+            "77788899",
+            "Baker",
+            "NW1 6XE",
+            "Hauptstraße 12a",
+            "10115",
+        ] {
+            assert!(!text.contains(gone), "{gone} in\n{text}");
+        }
+        for stays in ["2026-03-02", "+44 20 7946 0321", "lost", "2.5"] {
+            assert!(text.contains(stays), "{stays} in\n{text}");
+        }
+        assert!(text.contains("my name is Ada Example") && text.contains("Dear Ada, "), "{text}");
+        // One number everywhere, of the same carrier, whose check digit fits.
+        let numbers: Vec<ParcelNumber> =
+            text.lines().flat_map(parcel_numbers).filter(|n| n.compact.starts_with("PX")).collect();
+        assert!(numbers.len() >= 4 && numbers.iter().all(|number| number.compact == numbers[0].compact), "{text}");
+        assert_eq!(numbers[0].check, Check::Right, "{text}");
+        assert!(doubts.iter().any(|doubt| doubt.span == "Peter Pan"), "{doubts:?}");
+        assert!(doubts.iter().any(|doubt| doubt.why.contains("order")), "{doubts:?}");
+    }
+
+    #[test]
+    fn every_format_has_its_like() {
+        for number in [
+            "PX100000017GB",
+            "1Z999AA10123456784",
+            "9400111201080805483016",
+            "RB123456785GB",
+            "JJD0099999999",
+            "00340433836442636597",
+            "986578788855",
+            "3318810025",
+            "PX100000018GB",
+        ] {
+            let found = parcel_numbers(number);
+            let [found] = &found[..] else { panic!("{number}: {found:?}") };
+            let made = invented(found, 1);
+            assert_ne!(made, number);
+            let again = parcel_numbers(&made);
+            assert_eq!((again[0].carrier, again[0].check), (found.carrier, found.check), "{number} {made}");
+        }
+    }
+}
