@@ -7,6 +7,7 @@ use purser::clock::Clock;
 use purser::conversation::{Author, ConversationId, Decision, Event, Status};
 use purser::fanout::{Pace, Reach};
 use serde_json::{Value, json};
+use sqlx::{Executor, Row};
 
 use crate::harness::{Setup, Slow, TestDatabase, TestPurser, Visitor, until, within};
 use crate::servers;
@@ -39,6 +40,7 @@ on_two_nodes! {
     a_first_message_that_goes_elsewhere_is_stored_once;
     a_message_is_known_on_the_other_node_also_after_a_close;
     a_message_is_known_also_in_a_later_conversation;
+    an_old_node_goes_on_beside_a_newer_one;
     a_head_that_is_out_of_date_costs_one_more_try;
     a_slow_answer_stays_with_the_node_that_is_at_it;
     of_two_nodes_one_takes_up_what_is_due;
@@ -266,6 +268,38 @@ async fn a_message_is_known_also_in_a_later_conversation(site: &Site) {
     let ack = back.hear("ack").await;
     assert_eq!((&ack["conversation"], &ack["seq"]), (&json!(later.conversation), &json!(3)));
     assert_eq!(log(&nodes[0], &visitor).await.len(), 3);
+    stop(nodes).await;
+}
+
+/// An upgrade in the middle: a newer node has changed the tables, and older ones run on and start again.
+async fn an_old_node_goes_on_beside_a_newer_one(site: &Site) {
+    let nodes = site.two().await;
+    let visitor = Visitor::new();
+    let (mut one, mut two) = (nodes[0].visit(&visitor, 0).await, nodes[1].visit(&visitor, 0).await);
+    one.ask("m1", "saturday delivery").await;
+    two.ask("m2", "saturday delivery").await;
+    let (server, name) = site.database.on_server().expect("MariaDB");
+    let mut newer = server.connect(name).await;
+    for change in [
+        "ALTER TABLE conversations ADD COLUMN from_the_future VARCHAR(20)",
+        "ALTER TABLE events ADD COLUMN from_the_future VARCHAR(20)",
+        "CREATE TABLE of_the_future (id BIGINT PRIMARY KEY)",
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'from the future', 1, 'x', 1)",
+    ] {
+        newer.execute(change).await.expect(change);
+    }
+    newer.execute("UPDATE conversations SET from_the_future = 'newer'").await.expect("a newer node writes");
+    let (ack, _) = one.ask("m3", "saturday delivery").await;
+    assert_eq!(ack["seq"], 5);
+    two.ask("m4", "saturday delivery").await;
+    let again = site.start(site.setup()).await;
+    let mut three = again.visit(&visitor, 0).await;
+    three.ask("m5", "saturday delivery").await;
+    assert_eq!(seqs(&two.events_to(9).await).last(), Some(&9));
+    let kept = newer.fetch_one("SELECT from_the_future FROM conversations").await.expect("a row");
+    assert_eq!(kept.get::<Option<String>, _>(0).as_deref(), Some("newer"), "what it does not know stays");
+    again.stop().await;
     stop(nodes).await;
 }
 

@@ -32,7 +32,7 @@ pub struct Acked {
     pub visitor: usize,
     pub text: String,
     /// The number that the acknowledgement named.
-    pub seq: Option<u64>,
+    pub seq: u64,
 }
 
 /// All that is known at the end, when everything that was broken is whole again and time has passed.
@@ -92,12 +92,11 @@ pub fn check(seen: &Seen) -> Vec<Violation> {
         let (visitor, text) = (*visitor, text.clone());
         match log(&visitor).iter().find(|event| is_of_visitor(event) && event.text == text) {
             None => found.push(Violation::AcknowledgedMissing { visitor, text }),
-            Some(event) => {
-                let (told, stored) = (seq.unwrap_or(event.seq), event.seq);
-                if told != stored {
-                    found.push(Violation::AcknowledgedElsewhere { visitor, text, told, stored });
-                }
+            Some(event) if event.seq != *seq => {
+                let (told, stored) = (*seq, event.seq);
+                found.push(Violation::AcknowledgedElsewhere { visitor, text, told, stored });
             }
+            Some(_) => {}
         }
     }
     for view in &seen.views {
@@ -181,7 +180,7 @@ mod tests {
             event(3, "visitor", "b", None),
             event(4, "bot", &answer_to("b"), Some(3)),
         ];
-        let acked = |text: &str, seq| Acked { visitor: 0, text: text.to_owned(), seq: Some(seq) };
+        let acked = |text: &str, seq| Acked { visitor: 0, text: text.to_owned(), seq };
         let view = |tab| View { visitor: 0, tab, shown: log.clone() };
         Seen {
             typed: vec![(0, "a".to_owned()), (0, "b".to_owned())],
@@ -267,7 +266,7 @@ mod tests {
             seen.acked.pop();
         });
         assert_eq!(nobody, [Violation::NeverSaid { visitor, text: text("b") }]);
-        let elsewhere = found(|seen| seen.acked[1].seq = Some(1));
+        let elsewhere = found(|seen| seen.acked[1].seq = 1);
         assert_eq!(elsewhere, [Violation::AcknowledgedElsewhere { visitor, text: text("b"), told: 1, stored: 3 }]);
     }
 }

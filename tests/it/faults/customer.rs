@@ -26,17 +26,6 @@ const SILENT: Duration = Duration::from_secs(4);
 /// How long a connection may take to be made.
 const CONNECTS: Duration = Duration::from_secs(3);
 
-/// How a tab breaks a promise, for trying the checker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Broken {
-    /// As if the acknowledgement had come before anything was stored.
-    AcknowledgedTooEarly,
-    /// As if the server did not recognise what it was sent before.
-    NotRecognised,
-    /// As if the events that were missed came in another order.
-    OutOfOrder,
-}
-
 /// What all tabs have seen, and numbers.
 #[derive(Default)]
 pub struct Record {
@@ -75,7 +64,8 @@ pub struct Tab {
     pub record: Arc<Record>,
     pub trace: Arc<Trace>,
     pub dice: Dice,
-    pub broken: Option<Broken>,
+    /// Shows what it missed as if it had come in another order, for trying the checker.
+    pub out_of_order: bool,
 }
 
 /// A message until it is acknowledged.
@@ -229,23 +219,13 @@ impl Talk<'_> {
         if !self.welcomed || self.under_way || Instant::now() < self.not_before {
             return Ok(());
         }
-        let broken = self.tab.broken;
         let Some(first) = self.outbox.front_mut() else { return Ok(()) };
         if first.sent {
             self.tab.record.count(|figures| figures.resent += 1);
-            if broken == Some(Broken::NotRecognised) {
-                first.client_id = Uuid::now_v7().simple().to_string();
-            }
         }
         first.sent = true;
         let frame = json!({ "type": "say", "client_id": first.client_id, "text": first.text });
-        if broken == Some(Broken::AcknowledgedTooEarly) {
-            let text = first.text.clone();
-            self.outbox.pop_front();
-            self.tab.record.seen().acked.push(Acked { visitor: self.tab.visitor, text, seq: None });
-        } else {
-            self.under_way = true;
-        }
+        self.under_way = true;
         self.send(frame).await
     }
 
@@ -268,7 +248,7 @@ impl Talk<'_> {
                 if is_first && let Some(first) = self.outbox.pop_front() {
                     let (visitor, seq) = (self.tab.visitor, frame["seq"].as_u64().expect("a seq"));
                     self.tab.note(&format!("acknowledged {:?} as {seq}", first.text));
-                    self.tab.record.seen().acked.push(Acked { visitor, text: first.text, seq: Some(seq) });
+                    self.tab.record.seen().acked.push(Acked { visitor, text: first.text, seq });
                 }
                 self.send_next().await
             }
@@ -296,7 +276,7 @@ impl Talk<'_> {
     fn show(&mut self, frame: &Value) {
         let shown = shown(frame);
         let missed = shown.seq <= self.caught_up_at;
-        if self.tab.broken == Some(Broken::OutOfOrder) && missed {
+        if self.tab.out_of_order && missed {
             let is_last = shown.seq == self.caught_up_at;
             self.page.insert(0, shown);
             if is_last {
@@ -312,7 +292,7 @@ impl Talk<'_> {
     async fn show_page(&mut self, frame: &Value) -> Result<(), Ended> {
         let mut page: Vec<Shown> = frame["events"].as_array().expect("events").iter().map(shown).collect();
         let first = page.first().map(|shown| shown.seq);
-        if self.tab.broken == Some(Broken::OutOfOrder) {
+        if self.tab.out_of_order {
             page.reverse();
         }
         self.tab.record.seen().views[self.tab.view].shown.splice(0..0, page);
