@@ -19,6 +19,7 @@ use crate::courier::Courier;
 use crate::demo::{self, Demo};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace};
+use crate::identity::Identity;
 use crate::limits::{Bounds, Limits};
 use crate::recording::Stage;
 use crate::responders::Responder;
@@ -27,8 +28,8 @@ use crate::sources::{LookUp, NoSources, Sources};
 use crate::store::Store;
 use crate::web::{self, Door, Proxies, Returns, Turnstile};
 
-/// How often the configuration's file is looked at for other sources.
-const LOOK_AT_SOURCES: Duration = Duration::from_secs(1);
+/// How often the configuration's file is looked at for other sources and keys.
+const LOOK_AT_FILE: Duration = Duration::from_secs(1);
 
 /// A running purser: everything but the listener.
 pub struct App {
@@ -39,6 +40,7 @@ pub struct App {
     desk: Arc<Desk>,
     limits: Option<Arc<Limits>>,
     sources: Arc<Sources>,
+    identity: Arc<Identity>,
     demo: Option<Demo>,
     /// Ends the background tasks.
     stop: CancellationToken,
@@ -125,11 +127,12 @@ impl App {
         background.spawn(content.clone().watch(stop.clone()));
         let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), courier_clock);
         background.spawn(courier.run(stop.clone()));
-        background.spawn(follow_sources(config.clone(), sources.clone(), stop.clone()));
+        let identity = Arc::new(Identity::new(config.identity.clone()));
+        background.spawn(follow_file(config.clone(), sources.clone(), identity.clone(), stop.clone()));
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
         background.spawn(fanout.clone().run(store.clone(), revision, limits.clone(), stop.clone()));
-        Ok(App { config, store, fanout, content, desk, limits, sources, demo, stop, background })
+        Ok(App { config, store, fanout, content, desk, limits, sources, identity, demo, stop, background })
     }
 
     /// Where messages go.
@@ -191,6 +194,7 @@ impl App {
             fanout: self.fanout.clone(),
             content: self.content.clone(),
             comparing: Arc::new(Semaphore::new(1)),
+            identity: self.identity.clone(),
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
             test_echo: self.config.test_echo,
@@ -287,26 +291,36 @@ fn sources(config: &Config, demo: Option<&Demo>) -> Sources {
     sources
 }
 
-/// Puts the sources and actions of the configuration's file in force whenever they change, until `stop`. A mistake
-/// leaves them as they are.
-async fn follow_sources(config: Config, sources: Arc<Sources>, stop: CancellationToken) {
+/// Puts the sources, actions and keys of the configuration's file in force whenever they change, until `stop`. A mistake
+/// leaves all as they are.
+async fn follow_file(config: Config, sources: Arc<Sources>, identity: Arc<Identity>, stop: CancellationToken) {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let mut seen = Ok(config.outside.clone());
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK_AT_SOURCES)).await.is_some() {
-        let now = config.reread_outside(&env);
-        if now == seen {
-            continue;
-        }
-        match &now {
-            Ok(outside) => {
-                sources.set(&outside.sources);
-                sources.actions().set(&outside.actions);
-                tracing::info!(sources = %sources.names().join(", "), "the sources of the configuration are live");
+    let (mut outside, mut keys) = (config.outside.clone(), config.identity.clone());
+    let mut trouble = None;
+    while stop.run_until_cancelled(tokio::time::sleep(LOOK_AT_FILE)).await.is_some() {
+        match config.reread(&env) {
+            Ok((read, signed)) => {
+                trouble = None;
+                if read != outside {
+                    sources.set(&read.sources);
+                    sources.actions().set(&read.actions);
+                    tracing::info!(sources = %sources.names().join(", "), "the sources of the configuration are live");
+                    outside = read;
+                }
+                if signed != keys {
+                    tracing::info!(keys = ?signed, "the keys of the configuration are live");
+                    identity.set(signed.clone());
+                    keys = signed;
+                }
             }
-            Err(error) => tracing::error!("sources and actions stay as they are:\n{error}"),
+            Err(error) => {
+                if trouble.as_ref() != Some(&error) {
+                    tracing::error!("sources, actions and keys stay as they are:\n{error}");
+                }
+                trouble = Some(error);
+            }
         }
-        seen = now;
     }
 }

@@ -4,6 +4,7 @@
 //! setter, so a value is checked the same wherever it comes from. All problems are reported at once. Secrets hide
 //! themselves in `Debug` and in errors.
 
+mod identity;
 mod outside;
 mod raw;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use values::{Value, folder, listen, log, log_format, network, number, off, origi
 
 use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
+use crate::identity::Keys;
 use crate::log::Format;
 use crate::store::{DatabaseUrl, UrlError};
 use crate::yaml;
@@ -78,6 +80,8 @@ const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];
 const LIMITS: &str = "limits";
 /// Keys of what is outside; they are only in the file.
 const OUTSIDE: [&str; 2] = ["sources", "actions"];
+/// The key whose value is what the host site signs with; it is only in the file.
+const IDENTITY: &str = "identity";
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -120,6 +124,8 @@ pub struct Config {
     pub limits: Limits,
     /// What plugins may look things up in, and have done.
     pub outside: Outside,
+    /// What the host site signs its customers' tokens with; `None`: nobody can sign in.
+    pub identity: Option<Keys>,
     /// The file that all of this was read from, if there was one.
     pub file: Option<PathBuf>,
 }
@@ -202,6 +208,7 @@ impl Default for Config {
             log_format: Format::Text,
             limits: Limits::default(),
             outside: Outside::default(),
+            identity: None,
             file: None,
         }
     }
@@ -326,15 +333,17 @@ impl Config {
         self.file.is_none() && self.outside.is_empty() && kept
     }
 
-    /// Reads the sources and actions of the file anew, which may change while purser runs.
-    pub fn reread_outside(&self, env: &BTreeMap<String, String>) -> Result<Outside, ConfigError> {
-        let Some(file) = &self.file else { return Ok(self.outside.clone()) };
+    /// Reads the sources, actions and keys of the file anew, which may change while purser runs.
+    pub fn reread(&self, env: &BTreeMap<String, String>) -> Result<(Outside, Option<Keys>), ConfigError> {
+        let Some(file) = &self.file else { return Ok((self.outside.clone(), self.identity.clone())) };
         let name = file.display().to_string();
         let text =
             fs::read_to_string(file).map_err(|error| ConfigError(vec![format!("cannot read {name}: {error}")]))?;
         let mut problems = Vec::new();
-        let outside = outside::read(&name, &text, &|variable| env.get(variable).cloned(), &mut problems);
-        if problems.is_empty() { Ok(outside) } else { Err(ConfigError(problems)) }
+        let variable = |variable: &str| env.get(variable).cloned();
+        let outside = outside::read(&name, &text, &variable, &mut problems);
+        let keys = identity::read(&name, &text, &variable, &mut problems);
+        if problems.is_empty() { Ok((outside, keys)) } else { Err(ConfigError(problems)) }
     }
 
     fn take_file(&mut self, name: &str, bytes: Vec<u8>, env: &BTreeMap<String, String>, problems: &mut Vec<String>) {
@@ -344,11 +353,15 @@ impl Config {
         match yaml::read::<Raw>(name, &text) {
             Ok(Raw::Null) => {}
             Ok(Raw::Map(mut entries)) => {
-                let before = entries.len();
-                entries.retain(|(key, _)| !OUTSIDE.contains(&key.value.as_str()));
-                if entries.len() < before {
-                    self.outside = outside::read(name, &text, &|variable| env.get(variable).cloned(), problems);
+                let variable = |variable: &str| env.get(variable).cloned();
+                let has = |name| entries.iter().any(|(key, _)| key.value == name);
+                if OUTSIDE.into_iter().any(has) {
+                    self.outside = outside::read(name, &text, &variable, problems);
                 }
+                if has(IDENTITY) {
+                    self.identity = identity::read(name, &text, &variable, problems);
+                }
+                entries.retain(|(key, _)| key.value != IDENTITY && !OUTSIDE.contains(&key.value.as_str()));
                 self.take_map(name, &text, "", entries, problems);
             }
             Ok(_) => problems.push(format!("{name}: keys and values are expected, such as `listen: 127.0.0.1:8080`")),

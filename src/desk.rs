@@ -11,8 +11,9 @@
 
 mod counts;
 mod holds;
+mod sign_in;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -106,6 +107,8 @@ pub struct Seat {
     seats: Arc<Seats>,
     /// Whether anything is stored of it, as far as this node knows.
     begun: AtomicBool,
+    /// What the host site says of the visitor.
+    profile: Mutex<Arc<BTreeMap<String, String>>>,
     state: sync::Mutex<Seated>,
 }
 
@@ -164,6 +167,11 @@ impl Desk {
         &self.language
     }
 
+    /// The time, as everything here goes by it.
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
     /// How many answers are under way here.
     pub fn answers_under_way(&self) -> usize {
         self.holds.count()
@@ -208,7 +216,7 @@ impl Desk {
             let seq = decision.next.last_seq;
             let next_in_turn = !head.has_pending() && !seated.answering;
             if next_in_turn && matches!(progress, Progress::NotAsked) {
-                progress = self.begin(&decision.next, &said, seq).await;
+                progress = self.begin(seat, &decision.next, &said, seq).await;
             }
             if next_in_turn
                 && let Progress::Ready(answered) = &progress
@@ -401,8 +409,9 @@ impl Desk {
     }
 
     /// Asks the pipeline once. Most answers are there at once.
-    async fn begin(&self, head: &Conversation, said: &Said, seq: Seq) -> Progress {
-        let turn = self.turn(head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
+    async fn begin(&self, seat: &Seat, head: &Conversation, said: &Said, seq: Seq) -> Progress {
+        let turn =
+            self.turn(seat, head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
         let mut answer = self.answer(turn);
         match poll!(&mut answer) {
             Poll::Ready(answered) => Progress::Ready(answered),
@@ -512,7 +521,7 @@ impl Desk {
     async fn take_up(self: &Arc<Self>, seat: &Arc<Seat>, seated: &mut Seated) -> Result<(), StoreError> {
         let Some(head) = &seated.head else { return Ok(()) };
         let Some(event) = self.store.next_question(head.id, head.answered_seq).await? else { return Ok(()) };
-        let turn = self.turn_of(head, &event);
+        let turn = self.turn_of(seat, head, &event);
         let answer = if self.clock.now() - event.at > TOO_LATE {
             let apology = self.pipeline().apologise(&turn);
             Box::pin(std::future::ready(apology))
@@ -565,17 +574,25 @@ impl Desk {
         }
         let event = self.store.next_question(seat.id, head.answered_seq).await.map_err(DeskError::Unavailable)?;
         Ok(event.map(|event| {
-            let turn = self.turn_of(&head, &event);
+            let turn = self.turn_of(seat, &head, &event);
             (event, turn)
         }))
     }
 
-    fn turn_of(&self, head: &Conversation, event: &Event) -> Turn {
-        self.turn(head, (event.id, event.seq), &event.body, event.meta.choice.clone(), event.meta.language.as_deref())
+    fn turn_of(&self, seat: &Seat, head: &Conversation, event: &Event) -> Turn {
+        self.turn(
+            seat,
+            head,
+            (event.id, event.seq),
+            &event.body,
+            event.meta.choice.clone(),
+            event.meta.language.as_deref(),
+        )
     }
 
     fn turn(
         &self,
+        seat: &Seat,
         head: &Conversation,
         (question, seq): (EventId, Seq),
         text: &str,
@@ -590,7 +607,7 @@ impl Desk {
             text: text.to_owned(),
             choice,
             languages: wanted.into_iter().flatten().map(str::to_owned).collect(),
-            visitor: head.kept.attributes.clone(),
+            visitor: seat.known(&head.kept.attributes),
             now: self.clock.now(),
             focus: head.kept.focus.as_deref().cloned(),
             entry: None,
@@ -628,6 +645,24 @@ impl Seat {
     /// Whose conversation it is.
     pub fn visitor(&self) -> VisitorId {
         self.visitor
+    }
+
+    /// The host site says this of the visitor; responders get it with every message from now on.
+    pub fn introduce(&self, profile: Arc<BTreeMap<String, String>>) {
+        *self.profile.lock().unwrap_or_else(PoisonError::into_inner) = profile;
+    }
+
+    /// What the host site says of the visitor, and over that what was remembered.
+    fn known(&self, remembered: &Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
+        let profile = self.profile.lock().unwrap_or_else(PoisonError::into_inner);
+        match (profile.is_empty(), remembered.is_empty()) {
+            (true, _) => remembered.clone(),
+            (false, true) => profile.clone(),
+            (false, false) => {
+                let all = profile.iter().chain(remembered.iter());
+                Arc::new(all.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+        }
     }
 
     /// Whether anything was said in it before, as far as this node knows.
@@ -679,7 +714,7 @@ impl Seats {
         }
         let begun = AtomicBool::new(head.is_some());
         let state = sync::Mutex::new(Seated { head, ..Seated::default() });
-        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, state });
+        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, profile: Mutex::default(), state });
         shard.insert(id, Arc::downgrade(&seat));
         seat
     }

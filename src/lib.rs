@@ -23,6 +23,7 @@
 //! - [`text`]: what is said in a sentence: numbers of parcels, amounts, places, days.
 //! - [`store`]: the log on two engines, and the one writer.
 //! - [`fanout`]: committed events to those who follow, on this node and, by way of Redis, on others.
+//! - [`identity`]: who the customer is, as the host site signs it.
 //! - [`limits`]: how much one visitor, and one address, may do in a while.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.
@@ -48,6 +49,7 @@ pub mod demo;
 pub mod desk;
 pub mod fanout;
 pub mod finding;
+pub mod identity;
 pub mod limits;
 pub mod log;
 pub mod recording;

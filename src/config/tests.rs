@@ -47,7 +47,7 @@ fn every_key_of_the_example_takes_another_value() {
     let default = format!("{:#?}", Config::default());
     let changed = format!("{config:#?}");
     // Sources and actions have no default, and the file is where it was read from.
-    let apart = ["sources: {},", "actions: {},", "file: None,"];
+    let apart = ["sources: {},", "actions: {},", "identity: None,", "file: None,"];
     let changed: String =
         changed.lines().filter(|line| !apart.contains(&line.trim())).map(|line| format!("{line}\n")).collect();
     let same: Vec<_> =
@@ -172,5 +172,42 @@ fn secrets_show_nowhere() {
     ] {
         let shown = problem(text);
         assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[test]
+fn keys_come_from_variables_and_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    fs::write(&file, "a key of the shop in a file, 32 bytes\n").unwrap();
+    let text = format!(
+        "identity:\n  audience: chat\n  keys:\n    \"7\": ${{SHOP_KEY}}\n    b: {{ file: {} }}\n  chatwoot: ${{CHATWOOT}}\n",
+        file.display()
+    );
+    let env = [("SHOP_KEY", "k".repeat(32)), ("CHATWOOT", "c".repeat(24))];
+    let env: BTreeMap<String, String> = env.map(|(name, value)| (name.to_owned(), value)).into();
+    let mut problems = Vec::new();
+    let keys = identity::read("purser.yaml", &text, &|name| env.get(name).cloned(), &mut problems);
+    let keys = keys.unwrap_or_else(|| panic!("{problems:?}"));
+    assert_eq!(keys.audience, "chat");
+    let secrets: Vec<(&str, &str)> = keys.secrets.iter().map(|(kid, secret)| (kid.as_str(), secret.as_str())).collect();
+    assert_eq!(secrets, [("7", &*"k".repeat(32)), ("b", "a key of the shop in a file, 32 bytes")]);
+    assert_eq!(keys.chatwoot, Some("c".repeat(24)));
+}
+
+#[test]
+fn a_key_that_is_none_is_refused_without_showing_it() {
+    assert!(from_text("identity: null\n").unwrap().identity.is_none());
+    for (text, expected) in [
+        ("identity: {}\n", "identity: it has no key; write"),
+        ("identity: { keys: { a: s3cret } }\n", "keys: a: the secret has 6 bytes, at least 32 are needed: openssl"),
+        ("identity: { keys: { a: \"${PURSER_NO_SUCH}\" } }\n", "keys: a: the variable PURSER_NO_SUCH is not set"),
+        ("identity: { keys: { a: { file: /no/such/s3cre-file } } }\n", "keys: a: cannot read /no/such/s3cre-file"),
+        ("identity: { keys: { \"\": s3cret } }\n", "a key has a name of 1 to 64 bytes"),
+        ("identity: { chatwoot: s3cret }\n", "chatwoot: the secret has 6 bytes, at least 16"),
+        ("identity: { key: s3cret }\n", "purser.yaml:1"),
+    ] {
+        let shown = problem(text);
+        assert!(shown.contains(expected) && !shown.contains("s3cret"), "{text}: {shown}");
     }
 }

@@ -79,14 +79,24 @@ impl EventId {
     }
 }
 
-/// A visitor: the first 16 bytes of the SHA-256 of a token of 256 random bits that only the visitor holds.
+/// A visitor: the first 16 bytes of the SHA-256 of a token of 256 random bits that only the visitor holds, or of the
+/// account that the host site vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VisitorId(pub [u8; 16]);
 
 impl VisitorId {
     /// The visitor whose token this is.
     pub fn of_token(token: &str) -> VisitorId {
-        let hash = Sha256::digest(token.as_bytes());
+        VisitorId::of(Sha256::digest(token.as_bytes()).as_slice())
+    }
+
+    /// The visitor that has this account of the host site, on whatever device.
+    pub fn of_account(account: &str) -> VisitorId {
+        // No token has a colon, so none is that of an account.
+        VisitorId::of(Sha256::digest(format!("account:{account}")).as_slice())
+    }
+
+    fn of(hash: &[u8]) -> VisitorId {
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         VisitorId(id)

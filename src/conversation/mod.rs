@@ -7,6 +7,7 @@
 mod errand;
 mod event;
 mod id;
+mod join;
 mod kept;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use errand::{Errand, Outcome, Proposal, Settled, Words, is_verdict};
 pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
 pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
+pub use join::has_open_errand;
 pub use kept::{Behind, Effects, Focus, Kept, LookedUp};
 
 /// Where a conversation stands.

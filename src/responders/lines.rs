@@ -58,6 +58,8 @@ pub enum Line {
     TooMany,
     /// The server is full. `{seconds}` stands for how long to wait.
     Full,
+    /// Whoever was signed in is not any more.
+    SignIn,
     /// Stands in the window before anything was said.
     Greeting,
     /// The buttons below the greeting, one a line.
@@ -68,7 +70,7 @@ pub enum Line {
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 26] = [
+    pub const ALL: [Line; 27] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -92,6 +94,7 @@ impl Line {
         Line::TooFast,
         Line::TooMany,
         Line::Full,
+        Line::SignIn,
         Line::Greeting,
         Line::Starters,
         Line::Privacy,

@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use action::{ActionSpec, Actions, Attempt, WrittenAction};
-pub use spec::{Spec, Written};
+pub use spec::{Spec, Written, filled};
 
 use breaker::Breaker;
 use http::HttpSource;

@@ -204,8 +204,8 @@ pub(super) fn allowed(networks: &[String], url: &Template) -> Result<Allowed, St
     }
 }
 
-/// `Bearer ${TOKEN}` with the variable's value.
-pub(super) fn filled(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+/// `Bearer ${TOKEN}` with the variable's value; `variable` gives the environment's. An error names the variable.
+pub fn filled(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

@@ -73,20 +73,16 @@ pub async fn frames(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
         Ok(place) => place,
         Err(refused) => return session.refuse(refused, res).await,
     };
-    let Some(Post { token, conversation, language, form, frame }) = read(req).await? else {
+    let Some(Post { token, conversation, language, form, identity, frame }) = read(req).await? else {
         return session.refuse(ErrorCode::Unreadable, res).await;
     };
     // Whatever the frame is, its conversation is looked up; what the frame itself costs is counted besides.
-    let visitor = match typed::visitor(&token).map_err(Refused::from) {
-        Ok(visitor) => session.may_request(visitor).map(|()| visitor),
-        Err(refused) => Err(refused),
-    };
-    let seat = match visitor {
+    let seat = match typed::arrive(&mut session, &token, identity).await {
         Ok(visitor) => session.door.desk.seat(conversation, visitor).await.map_err(|error| typed::code(error).into()),
         Err(refused) => Err(refused),
     };
     match seat {
-        Ok(seat) => session.seat = Some(seat),
+        Ok(seat) => session.take(seat),
         Err(refused) => return session.refuse(refused, res).await,
     }
     typed::speak(&mut session, language);
@@ -216,6 +212,7 @@ impl Session<Reply> {
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken => StatusCode::BAD_REQUEST,
+        ErrorCode::SignInExpired | ErrorCode::SignInRefused => StatusCode::UNAUTHORIZED,
         ErrorCode::NotYours => StatusCode::FORBIDDEN,
         ErrorCode::NoAnswer => StatusCode::NOT_FOUND,
         ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,

@@ -47,6 +47,7 @@ use crate::config::Secret;
 use crate::content::Content;
 use crate::desk::Desk;
 use crate::fanout::Fanout;
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::store::Store;
 pub use metrics::Counts;
@@ -74,6 +75,8 @@ pub struct Door {
     pub fanout: Arc<Fanout>,
     /// For telling what is loaded.
     pub content: Arc<Content>,
+    /// Tells signed-in customers.
+    pub identity: Arc<Identity>,
     /// Which sites may open a chat.
     pub origins: Origins,
     /// Held while content is compared: one at a time.

@@ -111,7 +111,7 @@ fn document() -> Value {
 
 fn chat_events(schemas: &mut Schemas) -> Value {
     let stream = schemas.given::<ServerFrame>();
-    let mut responses = refusals(schemas, &["400", "403", "429", "503"]);
+    let mut responses = refusals(schemas, &["400", "401", "403", "429", "503"]);
     responses.insert(
         "200".to_owned(),
         json!({
@@ -148,7 +148,7 @@ fn hello_frame(schemas: &mut Schemas) -> Value {
 
 fn chat_frames(schemas: &mut Schemas) -> Value {
     let replied = schemas.given::<Replied>();
-    let mut responses = refusals(schemas, &["400", "403", "404", "422", "429", "503"]);
+    let mut responses = refusals(schemas, &["400", "401", "403", "404", "422", "429", "503"]);
     responses.insert("200".to_owned(), json_body("The frames that answer it.", &replied.to_value()));
     json!({
         "tags": ["chat"],
@@ -294,6 +294,7 @@ fn refusals(schemas: &mut Schemas, statuses: &[&str]) -> Map<String, Value> {
         .map(|status| {
             let description = match *status {
                 "400" => "`unreadable`, `hello_first` or `bad_token`.",
+                "401" => "`sign_in_expired` or `sign_in_refused`.",
                 "403" => "`not_yours`; without frames: this site may not chat here.",
                 "404" => "`no_answer`.",
                 "422" => "`empty` or `too_long`.",

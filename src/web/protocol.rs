@@ -16,6 +16,8 @@ use crate::desk::Ack;
 pub const TYPED: &str = "purser.v1";
 /// The longest frame, in bytes.
 pub const MAX_FRAME: usize = 32 * 1024;
+/// The longest token of a signed-in customer, in bytes, and a little more.
+pub const MAX_IDENTITY: usize = 9 * 1_024;
 /// The longest body of a POST, in bytes: a frame and who sends it.
 pub const MAX_BODY: usize = MAX_FRAME + 1_024;
 /// When a client tries again to store a message, in milliseconds.
@@ -79,6 +81,31 @@ pub struct Hello {
     /// How the client wants what others say.
     #[serde(default)]
     pub form: Form,
+    /// Who the host site says its customer is. What was said before with the same token becomes the customer's.
+    #[serde(default)]
+    pub identity: Option<Vouched>,
+}
+
+/// How the host site says who its customer is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Vouched {
+    /// A JWT that the site signed with HS256: `sub`, `aud`, `exp`, and perhaps `name`, `email`, `language`, `address`,
+    /// `attributes`.
+    Token(String),
+    /// As Chatwoot has it.
+    Hashed {
+        /// The site's id of the customer.
+        identifier: String,
+        /// HMAC-SHA256 of it with the site's secret, in hex.
+        identifier_hash: String,
+        /// What the customer is called; nobody vouches for that.
+        #[serde(default)]
+        name: Option<String>,
+        /// And for that neither.
+        #[serde(default)]
+        email: Option<String>,
+    },
 }
 
 /// How a client wants what others say: as Markdown and HTML, or as nodes.
@@ -94,10 +121,10 @@ pub enum Form {
     Nodes,
 }
 
-// The token is the visitor's whole secret.
+// The token is the visitor's whole secret, and what the site says of a customer is nobody else's business.
 impl std::fmt::Debug for Hello {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Hello { token: _, conversation, seq, language, form: _ } = self;
+        let Hello { token: _, conversation, seq, language, form: _, identity: _ } = self;
         f.debug_struct("Hello")
             .field("conversation", conversation)
             .field("seq", seq)
@@ -136,6 +163,9 @@ pub struct Post {
     /// How the client wants what others say, as in `hello`.
     #[serde(default)]
     pub form: Form,
+    /// Who the customer is, as in `hello`.
+    #[serde(default)]
+    pub identity: Option<Vouched>,
     /// The frame.
     pub frame: ClientFrame,
 }
@@ -290,6 +320,9 @@ pub struct Unread {
     /// The last seq that the client has shown.
     #[serde(default)]
     pub seen: Seq,
+    /// Who the customer is, as in `hello`.
+    #[serde(default)]
+    pub identity: Option<Vouched>,
 }
 
 /// What `POST /api/chat/unread` is answered with.
@@ -414,6 +447,10 @@ pub enum ErrorCode {
     BadToken,
     /// The conversation is another visitor's. A client makes a new id.
     NotYours,
+    /// The time of the customer's token is over. A client asks its page for a fresh one, and says hello with that.
+    SignInExpired,
+    /// Nobody vouches for the customer like this. A client asks its page for another token, once.
+    SignInRefused,
     /// The text is empty. Sending it again does not help.
     Empty,
     /// The text is too long. Sending it again does not help.

@@ -15,6 +15,7 @@ use super::{plain, typed};
 use crate::conversation::{ConversationId, Event, Said, Seq, VisitorId};
 use crate::desk::{Ack, DeskError, Seat};
 use crate::fanout::Subscription;
+use crate::identity::Customer;
 use crate::limits::Address;
 use crate::responders::lines::Line;
 
@@ -49,6 +50,8 @@ pub struct Session<W> {
     pub seat: Option<Arc<Seat>>,
     /// Where the customer is; `None` if that cannot be counted.
     address: Option<Address>,
+    /// The customer whom the host site vouches for.
+    customer: Option<Box<Customer>>,
     pub wire: W,
     pub dialect: Dialect,
     /// How the client wants what others say.
@@ -69,6 +72,7 @@ impl<W: Wire> Session<W> {
             languages,
             seat: None,
             address,
+            customer: None,
             wire,
             dialect,
             form: Form::default(),
@@ -80,8 +84,8 @@ impl<W: Wire> Session<W> {
 
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
-        let Session { door, languages, seat, address, dialect, form, seen, subscription, sent, .. } = self;
-        Session { door, languages, seat, address, wire, dialect, form, seen, subscription, sent }
+        let Session { door, languages, seat, address, customer, dialect, form, seen, subscription, sent, .. } = self;
+        Session { door, languages, seat, address, customer, wire, dialect, form, seen, subscription, sent }
     }
 
     /// Begins with what the dialect knows before anything is said.
@@ -89,6 +93,40 @@ impl<W: Wire> Session<W> {
         if let Dialect::Plain(visitor) = self.dialect {
             plain::begin(self, visitor);
         }
+    }
+
+    /// The host site says who it is that comes.
+    pub fn signed_in(&mut self, customer: Customer) {
+        self.customer = Some(Box::new(customer));
+    }
+
+    /// Whether the host site says who it is.
+    pub fn is_signed_in(&self) -> bool {
+        self.customer.is_some()
+    }
+
+    /// Takes the seat.
+    pub fn take(&mut self, seat: Arc<Seat>) {
+        if let Some(customer) = &self.customer {
+            seat.introduce(customer.profile.clone());
+        }
+        self.seat = Some(seat);
+    }
+
+    /// Whether the host site vouches no longer for who is here.
+    pub fn is_over(&self) -> bool {
+        let until = self.customer.as_ref().and_then(|customer| customer.until);
+        until.is_some_and(|until| until <= self.door.desk.now())
+    }
+
+    /// Leaves the conversation: from now on nothing is said and heard in it here.
+    pub fn leave(&mut self) {
+        self.note_seen();
+        self.seat = None;
+        self.customer = None;
+        self.subscription = None;
+        self.sent = None;
+        self.seen = 0;
     }
 
     /// Takes a frame of the client, and sends what it leads to.
@@ -192,6 +230,10 @@ impl<W: Wire> Session<W> {
     }
 
     async fn deliver(&mut self, event: Arc<Event>) -> Result<(), Gone> {
+        if self.is_over() {
+            self.leave();
+            return typed::refuse(self, ErrorCode::SignInExpired, None).await;
+        }
         match self.sent {
             Some(sent) if event.seq <= sent => return Ok(()),
             Some(sent) if event.seq > sent + 1 => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Door;
 use super::protocol::{
     ClientFrame, ErrorCode, EventFrame, Form, Frame, Hello, PAGE, PAGE_BYTES, Refused, Say, ServerFrame, Shown, Site,
+    Vouched,
 };
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
@@ -12,6 +13,7 @@ use crate::conversation::{
     VisitorId,
 };
 use crate::desk::{DeskError, Seat};
+use crate::identity::{Customer, Hashed, Refusal};
 use crate::responders::lines::Line;
 use crate::store::StoreError;
 
@@ -30,6 +32,14 @@ pub async fn hear<W: Wire>(session: &mut Session<W>, frame: &str) -> Result<(), 
 
 /// Takes a frame.
 pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Result<(), Gone> {
+    if session.is_over() && !matches!(frame, ClientFrame::Hello(_)) {
+        session.leave();
+        let client_id = match &frame {
+            ClientFrame::Say(said) => Some(&said.client_id),
+            _ => None,
+        };
+        return refuse(session, ErrorCode::SignInExpired, client_id).await;
+    }
     match frame {
         ClientFrame::Hello(hello) => match meet(session, hello).await {
             Ok((seat, seen)) => enter(session, seat, seen).await,
@@ -49,13 +59,57 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
 
 /// Finds the seat of whoever says hello, and the last seq that its client has of that conversation.
 pub async fn meet<W: Wire>(session: &mut Session<W>, hello: Hello) -> Result<(Arc<Seat>, Seq), Refused> {
-    let visitor = visitor(&hello.token)?;
-    session.may_request(visitor)?;
+    let signs_in = hello.identity.is_some();
+    // Whoever it was before, it is nobody until this is known.
+    session.leave();
+    let visitor = arrive(session, &hello.token, hello.identity).await?;
     speak(session, hello.language);
     session.form = hello.form;
-    let seat = meeting_place(&session.door, visitor, hello.conversation).await.map_err(code)?;
+    let met = meeting_place(&session.door, visitor, hello.conversation).await;
+    let seat = match met {
+        // It is the one of before the sign-in.
+        Err(DeskError::NotYours) if signs_in => meeting_place(&session.door, visitor, None).await,
+        met => met,
+    };
+    let seat = seat.map_err(code)?;
     let same = hello.conversation == Some(seat.conversation());
     Ok((seat, if same { hello.seq } else { 0 }))
+}
+
+/// Whose conversations these are: those of the token, or of the customer whom the host site vouches for. What is open
+/// with the token becomes the customer's.
+pub async fn arrive<W: Wire>(
+    session: &mut Session<W>,
+    token: &str,
+    identity: Option<Vouched>,
+) -> Result<VisitorId, Refused> {
+    let token = visitor(token)?;
+    session.may_request(token)?;
+    let Some(vouched) = identity else { return Ok(token) };
+    let customer = customer(&session.door, &vouched)?;
+    let visitor = customer.visitor();
+    session.door.desk.sign_in(token, visitor).await.map_err(code)?;
+    speak(session, customer.language().map(str::to_owned));
+    session.signed_in(customer);
+    Ok(visitor)
+}
+
+/// The customer whom the host site vouches for.
+pub fn customer(door: &Door, vouched: &Vouched) -> Result<Customer, ErrorCode> {
+    let customer = match vouched {
+        Vouched::Token(token) => door.identity.customer(token, door.desk.now()),
+        Vouched::Hashed { identifier, identifier_hash, name, email } => {
+            let (name, email) = (name.as_deref(), email.as_deref());
+            door.identity.hashed(Hashed { identifier, hash: identifier_hash, name, email })
+        }
+    };
+    customer.map_err(|refusal| match refusal {
+        Refusal::Expired => ErrorCode::SignInExpired,
+        other => {
+            tracing::info!(why = %other, "a sign-in was refused");
+            ErrorCode::SignInRefused
+        }
+    })
 }
 
 /// The visitor whose token this is.
@@ -84,7 +138,7 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     // What was seen was seen of the conversation before.
     session.note_seen();
     session.seen = 0;
-    session.seat = Some(seat);
+    session.take(seat);
     let last = match last_seq(&session.door, id).await {
         Ok(last) => last,
         Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
@@ -130,6 +184,8 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         // It was sent before; then the visitor's open conversation became another one.
         Some(first) if first != here.conversation() => match desk.seat(first, here.visitor()).await {
             Ok(seat) => seat,
+            // It was said before signing in, and what was stored of it is here now.
+            Err(DeskError::NotYours) if session.is_signed_in() => here.clone(),
             Err(error) => return refuse(session, code(error), Some(&client_id)).await,
         },
         _ => here.clone(),
@@ -275,6 +331,7 @@ pub async fn refuse<W: Wire>(
         | ErrorCode::BadToken
         | ErrorCode::NotYours
         | ErrorCode::NoAnswer => Line::Unreadable,
+        ErrorCode::SignInExpired | ErrorCode::SignInRefused => Line::SignIn,
     };
     let text = session.line(line);
     let text = Refused { code, retry_after }.worded(&text);

@@ -8,7 +8,7 @@ use super::admission::{Guest, Place, Stay};
 use super::{door, protocol, session, typed};
 
 /// More is no request of ours.
-const LONGEST: usize = 1_024;
+const LONGEST: usize = 1_024 + protocol::MAX_IDENTITY;
 
 /// `POST /api/chat/unread` with `{"token", "seen"}`: answers `{"unread": n}`, at most 99. The body may come as plain
 /// text, so that a page of another site needs no second request for permission.
@@ -21,9 +21,16 @@ pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
     let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
     let asked = serde_json::from_slice::<protocol::Unread>(body);
     let asked = asked.map_err(|_| StatusError::bad_request().brief("the body is {\"token\": \"…\", \"seen\": 7}"))?;
-    let visitor = typed::visitor(&asked.token).map_err(|_| StatusError::bad_request().brief("this is no token"))?;
-    session::may_request(&door, guest.address, visitor)
+    let token = typed::visitor(&asked.token).map_err(|_| StatusError::bad_request().brief("this is no token"))?;
+    session::may_request(&door, guest.address, token)
         .map_err(|_| StatusError::too_many_requests().brief("this is asked too often"))?;
+    let visitor = match &asked.identity {
+        None => token,
+        Some(vouched) => match typed::customer(&door, vouched) {
+            Ok(customer) => customer.visitor(),
+            Err(_) => return Err(StatusError::unauthorized().brief("nobody vouches for this customer")),
+        },
+    };
     let count = door.store.unread(visitor, asked.seen).await.map_err(|error| {
         tracing::warn!(%error, "unread messages cannot be counted");
         StatusError::service_unavailable()

@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("text", &["conversation"]),
     ("store", &["conversation"]),
     ("limits", &["conversation"]),
+    ("identity", &["conversation"]),
     ("fanout", &["conversation", "limits", "store"]),
     ("sources", &[]),
     ("demo", &["conversation", "sources", "store", "text"]),
@@ -19,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("desk", &["clock", "conversation", "responders", "store"]),
     ("courier", &["clock", "conversation", "desk", "responders", "sources", "store"]),
     ("log", &[]),
-    ("config", &["fanout", "finding", "log", "responders", "sources", "store", "yaml"]),
+    ("config", &["fanout", "finding", "identity", "log", "responders", "sources", "store", "yaml"]),
     (
         "web",
         &[
@@ -30,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "desk",
             "fanout",
             "finding",
+            "identity",
             "limits",
             "recording",
             "responders",
@@ -46,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "demo",
             "desk",
             "fanout",
+            "identity",
             "limits",
             "recording",
             "responders",

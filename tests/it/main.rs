@@ -19,6 +19,7 @@ mod faults;
 mod frames;
 mod harness;
 mod http_api;
+mod identity;
 mod limits;
 mod log;
 mod moving;
