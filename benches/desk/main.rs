@@ -1,7 +1,7 @@
 //! What purser costs, next to what its parts cost bare.
 //!
 //! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `nodes`,
-//! `shipping`, `start`) one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
+//! `replay`, `shipping`, `start`) one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
 //! numbers. Everything runs on loopback, in temporary folders, and is gone afterwards. docs/performance.md says what
 //! the tables mean.
 
@@ -11,6 +11,7 @@ mod load;
 mod matching;
 mod messages;
 mod nodes;
+mod replay;
 mod report;
 mod server;
 mod shipping;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const PARTS: [&str; 6] = ["messages", "idle", "matching", "start", "nodes", "shipping"];
+const PARTS: [&str; 7] = ["messages", "idle", "matching", "start", "nodes", "shipping", "replay"];
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -51,6 +52,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if wanted("shipping") {
         shipping::measure(&mut report)?;
+    }
+    if wanted("replay") {
+        runtime.block_on(replay::measure(&mut report))?;
     }
     if wanted("idle") {
         runtime.block_on(idle::measure(&mut report))?;

@@ -8,6 +8,8 @@ pub mod chat;
 pub mod check;
 pub mod compare;
 pub mod content;
+pub mod convert;
+pub mod coverage;
 pub mod demo;
 pub mod gaps;
 pub mod init;
@@ -150,6 +152,24 @@ enum Command {
         same for the same; what is doubtful is listed on standard error for a look. What plugins looked up is written\n\
         too, so that a replay needs no source. The store is only read.")]
     Record(record::Options),
+    /// Turn conversations of Rasa, Botium and Bot Framework into recordings, or recordings into transcripts
+    #[command(after_help = "Examples:\n  \
+        purser convert tests/test_stories.yml --to tests/from-rasa\n  \
+        purser convert convos --to tests/from-botium\n  \
+        purser convert tests/conversations --to out --format transcript\n\n\
+        Reads Rasa stories and tests (YAML, and Markdown of Rasa 1), Botium .convo.txt with utterances and scripting\n\
+        memory beside them, Bot Framework .transcript and .chat. `purser replay` reads them, too. What a recording has no\n\
+        words for is listed with file and line.")]
+    Convert(convert::Options),
+    /// Show what of the content no question reaches, and which entries get into each other's way
+    #[command(after_help = "Examples:\n  \
+        purser coverage tests/conversations\n  \
+        purser coverage tests/conversations --at-least 80\n  \
+        purser coverage --since 30d --all\n\n\
+        Entries, phrases, functions of plugins and responders that no question reaches; with --since: that no customer's\n\
+        question does. Ends with 1 if an entry answers questions that are another one's by their recordings, or if fewer\n\
+        entries are reached than --at-least says, and with 2 if a file is no recording. The store is only read.")]
+    Coverage(coverage::Options),
     /// Show what customers asked in vain, alike questions together, with entries to paste
     #[command(after_help = "Examples:\n  \
         purser gaps\n  \
@@ -236,6 +256,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Record(options) => record::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Gaps(options) => gaps::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Convert(options) => {
+            common.refuse();
+            convert::run(&options)
+        }
+        Command::Coverage(options) => coverage::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Compare(options) => compare::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),

@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use super::{Recording, Stage, crew, past, read};
+use super::foreign::read_any;
+use super::{Stage, crew, past};
 use crate::conversation::{ConversationId, Millis, Seq};
 use crate::finding::Finding;
 use crate::responders::Turn;
@@ -231,9 +232,8 @@ async fn compare_stored(conversation: &Logged, sides: &Sides<'_>, since: Millis,
 async fn compare_file(path: &Path, sides: &Sides<'_>) -> Compared {
     let mut compared = Compared::default();
     let name = path.display().to_string();
-    let recordings = read::text_of(path).and_then(|text| Recording::parse_any(&name, &text));
-    let recordings = match recordings {
-        Ok(recordings) => recordings,
+    let recordings = match read_any(path) {
+        Ok(carried) => carried.recordings,
         Err(finding) => return Compared { problem: Some(finding), ..compared },
     };
     for recording in recordings {

@@ -18,11 +18,14 @@
 //! `conversation.rs` on a log in memory, and the pipeline in between; only the store is left out. `crew.rs` puts many
 //! threads to it and keeps the order; `update.rs` writes what is answered today into the files.
 //! [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there,
-//! [`gaps`] what nothing answered. [`disguise`] takes out what leads to a person.
+//! [`gaps`] what nothing answered, [`coverage`] what no question reaches. [`disguise`] takes out what leads to a person. [`foreign`]
+//! reads and writes what others call recordings.
 
 pub mod compare;
+pub mod coverage;
 pub mod crew;
 pub mod disguise;
+pub mod foreign;
 pub mod gaps;
 mod lookups;
 pub mod past;

@@ -108,6 +108,11 @@ impl Pipeline {
         &self.lines
     }
 
+    /// The names of all responders, those first that are asked first.
+    pub fn responders(&self) -> Vec<String> {
+        self.order.iter().chain(&self.handed).map(|responder| responder.name().to_owned()).collect()
+    }
+
     /// Answers a turn. There is always an answer; a responder that fails or takes too long counts as a pass.
     ///
     /// Ready at the first poll unless a responder really waits for something: the desk then commits question and

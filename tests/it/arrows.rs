@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
-    ("recording", &["clock", "conversation", "finding", "responders", "sources", "store", "yaml"]),
+    ("recording", &["clock", "conversation", "finding", "responders", "sources", "store", "text", "yaml"]),
     (
         "cli",
         &[

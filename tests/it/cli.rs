@@ -392,9 +392,21 @@ fn options_that_would_do_nothing_are_refused() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let site = Site::empty();
-    for command in
-        ["serve", "check", "chat", "ask", "replay", "record", "compare", "gaps", "content", "init", "completions"]
-    {
+    for command in [
+        "serve",
+        "check",
+        "chat",
+        "ask",
+        "replay",
+        "record",
+        "compare",
+        "gaps",
+        "coverage",
+        "convert",
+        "content",
+        "init",
+        "completions",
+    ] {
         let ran = site.run(&[command, "--help"]);
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains(&format!("purser {command}")) && ran.out.contains("Examples:"), "{ran:?}");

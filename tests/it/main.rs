@@ -13,6 +13,7 @@ mod compare;
 mod config;
 mod content;
 mod conversations;
+mod convert;
 mod demo;
 mod fanout;
 mod faults;

@@ -30,7 +30,7 @@ fn results_are_the_same_whatever_the_number_of_threads() {
     assert_eq!(
         lines[0],
         serde_json::json!({
-            "file": "told/a-good.yaml", "about": null, "ok": true, "messages": 1, "failures": [],
+            "file": "told/a-good.yaml", "about": null, "ok": true, "messages": 1, "failures": [], "notes": [],
         })
     );
     let failure = &lines[1]["failures"][0];

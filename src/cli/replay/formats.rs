@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Played, Tally};
 use crate::cli::steps;
+use crate::finding::Finding;
 use crate::recording::Turned;
 
 /// JSON. Its names are read by other programs: add to it, and change nothing.
@@ -30,6 +31,7 @@ impl Json {
                 "file": file,
                 "about": recording.about,
                 "ok": replayed.is_ok(),
+                "notes": played.notes.iter().map(Finding::one_line).collect::<Vec<_>>(),
                 "messages": replayed.turns.len(),
                 "failures": bad.flat_map(failures).collect::<Vec<Value>>(),
             });

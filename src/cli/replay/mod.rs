@@ -19,8 +19,9 @@ use tokio::runtime::Runtime;
 use super::load_content;
 use crate::config::Config;
 use crate::finding::Finding;
+use crate::recording::foreign::{is_named, read_any};
 use crate::recording::update::Changes;
-use crate::recording::{Recording, Replayed, Stage, crew, read, schema};
+use crate::recording::{Recording, Replayed, Stage, crew, schema};
 use formats::{Json, Junit};
 use progress::Progress;
 use show::Look;
@@ -73,6 +74,8 @@ pub struct Played {
     pub path: PathBuf,
     /// Its recordings and how they went.
     pub outcome: Result<Vec<(Recording, Replayed)>, Box<Finding>>,
+    /// What of a file of another format has no place in a recording.
+    pub notes: Vec<Finding>,
 }
 
 impl Tally {
@@ -188,7 +191,10 @@ pub fn replay(paths: &[PathBuf], stage: &Stage, threads: usize, out: &mut impl W
 }
 
 fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
-    let outcome = recordings(path).map(|recordings| {
+    let mut notes = Vec::new();
+    let outcome = read_any(path).map(|carried| {
+        let recordings = carried.recordings;
+        notes = carried.notes;
         runtime.block_on(async {
             let mut all = Vec::with_capacity(recordings.len());
             for recording in recordings {
@@ -198,12 +204,7 @@ fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
             all
         })
     });
-    Played { path: path.to_owned(), outcome }
-}
-
-/// The recordings of a file.
-fn recordings(path: &Path) -> Result<Vec<Recording>, Box<Finding>> {
-    Recording::parse_any(&path.display().to_string(), &read::text_of(path)?)
+    Played { path: path.to_owned(), outcome, notes }
 }
 
 /// The files at these paths.
@@ -213,7 +214,7 @@ pub(super) fn found(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The YAML files at a path, in the order of their names. A file that is named itself may be called anything.
+/// The files of recordings at a path, in the order of their names. A file that is named itself may be called anything.
 fn find(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     if path.is_dir() {
         let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -221,7 +222,8 @@ fn find(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()
         inner.sort();
         return inner.iter().try_for_each(|path| find(path, false, files));
     }
-    if named || path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    if named || is_yaml || is_named(path) {
         files.push(path.to_owned());
     }
     Ok(())

@@ -13,9 +13,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::{Played, recordings};
+use super::Played;
 use crate::conversation::{Author, Button, ClientId, ConversationId, Kind, Millis, Seq};
 use crate::finding::Finding;
+use crate::recording::foreign::read_any;
 use crate::recording::{Action, Failure, Recording, Replayed, Turned};
 
 /// How long an answer may take.
@@ -40,7 +41,10 @@ pub fn address(url: &str) -> anyhow::Result<Url> {
 
 /// Plays the recordings of a file. A server that cannot be reached is a finding.
 pub fn play_file(runtime: &Runtime, url: &Url, path: &Path) -> Played {
-    let outcome = recordings(path).and_then(|recordings| {
+    let mut notes = Vec::new();
+    let outcome = read_any(path).and_then(|carried| {
+        let recordings = carried.recordings;
+        notes = carried.notes;
         runtime.block_on(async {
             let mut all = Vec::new();
             for recording in recordings {
@@ -53,7 +57,7 @@ pub fn play_file(runtime: &Runtime, url: &Url, path: &Path) -> Played {
             Ok(all)
         })
     });
-    Played { path: path.to_owned(), outcome }
+    Played { path: path.to_owned(), outcome, notes }
 }
 
 async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {

@@ -41,6 +41,7 @@ impl Look {
 /// Writes what came of a file.
 pub fn write(out: &mut impl Write, played: &Played, look: Look) -> anyhow::Result<()> {
     let name = played.path.display().to_string();
+    played.notes.iter().try_for_each(|note| writeln!(out, "{}", note.one_line()))?;
     let recordings = match &played.outcome {
         Ok(recordings) => recordings,
         Err(finding) => return Ok(writeln!(out, "{finding}")?),

@@ -192,6 +192,16 @@ impl Matcher {
         })
     }
 
+    /// The phrase of an entry that a message is nearest to, by its number.
+    pub fn nearest_phrase(&self, text: &str, entry: usize) -> Option<usize> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let Scratch { reading, asked, .. } = scratch;
+            self.vocabulary.read(text, reading);
+            self.phrases.ask(&reading.said, asked);
+            self.phrases.nearest(entry, asked)
+        })
+    }
+
     /// Scores the likeliest entries.
     fn rank(&self, text: &str, most: usize, least_likely: f32, scratch: &mut Scratch) -> Vec<Candidate> {
         let Scratch { reading, tally, asked } = scratch;

@@ -13,6 +13,7 @@ mod groups;
 mod likelihood;
 mod literals;
 pub mod matcher;
+mod nearest;
 mod node;
 pub mod normalise;
 mod phrases;
@@ -29,6 +30,7 @@ pub mod words;
 use std::sync::Arc;
 
 pub use document::{Document, schema};
+pub use nearest::Nearest;
 pub use set::{Built, FaqSet, Site};
 
 use self::matcher::{Candidate, Found, Outcome};

@@ -106,6 +106,15 @@ impl Phrases {
         let covered = shared.iter().zip(shares).map(|(shared, share)| shared * share).fold(0.0, f32::max);
         (if *weight > 0.0 { explained / *weight } else { 0.0 }, covered)
     }
+
+    /// The phrase of an entry that has most of itself in what is asked.
+    pub fn nearest(&self, entry: usize, asked: &mut Asked) -> Option<usize> {
+        self.compare(entry, asked);
+        let covered = asked.shared.iter().zip(&self.entries[entry].shares).map(|(shared, share)| shared * share);
+        let covered = covered.enumerate().filter(|(_, covered)| *covered > 0.0);
+        // The first of equals.
+        covered.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(phrase, _)| phrase)
+    }
 }
 
 impl Entry {

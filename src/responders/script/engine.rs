@@ -66,6 +66,7 @@ fn build() -> (Engine, Vec<Section>) {
     }
     engine.register_fn("sleep", |_: INT| -> Result<()> { fail("a script cannot sleep") });
     engine.register_fn("sleep", |_: f64| -> Result<()> { fail("a script cannot sleep") });
+    super::reach::register(&mut engine);
     limit(&mut engine);
     let mut library = Library::new(&mut engine);
     turn::register(&mut library);

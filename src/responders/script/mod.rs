@@ -20,6 +20,7 @@ mod lookups;
 pub mod manifest;
 mod memory;
 pub mod plugin;
+mod reach;
 pub mod reference;
 mod run;
 mod sentences;
@@ -35,6 +36,7 @@ use serde_json::Value;
 
 pub use engine::reference as functions;
 pub use plugin::{Files, Plugin};
+pub use reach::marked;
 
 use self::answers::{Act, Given, Said};
 use self::fault::Fault;

@@ -1,6 +1,7 @@
 //! A plugin, loaded: its manifest, its compiled script, its data.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use rhai::AST;
 use serde_json::{Map, Value};
@@ -49,6 +50,8 @@ pub struct Plugin {
     tests: Option<String>,
     folder: String,
     health: Health,
+    /// The functions that were run, if the scripts are marked for it.
+    reached: Mutex<BTreeSet<String>>,
     /// Functions of modules, and which of the scripts they are in.
     origins: HashMap<String, usize>,
 }
@@ -142,6 +145,7 @@ impl Plugin {
             tests: tests.map(str::to_owned),
             folder: format!("{}/{}", files.root, files.name),
             health: Health::default(),
+            reached: Mutex::default(),
         })
     }
 
@@ -163,6 +167,26 @@ impl Plugin {
     /// How it fares with customers.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Takes down that a function is run.
+    pub(super) fn reach(&self, function: &str) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reached.contains(function) {
+            reached.insert(function.to_owned());
+        }
+    }
+
+    /// The functions that were run since the last call, if the scripts are marked for it.
+    pub fn take_reached(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.reached.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The functions of its scripts, those of the modules that it uses too.
+    pub fn functions(&self) -> BTreeSet<String> {
+        let named = self.ast.iter_functions().map(|function| function.name.to_owned());
+        // Closures have names of the engine's own.
+        named.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_')).collect()
     }
 
     /// The text of its tests.

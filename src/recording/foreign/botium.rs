@@ -1,0 +1,265 @@
+//! Botium: `.convo.txt` with the utterances and the scripting memory beside it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use regex::Regex;
+
+use super::{Carried, Told, beside, note, one_of};
+use crate::conversation::Millis;
+use crate::finding::Finding;
+use crate::recording::{Action, Pattern};
+
+/// What stands beside a conversation.
+#[derive(Default)]
+struct Around {
+    /// A name and the wordings behind it.
+    utterances: HashMap<String, Vec<String>>,
+    /// Cases, each with its values; one without any where there are none.
+    cases: Vec<(String, HashMap<String, String>)>,
+}
+
+/// A part of a conversation: who has it, and its lines with their numbers.
+struct Section<'a> {
+    line: u32,
+    who: &'a str,
+    lines: Vec<(u32, &'a str)>,
+}
+
+pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
+    let around = Around::of(path, text);
+    let mut carried = Carried::default();
+    let (title, sections) = sections(text);
+    for (case, values) in &around.cases {
+        let about = if case.is_empty() { title.clone() } else { format!("{title}: {case}") };
+        let mut memory = values.clone();
+        let mut told = Told::about(&about);
+        let mut notes: Vec<Finding> = Vec::new();
+        for section in &sections {
+            let mut leave = |line: u32, message: String| notes.push(note(name, text, line, message));
+            match section.who {
+                "me" => around.me(section, &mut memory, &mut told, &mut leave),
+                "bot" => around.bot(section, &mut memory, &mut told, &mut leave),
+                other => leave(section.line, format!("`#{other}` has no place in a recording")),
+            }
+        }
+        carried.notes.extend(notes.into_iter().filter(|note| !carried.notes.contains(note)).collect::<Vec<_>>());
+        if told.is_empty() {
+            let line = sections.first().map_or(1, |section| section.line);
+            carried.notes.push(note(name, text, line, "the customer says nothing here; it is left out"));
+        } else {
+            carried.recordings.push(told.recording);
+        }
+    }
+    carried
+}
+
+/// The title, and the sections after it.
+fn sections(text: &str) -> (String, Vec<Section<'_>>) {
+    let mut title = Vec::new();
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    for (number, line) in (1_u32..).zip(text.lines()) {
+        match (line.strip_prefix('#'), sections.last_mut()) {
+            (Some(who), _) => sections.push(Section { line: number, who: who.trim(), lines: Vec::new() }),
+            (None, Some(section)) => section.lines.push((number, line.trim_end())),
+            (None, None) => title.push(line.trim()),
+        }
+    }
+    (title.join(" ").trim().to_owned(), sections)
+}
+
+impl Around {
+    fn of(path: &Path, convo: &str) -> Around {
+        let mut around = Around::default();
+        for file in beside(path, |name| name.ends_with(".utterances.txt") || name.ends_with(".scriptingmemory.txt")) {
+            let Ok(text) = super::super::read::text_of(&file) else { continue };
+            if file.to_string_lossy().ends_with(".utterances.txt") {
+                let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                if let Some(name) = lines.next() {
+                    around.utterances.insert(name.to_owned(), lines.map(str::to_owned).collect());
+                }
+            } else {
+                around.memory(&text, convo);
+            }
+        }
+        if around.cases.is_empty() {
+            around.cases.push((String::new(), HashMap::new()));
+        }
+        around
+    }
+
+    /// A table: names in its first line, a case in each other one. It counts if the conversation uses one of its names.
+    fn memory(&mut self, text: &str, convo: &str) {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<String>>();
+        let Some(names) = lines.next().map(cells) else { return };
+        if !names.iter().skip(1).any(|name| convo.contains(name.as_str())) {
+            return;
+        }
+        for line in lines {
+            let values = cells(line);
+            let case = values.first().cloned().unwrap_or_default();
+            let pairs = names.iter().zip(&values).skip(1).map(|(name, value)| (name.clone(), value.clone()));
+            self.cases.push((case, pairs.collect()));
+        }
+    }
+
+    fn me(
+        &self,
+        section: &Section<'_>,
+        memory: &mut HashMap<String, String>,
+        told: &mut Told,
+        leave: &mut impl FnMut(u32, String),
+    ) {
+        let mut said: Vec<String> = Vec::new();
+        for (line, text) in section.lines.iter().copied() {
+            let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+            match word {
+                "PAUSE" => match rest.trim().parse::<Millis>() {
+                    Ok(millis) if said.is_empty() => told.step(line, Action::Wait(millis)),
+                    _ => leave(line, "a pause in the middle of a message has no place in a recording".to_owned()),
+                },
+                "BUTTON" => {
+                    let button = rest.split('|').next().unwrap_or_default();
+                    told.step(line, Action::Press(filled(button.trim(), memory)));
+                    return;
+                }
+                "SET_SCRIPTING_MEMORY" => {
+                    if let Some((name, value)) = rest.split_once('|') {
+                        memory.insert(format!("${}", name.trim().trim_start_matches('$')), value.trim().to_owned());
+                    }
+                }
+                word if is_hook(word) => leave(line, format!("`{word}` has no place in a recording")),
+                _ => said.push(text.to_owned()),
+            }
+        }
+        let text = filled(said.join("\n").trim(), memory);
+        if text.is_empty() {
+            return;
+        }
+        let text = match self.utterances.get(&text) {
+            Some(wordings) => {
+                if wordings.len() > 1 {
+                    leave(section.line, format!("of the {} wordings of {text} the first is taken", wordings.len()));
+                }
+                wordings.first().map(|first| filled(first, memory)).unwrap_or(text)
+            }
+            None => text,
+        };
+        if text.contains('$') {
+            leave(
+                section.line,
+                "what the bot said before is not known in a recording; the name is left as it is".to_owned(),
+            );
+        }
+        told.say(section.line, &text);
+    }
+
+    fn bot(
+        &self,
+        section: &Section<'_>,
+        memory: &mut HashMap<String, String>,
+        told: &mut Told,
+        leave: &mut impl FnMut(u32, String),
+    ) {
+        let mut lines: Vec<(u32, String)> = Vec::new();
+        for (line, text) in section.lines.iter().copied() {
+            let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let parts = || rest.split('|').map(|part| filled(part.trim(), memory)).filter(|part| !part.is_empty());
+            let Some(expected) = told.answer() else {
+                if !text.trim().is_empty() {
+                    leave(line, "the bot speaks before anything was said".to_owned());
+                }
+                continue;
+            };
+            match word {
+                "BUTTONS" => {
+                    expected.buttons.get_or_insert_default().extend(parts());
+                    leave(line, "the buttons must be exactly these".to_owned());
+                }
+                "TEXT_CONTAINS" | "TEXT_CONTAINS_ALL" => expected.contains.extend(parts()),
+                "TEXT_EQUALS" => expected.text = parts().next(),
+                "TEXT_REGEXP" => match Regex::new(rest.trim()) {
+                    Ok(pattern) => expected.matches.push(Pattern(pattern)),
+                    Err(_) => leave(line, "this is no regular expression that is known here".to_owned()),
+                },
+                word if is_hook(word.trim_start_matches('!')) => {
+                    leave(line, format!("`{word}` has no place in a recording"));
+                }
+                _ if text.starts_with('!') && text.len() > 1 => {
+                    leave(line, "what an answer must not be has no place in a recording".to_owned());
+                }
+                _ if text.starts_with('?') && text.len() > 1 => {
+                    leave(line, "an answer that may be left out has no place in a recording".to_owned());
+                }
+                _ => lines.push((line, text.to_owned())),
+            }
+        }
+        let text = lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
+        let text = filled(text.trim(), memory);
+        let Some(expected) = told.answer().filter(|_| !text.is_empty()) else { return };
+        match self.utterances.get(&text) {
+            Some(wordings) => {
+                let wordings: Vec<String> = wordings.iter().map(|wording| filled(wording, memory)).collect();
+                one_of(expected, &wordings);
+            }
+            None if text.contains('$') => expected.matches.extend(with_names(&text).map(Pattern)),
+            None => expected.contains.push(text),
+        }
+    }
+}
+
+/// Whether a word calls a logic hook or an asserter: all capitals.
+fn is_hook(word: &str) -> bool {
+    const HOOKS: [&str; 26] = [
+        "PAUSE",
+        "WAITFORBOT",
+        "INCLUDE",
+        "MEDIA",
+        "FORM",
+        "FORMS",
+        "BUTTON",
+        "BUTTONS",
+        "CARDS",
+        "INTENT",
+        "INTENT_CONFIDENCE",
+        "INTENT_UNIQUE",
+        "ENTITIES",
+        "ENTITY_VALUES",
+        "ENTITY_CONTENT",
+        "HYPERLINK",
+        "RESPONSE_LENGTH",
+        "UPDATE_CUSTOM",
+        "SET_SCRIPTING_MEMORY",
+        "CLEAR_SCRIPTING_MEMORY",
+        "ASSIGN_SCRIPTING_MEMORY",
+        "ASSERTERS",
+        "BOT_CONSUMED",
+        "SKIP_BOT_UNCONSUMED",
+        "CONDITIONAL_STEP_TIME_BASED",
+        "BOTIUM_UNCONSUMED",
+    ];
+    HOOKS.contains(&word)
+        || (word.contains('_') && word.len() > 4 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+}
+
+/// A text with the names of the memory replaced by what they hold, the longest names first.
+fn filled(text: &str, memory: &HashMap<String, String>) -> String {
+    let mut names: Vec<&String> = memory.keys().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    names.into_iter().fold(text.to_owned(), |text, name| text.replace(name.as_str(), &memory[name]))
+}
+
+/// A text in which each name stands for one word.
+fn with_names(text: &str) -> Option<Regex> {
+    let mut pattern = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        pattern.push_str(&regex::escape(&rest[..at]));
+        let name = rest[at + 1..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len() - at - 1);
+        pattern.push_str(if name == 0 { "\\$" } else { "\\S+" });
+        rest = &rest[at + 1 + name..];
+    }
+    pattern.push_str(&regex::escape(rest));
+    Regex::new(&pattern).ok()
+}
