@@ -41,7 +41,10 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
             purser.stop()?;
             let each = |used: f64| used / run.counted.max(1) as f64;
             let (own, of_redis) = (each(end.0 - start.0), each(end.1 - start.1));
-            let added = if with.is_some() { format!("{:+.0} %", (own / before - 1.0) * 100.0) } else { String::new() };
+            let added = match with {
+                Some(_) => format!("{:+.1} µs, {:+.0} %", own - before, (own / before - 1.0) * 100.0),
+                None => String::new(),
+            };
             before = own;
             rows.push(vec![
                 name.to_owned(),

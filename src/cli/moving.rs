@@ -16,7 +16,7 @@ use crate::store::{DatabaseUrl, Progress, move_site};
 pub struct Options {
     /// Where everything is: sqlite://FILE or mysql://USER:PASSWORD@HOST/DATABASE
     #[arg(long, value_name = "URL")]
-    from: DatabaseUrl,
+    from: String,
     /// Where it goes, a database without purser's tables [default: the configured one]
     #[arg(long, value_name = "URL", help_heading = "Settings")]
     to: Option<String>,
@@ -31,10 +31,12 @@ impl Options {
 
 /// Moves, and prints how many rows of which table were counted on both sides.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
-    let (from, to) = (&options.from, &config.database);
+    // Not by the command line's own parser, which quotes what it cannot read: it may hold a password.
+    let from: DatabaseUrl = options.from.parse().context("--from cannot be used")?;
+    let to = &config.database;
     let began = Instant::now();
     let mut shown = Shown { began, terminal: io::stderr().is_terminal(), last: None };
-    let moved = small_runtime()?.block_on(move_site(from, to, |progress| shown.show(progress)));
+    let moved = small_runtime()?.block_on(move_site(&from, to, |progress| shown.show(progress)));
     shown.clear();
     let moved = moved.with_context(|| format!("{from} is not moved to {to}"))?;
     let mut out = io::stdout().lock();

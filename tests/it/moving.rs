@@ -236,6 +236,9 @@ async fn a_move_refuses_what_it_would_spoil() {
     assert!(matches!(go(&maria.url(), &maria.url()).await, Err(MoveError::Same(_))));
     assert!(matches!(go("sqlite::memory:", &maria.url()).await, Err(MoveError::Memory)));
 
+    let ran = command("mysql://shop:s3cr#t@db/chat".to_owned(), maria.url()).await;
+    assert!(ran.code == 1 && ran.err.contains("--from cannot be used") && !ran.err.contains("s3cr"), "{ran:?}");
+
     // Servers on either side.
     let full = TestDatabase::sqlite();
     grow(&full.url()).await;

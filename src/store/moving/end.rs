@@ -126,7 +126,7 @@ impl End {
             for table in own {
                 self.execute(format!("DROP TABLE IF EXISTS `{table}`")).await?;
             }
-        } else if let Some(table) = found.into_iter().find(|table| own.contains(&table.as_str())) {
+        } else if let Some(table) = own.into_iter().find(|own| found.iter().any(|table| table == own)) {
             return Err(MoveError::NotEmpty { place: self.place.clone(), table });
         }
         self.execute(format!("CREATE TABLE IF NOT EXISTS {UNFINISHED_MOVE} (version BIGINT NOT NULL)")).await?;

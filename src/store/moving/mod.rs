@@ -67,7 +67,7 @@ pub enum MoveError {
         /// Which database.
         place: String,
         /// One of the tables.
-        table: String,
+        table: &'static str,
     },
     /// A table was not moved as a whole.
     #[error("the table {table} could not be moved: {reason}; {UNFINISHED}")]
