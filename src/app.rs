@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::content::{Content, ContentError, Folders, Snapshot};
 use crate::courier::Courier;
 use crate::demo::{self, Demo};
@@ -25,7 +27,7 @@ use crate::recording::Stage;
 use crate::responders::Responder;
 use crate::responders::pipeline::Pipeline;
 use crate::sources::{LookUp, NoSources, Sources};
-use crate::store::Store;
+use crate::store::{DemoShop, Store};
 use crate::web::{self, Door, Proxies, Returns, Turnstile};
 
 /// How often the configuration's file is looked at for other sources and keys.
@@ -79,7 +81,7 @@ impl App {
             tracing::warn!("Redis connects several nodes, and only one can use an SQLite file: see `database`");
         }
 
-        let demo = match demo(&config, Some(&store)).await {
+        let (demo, shop) = match demo_with_shop(&config, &store).await {
             Ok(demo) => demo,
             Err(error) => {
                 store.close().await;
@@ -107,7 +109,7 @@ impl App {
         };
         let pipeline = content.in_force().pipeline(&folders(&config), &asked, &first);
         let limit = Duration::from_secs(config.limits.answer_seconds.into());
-        let courier_clock = clock.clone();
+        let (courier_clock, shop_clock) = (clock.clone(), clock.clone());
         let desk = Arc::new(Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit));
         let _ = late_desk.set(desk.clone());
 
@@ -129,6 +131,10 @@ impl App {
         background.spawn(courier.run(stop.clone()));
         let identity = Arc::new(Identity::new(config.identity.clone()));
         background.spawn(follow_file(config.clone(), sources.clone(), identity.clone(), stop.clone()));
+        if let Some(Shop { listener, shop, token }) = shop {
+            let today = move || demo::today(shop_clock.now());
+            background.spawn(web::shop(listener, shop, token, today, stop.clone()));
+        }
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
         background.spawn(fanout.clone().run(store.clone(), revision, limits.clone(), stop.clone()));
@@ -268,6 +274,22 @@ pub async fn demo(config: &Config, store: Option<&Store>) -> anyhow::Result<Opti
         true => Demo::in_memory(Clock::System.now()).await.map(Some),
         false => Ok(None),
     }
+}
+
+/// The demo's shop, ready to be served.
+struct Shop {
+    listener: TcpListener,
+    shop: DemoShop,
+    token: Secret,
+}
+
+/// The demo, if there is one, with its shop open at an address of this machine.
+async fn demo_with_shop(config: &Config, store: &Store) -> anyhow::Result<(Option<Demo>, Option<Shop>)> {
+    let Some(mut demo) = demo(config, Some(store)).await? else { return Ok((None, None)) };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for the demo's shop")?;
+    let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let shop = demo.open_shop(listener.local_addr()?, &token)?;
+    Ok((Some(demo), Some(Shop { listener, shop, token: Secret::new(token) })))
 }
 
 /// The pipeline over this content.

@@ -4,14 +4,15 @@
 //! store's own once `purser demo` has put them there. Nothing of them comes into a site's database unasked.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use serde_json::json;
 use time::{Date, Duration};
 
 use crate::conversation::Millis;
-use crate::sources::{ActionSpec, Spec, Written};
-use crate::store::{DatabaseUrl, DemoInMemory, DemoShipment};
+use crate::sources::{ActionSpec, Spec, Written, WrittenAction};
+use crate::store::{DatabaseUrl, DemoInMemory, DemoShipment, DemoShop};
 use crate::text::date::day_of;
 use crate::text::parcel::parcel_numbers;
 
@@ -23,6 +24,8 @@ pub struct Demo {
     pub actions: BTreeMap<String, ActionSpec>,
     /// Where the parcels are, for the lines of the start.
     pub place: &'static str,
+    /// What changes them.
+    shop: DemoShop,
     /// The database lives as long as this.
     _memory: Option<DemoInMemory>,
 }
@@ -32,13 +35,31 @@ impl Demo {
     pub async fn in_memory(now: Millis) -> anyhow::Result<Demo> {
         let memory = DemoInMemory::new(&shipments(now)).await?;
         let sources = sources(memory.address())?;
-        Ok(Demo { sources, actions: BTreeMap::new(), place: "in memory", _memory: Some(memory) })
+        let (shop, actions) = (DemoShop::in_memory(&memory), BTreeMap::new());
+        Ok(Demo { sources, actions, place: "in memory", shop, _memory: Some(memory) })
     }
 
     /// In the tables that `purser demo` has filled in this database.
     pub fn in_database(url: &DatabaseUrl) -> anyhow::Result<Demo> {
         let address = url.exposed().context("a database in memory has no address")?;
-        Ok(Demo { sources: sources(&address)?, actions: BTreeMap::new(), place: "in the database", _memory: None })
+        let (shop, actions) = (DemoShop::in_database(url), BTreeMap::new());
+        Ok(Demo { sources: sources(&address)?, shop, actions, place: "in the database", _memory: None })
+    }
+}
+
+impl Demo {
+    /// The shop can be told what to do at this address, by whoever has the token. Gives what answers there.
+    pub fn open_shop(&mut self, address: SocketAddr, token: &str) -> anyhow::Result<DemoShop> {
+        let written = json!({
+            "post": format!("http://{address}/parcels/{{number}}/redelivery"),
+            "headers": { "Authorization": format!("Bearer {token}") },
+            "private": [address.ip().to_string()],
+            "fields": { "day": "day" },
+        });
+        let written: WrittenAction = serde_json::from_value(written)?;
+        let spec = written.checked(&|_| None).map_err(anyhow::Error::msg)?;
+        self.actions.insert("redeliver".to_owned(), spec);
+        Ok(self.shop.clone())
     }
 }
 
@@ -66,6 +87,11 @@ fn sources(database: &str) -> anyhow::Result<BTreeMap<String, Spec>> {
         Ok((name, written.checked(&|_| None).map_err(anyhow::Error::msg)?))
     };
     written.into_iter().map(source).collect()
+}
+
+/// The day of a time, such as 2026-05-03.
+pub fn today(now: Millis) -> String {
+    day_of(now).unwrap_or(Date::MIN).to_string()
 }
 
 /// What can be tried: a number, and what is the matter with it.

@@ -1,9 +1,10 @@
 //! The demo's shipments: tables beside the store's own, filled only when somebody asks for them.
 
+use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 
 use super::error::{OpenError, StoreError};
 use super::pool::{Engine, Link, on};
@@ -36,7 +37,7 @@ pub struct DemoShipment {
     pub events: Vec<(String, &'static str, &'static str)>,
 }
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "DROP TABLE IF EXISTS demo_shipments",
     "CREATE TABLE demo_shipments (number VARCHAR(20) NOT NULL PRIMARY KEY, status VARCHAR(20) NOT NULL, \
      expected VARCHAR(10), changed VARCHAR(10), country CHAR(2) NOT NULL, postcode VARCHAR(10) NOT NULL, \
@@ -44,7 +45,12 @@ const TABLES: [&str; 4] = [
     "DROP TABLE IF EXISTS demo_events",
     "CREATE TABLE demo_events (number VARCHAR(20) NOT NULL, seq INTEGER NOT NULL, day VARCHAR(10) NOT NULL, \
      status VARCHAR(20) NOT NULL, place VARCHAR(80) NOT NULL, PRIMARY KEY (number, seq))",
+    "DROP TABLE IF EXISTS demo_orders",
 ];
+
+/// What the shop was told to do, so that it does it once.
+const ORDERS: &str =
+    "CREATE TABLE IF NOT EXISTS demo_orders (id VARCHAR(64) NOT NULL PRIMARY KEY, done INTEGER NOT NULL)";
 
 /// Whether this database has the demo's tables.
 pub(super) async fn is_there(engine: &Engine) -> Result<bool, StoreError> {
@@ -93,6 +99,81 @@ impl DemoInMemory {
     pub fn address(&self) -> &str {
         &self.address
     }
+}
+
+/// The demo's shop: it changes the parcels that are tracked.
+#[derive(Debug, Clone)]
+pub struct DemoShop(Place);
+
+#[derive(Debug, Clone)]
+enum Place {
+    Database(DatabaseUrl),
+    /// A database in memory, by the address for its further connections.
+    Memory(String),
+}
+
+impl DemoShop {
+    /// The shop of the parcels in this database.
+    pub fn in_database(url: &DatabaseUrl) -> DemoShop {
+        DemoShop(Place::Database(url.clone()))
+    }
+
+    /// The shop of the parcels in memory.
+    pub fn in_memory(parcels: &DemoInMemory) -> DemoShop {
+        DemoShop(Place::Memory(parcels.address.clone()))
+    }
+
+    /// Has a parcel delivered on this day, unless it is not to be moved any more. Says whether it is; for the same
+    /// order always the same.
+    pub async fn redeliver(&self, order: &str, number: &str, day: &str, today: &str) -> Result<bool, StoreError> {
+        let mut link = match &self.0 {
+            Place::Database(url) => connect(url).await?,
+            Place::Memory(address) => {
+                let options = SqliteConnectOptions::from_str(address)?.disable_statement_logging();
+                Link::Lite(Box::new(options.connect().await?))
+            }
+        };
+        on!(Link, &mut link, connection => {
+            connection.execute(ORDERS).await?;
+        });
+        link.begin().await?;
+        let done = redeliver(&mut link, order, number, day, today).await?;
+        link.commit().await?;
+        Ok(done)
+    }
+}
+
+/// Within the transaction that is open. Of two requests with one order at once, one fails on the order's key.
+async fn redeliver(link: &mut Link, order: &str, number: &str, day: &str, today: &str) -> Result<bool, sqlx::Error> {
+    on!(Link, link, connection => {
+        let before = sqlx::query("SELECT done FROM demo_orders WHERE id = ?").bind(order);
+        if let Some(row) = before.fetch_optional(&mut **connection).await? {
+            return Ok(row.try_get::<i32, _>(0)? != 0);
+        }
+        let moved = "UPDATE demo_shipments SET expected = ?, changed = ?, status = \
+                     CASE status WHEN 'waiting' THEN 'in_transit' ELSE status END \
+                     WHERE number = ? AND status IN ('collected', 'in_transit', 'customs', 'attempted', 'waiting')";
+        let moved = sqlx::query(moved).bind(day).bind(today).bind(number).execute(&mut **connection).await?;
+        let done = moved.rows_affected() > 0;
+        if done {
+            let last = "SELECT seq, place FROM demo_events WHERE number = ? ORDER BY seq DESC LIMIT 1";
+            let last = sqlx::query(last).bind(number).fetch_optional(&mut **connection).await?;
+            let (seq, place) = match &last {
+                Some(row) => (i64::from(row.try_get::<i32, _>(0)?), row.try_get::<String, _>(1)?),
+                None => (0, String::new()),
+            };
+            sqlx::query("INSERT INTO demo_events (number, seq, day, status, place) VALUES (?, ?, ?, 'rebooked', ?)")
+                .bind(number)
+                .bind(seq + 1)
+                .bind(today)
+                .bind(place)
+                .execute(&mut **connection)
+                .await?;
+        }
+        let note = sqlx::query("INSERT INTO demo_orders (id, done) VALUES (?, ?)").bind(order).bind(i64::from(done));
+        note.execute(&mut **connection).await?;
+        Ok(done)
+    })
 }
 
 fn failed(error: sqlx::Error) -> OpenError {

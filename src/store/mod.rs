@@ -40,7 +40,7 @@ use crate::conversation::{Conversation, ConversationId, Decision, Event, EventId
 
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
-pub use demo::{DemoInMemory, DemoShipment, fill_demo};
+pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
 pub use error::{AppendError, OpenError, StoreError};
 pub use moving::{MoveError, Moved, Progress, move_site};
 pub use outbox::DueErrand;

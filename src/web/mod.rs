@@ -19,6 +19,7 @@ mod proxies;
 mod reference;
 mod rush;
 mod session;
+mod shop;
 mod socket;
 mod typed;
 mod unread;
@@ -55,6 +56,7 @@ pub use origin::Origins;
 use protocol::CloseCode;
 pub use proxies::Proxies;
 pub use rush::{Returns, Turnstile};
+pub use shop::shop;
 
 /// Clients that were cut off for being slow come back within this time.
 const BACK_SOON: u32 = 1_000;

@@ -11,6 +11,7 @@ use crate::harness::{Setup, TestDatabase, TestPurser, Visitor};
 use crate::on_both_engines;
 
 on_both_engines! {
+    a_parcel_comes_on_another_day;
     parcels_in_the_database_are_tracked;
     a_sites_database_has_no_demo_unasked;
 }
@@ -41,6 +42,39 @@ async fn parcels_in_the_database_are_tracked(database: &TestDatabase) {
     assert!(text.contains("**A. Adams**, 14 Ropewalk") && text.contains("| Birmingham |"), "{answer}");
     let (_, answer) = customer.ask("m3", "PX100000065DE, 10115").await;
     assert!(answer["text"].as_str().unwrap().contains("Köln"), "{answer}");
+    purser.stop().await;
+}
+
+async fn a_parcel_comes_on_another_day(database: &TestDatabase) {
+    let now = purser::clock::Clock::System.now();
+    let url = database.url().parse().expect("an address");
+    fill_demo(&url, &shipments(now)).await.expect("the tables");
+    let purser = shipped(database).await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    let (_, parcel) = customer.ask("m1", "PX100000051DE").await;
+    assert!(parcel["text"].as_str().unwrap().contains("could **not be delivered**"), "{parcel}");
+    // The button below it.
+    let (_, asked) = customer.ask("m2", "I missed my delivery").await;
+    assert!(asked["text"].as_str().unwrap().contains("**postcode**"), "{asked}");
+    let (_, asked) = customer.ask("m3", "10115").await;
+    let day = asked["buttons"][2]["text"].as_str().unwrap_or_else(|| panic!("days to choose: {asked}")).to_owned();
+    let press = |button: &Value, id: &str| serde_json::json!({ "type": "say", "client_id": id, "text": button["text"], "choice": button["choice"] });
+    customer.send(press(&asked["buttons"][2], "m4")).await;
+    let proposed = customer
+        .hear_where("a proposal", |frame| frame["text"].as_str().is_some_and(|text| text.contains("Shall we")))
+        .await;
+    assert_eq!(proposed["buttons"][0]["text"], format!("Yes, on {day}"));
+    customer.send(press(&proposed["buttons"][0], "m5")).await;
+    let is_told = |frame: &Value| {
+        frame["author"] == "bot" && frame["text"].as_str().is_some_and(|text| text.contains("arranged"))
+    };
+    let told = customer.hear_where("the outcome", is_told).await;
+    assert!(told["text"].as_str().unwrap().contains(&format!("comes on **{day}**")), "{told}");
+    // Now tracking shows it, in any conversation.
+    let mut other = purser.visit(&Visitor::new(), 0).await;
+    let (_, parcel) = other.ask("m1", "PX100000051DE, 10115").await;
+    let text = parcel["text"].as_str().unwrap();
+    assert!(text.contains(&format!("**{day}**")) && text.contains("another day was chosen"), "{day}: {parcel}");
     purser.stop().await;
 }
 
@@ -80,6 +114,13 @@ fn without_any_set_up_parcels_can_be_tracked() {
 
     let chatted = site.run_with(&["chat"], "track PX100000017GB\n");
     assert!(chatted.out.contains("on the van"), "{chatted:?}");
+    let moved = "deliver PX100000051DE again on friday\n10115\nyes\nPX100000051DE\n";
+    let chatted_on = site.run_with(&["chat"], moved);
+    let (before, after) = chatted_on.out.split_once("passing that on").unwrap_or_else(|| panic!("{chatted_on:?}"));
+    assert!(before.contains("Shall we deliver") && after.contains("It is arranged"), "{chatted_on:?}");
+    let (_, tracked) = after.split_once("> PX100000051DE").unwrap_or_else(|| panic!("{chatted_on:?}"));
+    assert!(tracked.contains("Friday") && tracked.contains("another day was chosen"), "{chatted_on:?}");
+
     let made: Vec<_> = fs::read_dir(site.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(made.len(), 2, "nothing is written: {made:?}");
 }

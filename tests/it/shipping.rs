@@ -90,13 +90,14 @@ fn addresses_are_those_of_the_faq() {
     let tracking = yaml("plugins/tracking/plugin.yaml");
     let cost = yaml("plugins/cost/plugin.yaml");
     assert_eq!(tracking["settings"]["track_url"], fact("en", "track_url").as_str());
+    assert_eq!(yaml("plugins/redelivery/plugin.yaml")["settings"]["track_url"], fact("en", "track_url").as_str());
     assert_eq!(cost["settings"]["pricing_url"], fact("en", "pricing_url").as_str());
     assert_eq!(cost["settings"]["order_url"], fact("en", "ship_url").as_str());
 }
 
 #[test]
 fn both_languages_say_the_same_things() {
-    for plugin in ["tracking", "cost"] {
+    for plugin in ["tracking", "redelivery", "cost"] {
         let texts = yaml(&format!("plugins/{plugin}/texts.yaml"));
         let keys = |language: &str| {
             let mut found: Vec<String> = Vec::new();

@@ -132,9 +132,6 @@ impl Script {
     }
 
     fn given(&self, given: Given, effects: Effects, lookups: Vec<conversation::LookedUp>, turn: &Turn) -> Answer {
-        for line in &effects.printed {
-            tracing::debug!(conversation = %turn.conversation, plugin = self.plugin.name(), "printed: {line}");
-        }
         let Given::Say(said) = given else { return Answer::Pass };
         let Said { act, text, buttons, language, expects } = Arc::unwrap_or_clone(said);
         let version = self.plugin.manifest().state_version;
