@@ -8,7 +8,7 @@
   // The server puts the revision of the files in, so that all of a set fit together.
   const files = new URL("chat/", script.src);
   const key = "purser " + server;
-  const OPTIONS = ["accent", "customer", "heading", "language", "side", "theme"];
+  const OPTIONS = ["accent", "customer", "heading", "identity", "language", "side", "theme"];
   // A further language: a line here and a file chat/text.<language>.js.
   const LABELS = {
     en: ["Open chat", "Close chat", "unread", "The chat cannot be reached. Please try again."],
@@ -63,11 +63,10 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     root.className = host.getAttribute("side") || "";
     root.dir = /^(ar|dv|fa|he|ps|sd|ug|ur|yi)\b/i.test(language()) ? "rtl" : "ltr";
     root.style.setProperty("--accent", host.getAttribute("accent"));
-    const customer = host.getAttribute("customer");
     const before = visitor().customer;
     if (chat) chat.dress();
     // The window forgets who was here before.
-    else if (customer && before && customer !== before) warm();
+    else if (before && before !== host.getAttribute("customer")) warm();
   };
   const count = (n) => {
     if (n === unread) return;
@@ -119,8 +118,8 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     say: (text) => api.open(false).then(() => chat?.say(`${text}`)),
     forget: () => load().then(() => chat.forget()),
     // purser.set({ language: "de", theme: "dark" }); null takes a value back. `texts`: other words in the window.
-    set({ texts, ...values }) {
-      if (texts) host.texts = texts;
+    set(values) {
+      Object.assign(host, values);
       if (values.customer === null) api.forget();
       for (const name of OPTIONS)
         if (name in values) values[name] === null ? host.removeAttribute(name) : host.setAttribute(name, values[name]);

@@ -36,8 +36,11 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 2] =
-    [("later.js", include_str!("../../static/chat/later.js")), ("http.js", include_str!("../../static/chat/http.js"))];
+const LATER: [(&str, &str); 3] = [
+    ("later.js", include_str!("../../static/chat/later.js")),
+    ("http.js", include_str!("../../static/chat/http.js")),
+    ("identity.js", include_str!("../../static/chat/identity.js")),
+];
 
 const LOADER: &str = include_str!("../../static/widget.js");
 /// What the loader says for the folder of the window's files; the revision goes there.

@@ -52,8 +52,8 @@ export const carry = (wire, server, back) => {
     }
   };
   const say = async (frame) => {
-    const { token, conversation, language, form } = hello;
-    const answer = await post("frames", { token, conversation, language, form, frame: bare(frame) });
+    const { token, conversation, language, form, identity } = hello;
+    const answer = await post("frames", { token, conversation, language, form, identity, frame: bare(frame) });
     const { frames } = await answer.json();
     for (const frame of frames) hear(JSON.stringify(bare(frame)));
     // It went on in another conversation than the stream is of.

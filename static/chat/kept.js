@@ -13,7 +13,7 @@ const put = (key, value) => {
 };
 const take = (key) => {
   delete memory[key];
-  attempt(() => localStorage.removeItem(key));
+  attempt(() => delete localStorage[key]);
 };
 const get = (key) => memory[key] ?? attempt(() => localStorage[key]);
 
@@ -38,9 +38,8 @@ export const keep = (key) => {
     get visitor() {
       const visitor = parsed(get(key));
       if (visitor.token && visitor.conversation) return visitor;
-      // randomUUID is missing on pages without TLS.
-      const conversation = hex(16).replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-");
-      return update({ token: hex(32), conversation, seen: 0 });
+      // A UUID needs no hyphens; what welcome names has them.
+      return update({ token: hex(32), conversation: hex(16), seen: 0 });
     },
 
     // [id, { text, choice, failed, conversation }], in the order in which it was said.

@@ -9,7 +9,7 @@ const SLOWEST = 30_000;
 
 // `hears`: state(name, text), welcome(frame, anew), ack(frame), pending(id, said), gone(id), seen(), and what else the
 // server's frames are called.
-export const connect = ({ server, key, language }, hears) => {
+export const connect = ({ server, key, language, who }, hears) => {
   const kept = keep(key);
   let wire;
   let timer; // the next attempt
@@ -22,6 +22,7 @@ export const connect = ({ server, key, language }, hears) => {
   let underWay; // the message that is not acknowledged yet: one at a time keeps them in order
   let hold;
   let seq = 0;
+  let vouched = null; // what the page said of who is signed in, when it was asked last
 
   const send = (type, fields) => {
     if (ready) wire.send(json({ type, ...fields }));
@@ -36,12 +37,14 @@ export const connect = ({ server, key, language }, hears) => {
     lateAfter(Math.max(DEAD, underWay ? said + PATIENCE - Date.now() : 0));
   };
 
-  const hello = () => {
-    const { token, conversation } = kept.visitor;
-    const [first] = kept.outbox;
+  const hello = async () => {
+    const mine = wire;
+    const identity = (vouched = who()) && (await hears.identity());
+    // Meanwhile it may be gone, or somebody else sit here.
+    if (wire !== mine) return;
     // What is not acknowledged belongs to the conversation in which it was said.
-    const place = first?.[1].conversation || conversation;
-    wire.send(json({ type: "hello", token, conversation: place, seq, language: language(), form: "nodes" }));
+    const { token, conversation } = { ...kept.visitor, ...kept.outbox[0]?.[1] };
+    wire.send(json({ type: "hello", token, conversation, seq, language: language(), form: "nodes", identity }));
   };
 
   const start = () => {
@@ -101,7 +104,7 @@ export const connect = ({ server, key, language }, hears) => {
   // the new one's eyes.
   const restart = () => {
     seq = 0;
-    hears.welcome({ seq: 0 }, true);
+    hears.welcome({}, true);
     lose(1);
     start();
   };
@@ -124,12 +127,11 @@ export const connect = ({ server, key, language }, hears) => {
   const take = (frame, http) => {
     const { type, conversation, client_id: id } = frame;
     if (type === "welcome") {
-      const { token, conversation: ours, customer } = kept.visitor;
       // A log that ends before what we saw is another one.
-      const anew = conversation !== ours || frame.seq < seq;
+      const anew = conversation !== kept.visitor.conversation || frame.seq < seq;
       if (anew) {
         seq = 0;
-        kept.update({ token, conversation, customer, seen: 0 });
+        kept.update({ conversation, seen: 0 });
       }
       tries = 0;
       worked ||= !http;
@@ -154,6 +156,8 @@ export const connect = ({ server, key, language }, hears) => {
   };
 
   const trouble = ({ code, text, retry_after: after }, id) => {
+    // With a fresh token of the page it is another matter.
+    if (/^sign/.test(code)) return lose();
     if (code === "bad_token" || (code === "not_yours" && !id)) {
       // This identity leads nowhere; what is unsent goes out under the next one.
       kept.update({ token: "" });
@@ -217,9 +221,9 @@ export const connect = ({ server, key, language }, hears) => {
       kept.update({ seen: seq });
       send("seen", { seq });
     },
-    // Hears everything in the page's new language from now on.
-    respeak() {
-      if (ready) hello();
+    // The page speaks another language, or may say something else of who is signed in.
+    greet(anew) {
+      if (anew || who() !== vouched) ready ? hello() : hears.identity((vouched = who()));
     },
   };
 };

@@ -21,7 +21,11 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   // What the page says instead stands over what is in the file of the language.
   const worded = () => ({ ...words, ...host.texts });
 
-  const link = connect({ server, key, language }, {
+  // What the page says of who is signed in.
+  const who = () => host.getAttribute("identity") ?? host.getAttribute("customer");
+
+  const link = connect({ server, key, language, who }, {
+    identity: () => import("./identity.js").then((module) => module.who(host, link.kept, forget)),
     welcome({ site }, anew) {
       if (anew) log.clear(!site);
       if (!site) return;
@@ -91,8 +95,8 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   const button = (className, shape, onclick) => h("button", { type: "button", class: className, onclick }, shape && icon(shape));
   const title = h("h2");
   const bin = button("icon", BIN, () => later("erase", form));
-  const shut = button("icon", CLOSE, () => api.close());
-  const state = h("div", { class: "state", role: "status", hidden: "" }, h("span"), button("plain", "", () => link.wake()));
+  const shut = button("icon", CLOSE, api.close);
+  const state = h("div", { class: "state", role: "status", hidden: "" }, h("span"), button("plain", "", link.wake));
   const field = h("textarea", { rows: 1, enterkeyhint: "send", oninput: () => typed(), onkeydown: (event) => pressed(event) });
   const over = h("span", { class: "over", role: "status" });
   const send = h("button", { class: "send", disabled: "" }, icon(SEND));
@@ -115,19 +119,13 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   const dress = async () => {
     const theme = host.getAttribute("theme");
     frame.classList.toggle("dark", theme ? theme === "dark" : dark.matches);
-    if (language() !== spoken) {
+    const anew = language() !== spoken;
+    if (anew) {
       spoken = language();
       words = await textsOf();
-      // The greeting and the answers come in the new language too.
-      link.respeak();
     }
-    // Who signs in keeps what was said before; who comes after another customer does not see what that one said.
-    const customer = host.getAttribute("customer");
-    const before = link.kept.visitor.customer;
-    if (customer && customer !== before) {
-      if (before) forget();
-      link.kept.update({ customer });
-    }
+    // The greeting and the answers come in a new language too.
+    link.greet(anew);
     const said = worded();
     const heading = host.getAttribute("heading") || said.heading;
     title.textContent = frame.ariaLabel = heading;

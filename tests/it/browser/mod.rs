@@ -7,6 +7,7 @@ mod embedding;
 mod looks;
 mod network;
 mod plain;
+mod sign_in;
 mod widget;
 
 use std::io::{BufRead, BufReader};
@@ -20,6 +21,8 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use purser::config::Config;
 
 use crate::harness::{Setup, TestDatabase, TestPurser, within};
 
@@ -352,6 +355,11 @@ pub struct Shop {
 
 impl Shop {
     pub async fn open() -> Shop {
+        Shop::open_with(|_| ()).await
+    }
+
+    /// With another configuration.
+    pub async fn open_with(change: impl FnOnce(&mut Config)) -> Shop {
         // Each must know where the other is before it starts.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let site_port = listener.local_addr().expect("bound").port();
@@ -360,12 +368,18 @@ impl Shop {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         crate::harness::copy(Path::new("tests/faq"), &folder.path().join("faq"));
         std::fs::write(folder.path().join("faq/more.yaml"), MORE_ANSWERS).expect("a file");
-        Shop::start(database, folder, site_port).await
+        Shop::start(database, folder, site_port, change).await
     }
 
-    async fn start(database: TestDatabase, folder: Arc<tempfile::TempDir>, site_port: u16) -> Shop {
+    async fn start(
+        database: TestDatabase,
+        folder: Arc<tempfile::TempDir>,
+        site_port: u16,
+        change: impl FnOnce(&mut Config),
+    ) -> Shop {
         let origin = format!("http://localhost:{site_port}");
-        let purser = Setup::on(&database).change(|config| config.origins = vec![origin]).start_in(folder).await;
+        let purser =
+            Setup::on(&database).change(|config| config.origins = vec![origin]).change(change).start_in(folder).await;
         let url = format!("http://{}/", purser.address);
         Shop { purser, url, site_port, database }
     }
@@ -378,6 +392,6 @@ impl Shop {
     pub async fn restart(self) -> Shop {
         let folder = self.purser.folder.clone();
         self.purser.stop().await;
-        Shop::start(self.database, folder, self.site_port).await
+        Shop::start(self.database, folder, self.site_port, |_| ()).await
     }
 }
