@@ -28,7 +28,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 pub use action::{ActionSpec, Actions, Attempt, WrittenAction};
 pub use spec::{Spec, Written, filled};
@@ -231,21 +231,7 @@ impl Source {
         if !self.breaker.lets_through() {
             return Err(Trouble::Unavailable);
         }
-        let asked = timeout(self.spec.time, async {
-            let _permit = permits.acquire().await.map_err(|_| Failed::new(Trouble::Busy, "purser stops"))?;
-            match &self.kind {
-                Kind::Sql(sql) => sql.look_up(params).await,
-                Kind::Http(http) => http.look_up(params).await,
-            }
-        });
-        let found = match asked.await {
-            Ok(found) => found,
-            Err(_) if permits.available_permits() == 0 => {
-                Err(Failed::new(Trouble::Busy, "too many look-ups are under way"))
-            }
-            Err(_) => Err(Failed::new(Trouble::Timeout, format!("it took longer than {:?}", self.spec.time))),
-        };
-        match found {
+        match self.in_time(params, permits).await {
             Ok(value) => {
                 if self.breaker.succeeded() {
                     tracing::info!(source = %self.name, "the source {} is back", self.name);
@@ -266,6 +252,28 @@ impl Source {
                 Err(trouble)
             }
         }
+    }
+
+    /// Waits for a place and asks. Whoever has none after half of the time gives up: the source would be asked for
+    /// what nobody waits for any more.
+    async fn in_time(&self, params: &Map<String, Value>, permits: &Semaphore) -> Result<Value, Failed> {
+        let begin = Instant::now();
+        let latest = begin + self.spec.time / 2;
+        let permit = match timeout_at(latest, permits.acquire()).await {
+            Ok(Ok(permit)) if Instant::now() < latest => permit,
+            Ok(Ok(_)) | Err(_) => return Err(Failed::new(Trouble::Busy, "too many look-ups are under way")),
+            Ok(Err(_)) => return Err(Failed::new(Trouble::Busy, "purser stops")),
+        };
+        let asked = timeout_at(begin + self.spec.time, async {
+            match &self.kind {
+                Kind::Sql(sql) => sql.look_up(params).await,
+                Kind::Http(http) => http.look_up(params).await,
+            }
+        });
+        let found = asked.await;
+        drop(permit);
+        found
+            .unwrap_or_else(|_| Err(Failed::new(Trouble::Timeout, format!("it took longer than {:?}", self.spec.time))))
     }
 
     /// What is wrong with the names of parameters.

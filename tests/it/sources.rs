@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Executor};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Setup, TestDatabase, Visitor, within};
+use crate::harness::{Setup, TestDatabase, Visitor, until, within};
 
 /// A web server. It notes what it is asked, and answers with the bytes that `answer` makes of the path.
 pub struct Web {
@@ -228,26 +228,55 @@ async fn a_failing_source_is_left_alone() {
     assert_eq!(web.requests.load(Ordering::SeqCst), 5);
 }
 
+/// Sources that say nothing: one that is waited for long, and one that is not.
+fn silent(web: &Web, at_once: usize) -> Arc<Sources> {
+    let at = web.address;
+    let text = format!(
+        "patient: {{ get: \"http://{at}/patient/{{n}}\", private: [127.0.0.1], seconds: 60 }}\n\
+         hasty: {{ get: \"http://{at}/hasty/{{n}}\", private: [127.0.0.1], seconds: 0.4 }}\n"
+    );
+    Arc::new(Sources::new(&configured(&text, &[]).unwrap().outside.sources, at_once))
+}
+
+fn asking(sources: &Arc<Sources>, source: &'static str, n: usize) -> tokio::task::JoinHandle<Result<Value, Trouble>> {
+    let sources = sources.clone();
+    let params = Map::from_iter([("n".to_owned(), json!(n))]);
+    tokio::spawn(async move { sources.look_up(source, &params).await })
+}
+
+async fn was_asked(web: &Web, times: usize) {
+    until("a request", async || (web.requests.load(Ordering::SeqCst) >= times).then_some(())).await;
+}
+
 #[tokio::test]
 async fn only_so_many_look_ups_are_under_way() {
     let web = Web::start(|_| Said::Silence).await;
-    let text = format!("it: {{ get: \"http://{}/{{n}}\", private: [127.0.0.1], seconds: 2 }}\n", web.address);
-    let config = configured(&text, &[]).unwrap();
-    let sources = Arc::new(Sources::new(&config.outside.sources, 2));
-    let asking: Vec<_> = (0..4)
-        .map(|n| {
-            let sources = sources.clone();
-            tokio::spawn(async move { ask(&sources, "it", json!({ "n": n })).await })
-        })
-        .collect();
-    let mut found = Vec::new();
-    for asking in asking {
-        found.push(asking.await.unwrap());
+    let sources = silent(&web, 2);
+    let holding = [asking(&sources, "patient", 0), asking(&sources, "patient", 1)];
+    was_asked(&web, 2).await;
+    for waiting in [asking(&sources, "hasty", 2), asking(&sources, "hasty", 3)] {
+        assert_eq!(within("an answer", waiting).await.unwrap(), Err(Trouble::Busy));
     }
-    // Two had no place until their time was over; at its very end they may still have got one.
-    let busy = found.iter().filter(|found| matches!(found, Err(Trouble::Busy))).count();
-    assert_eq!(busy, 2, "{found:?}");
-    assert!(found.iter().all(Result::is_err), "{found:?}");
+    assert_eq!(web.requests.load(Ordering::SeqCst), 2, "whoever has no place asks nobody");
+    // A place comes back, also from whoever gives up.
+    holding[0].abort();
+    let next = asking(&sources, "patient", 4);
+    was_asked(&web, 3).await;
+    next.abort();
+    holding[1].abort();
+}
+
+#[tokio::test]
+async fn a_source_that_is_too_slow_is_told_from_a_server_that_is_full() {
+    let web = Web::start(|_| Said::Silence).await;
+    let sources = silent(&web, 1);
+    let hasty = asking(&sources, "hasty", 0);
+    was_asked(&web, 1).await;
+    // Its place goes to this one at the very moment in which its time is over.
+    let next = asking(&sources, "patient", 1);
+    assert_eq!(within("an answer", hasty).await.unwrap(), Err(Trouble::Timeout));
+    was_asked(&web, 2).await;
+    next.abort();
 }
 
 #[tokio::test]
