@@ -62,21 +62,24 @@ fn rasa_stories_find_words_and_answers_beside_them() {
 fn botium_conversations_know_their_utterances_and_memory() {
     let site = Site::empty();
     site.write("c/ask.utterances.txt", "ASK\nwhere is $number\nfind $number\n");
+    site.write("c/bye.pconvo.txt", "Bye\n\n#bot\nyes\n\n#me\nbye $who\n");
     site.write("c/m.scriptingmemory.txt", "      |$number|$when\nfirst |A1     |today\nsecond|B2     |never\n");
     site.write(
         "c/track.convo.txt",
-        "track it\n\n#me\nASK\n\n#bot\nIt comes $when\nBUTTONS Yes|No\n\n#me\nPAUSE 2000\nand $number?\n\n#bot\n!never\nTEXT_CONTAINS that\n\n#begin\nX\n",
+        "track it\n\n#begin\nSET_SCRIPTING_MEMORY who|Bo\n\n#me\nASK\n\n#bot\nIt comes $when\nBUTTONS Yes|No\n\n#me\nPAUSE 2000\nand $number?\n\nINCLUDE Bye\n\n#bot\n!never\nTEXT_CONTAINS that\n\n#end\nX\n",
     );
     let (recordings, left) = converted(&site, "c/track.convo.txt");
     assert_eq!(recordings.len(), 2);
     assert_eq!(
         recordings[1].to_string(),
         "about: \"track it: second\"\nconversation:\n  - say: where is B2\n    answer: { contains: [It comes never], \
-         buttons: [\"Yes\", \"No\"] }\n  - wait: 2 seconds\n  - say: and B2?\n    answer: { contains: [that] }\n"
+         buttons: [\"Yes\", \"No\"] }\n  - wait: 2 seconds\n  - say: and B2?\n    answer: { contains: [\"yes\"] }\n  - say: bye Bo\n    answer: { contains: [that] }\n"
     );
-    for expected in
-        ["track.convo.txt:3:1: of the 2 wordings of ASK", ":15:1: what an answer must not be", ":18:1: `#begin`"]
-    {
+    for expected in [
+        "track.convo.txt:6:1: of the 2 wordings of ASK",
+        ":20:1: what an answer must not be",
+        ":24:1: what stands in `#end`",
+    ] {
         assert!(left.contains(expected), "{expected} in\n{left}");
     }
 }

@@ -242,7 +242,8 @@ fn text(report: &Report) -> String {
             last = Some(group.kind);
             out.push_str(&format!("\n{}\n", group.kind.about()));
         }
-        out.push_str(&format!("{:>7}  {} → {}\n", group.count, group.from, group.to));
+        let to = if group.from == group.to { String::new() } else { format!(" → {}", group.to) };
+        out.push_str(&format!("{:>7}  {}{to}\n", group.count, group.from));
         for example in group.examples.iter().take(3) {
             let said = one_line(&example.said, 60);
             out.push_str(&format!("           \"{said}\"  {}\n", page::at(example)));

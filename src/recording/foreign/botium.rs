@@ -15,21 +15,28 @@ use crate::recording::{Action, Pattern};
 struct Around {
     /// A name and the wordings behind it.
     utterances: HashMap<String, Vec<String>>,
+    /// Parts that several conversations include, by their names.
+    partials: HashMap<String, String>,
     /// Cases, each with its values; one without any where there are none.
     cases: Vec<(String, HashMap<String, String>)>,
 }
 
 /// A part of a conversation: who has it, and its lines with their numbers.
-struct Section<'a> {
+struct Section {
     line: u32,
-    who: &'a str,
-    lines: Vec<(u32, &'a str)>,
+    who: String,
+    lines: Vec<(u32, String)>,
 }
+
+/// Parts include parts so deep at most; a circle ends there.
+const DEEPEST: usize = 8;
 
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
     let around = Around::of(path, text);
     let mut carried = Carried::default();
-    let (title, sections) = sections(text);
+    let (title, own) = sections(text);
+    let mut sections = Vec::new();
+    around.expanded(own, 0, &mut sections, &mut |line, message| carried.notes.push(note(name, text, line, message)));
     for (case, values) in &around.cases {
         let about = if case.is_empty() { title.clone() } else { format!("{title}: {case}") };
         let mut memory = values.clone();
@@ -37,7 +44,8 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
         let mut notes: Vec<Finding> = Vec::new();
         for section in &sections {
             let mut leave = |line: u32, message: String| notes.push(note(name, text, line, message));
-            match section.who {
+            match section.who.as_str() {
+                "begin" | "end" => prepare(section, &mut memory, &mut leave),
                 "me" => around.me(section, &mut memory, &mut told, &mut leave),
                 "bot" => around.bot(section, &mut memory, &mut told, &mut leave),
                 other => leave(section.line, format!("`#{other}` has no place in a recording")),
@@ -55,29 +63,82 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
 }
 
 /// The title, and the sections after it.
-fn sections(text: &str) -> (String, Vec<Section<'_>>) {
+fn sections(text: &str) -> (String, Vec<Section>) {
     let mut title = Vec::new();
-    let mut sections: Vec<Section<'_>> = Vec::new();
+    let mut sections: Vec<Section> = Vec::new();
     for (number, line) in (1_u32..).zip(text.lines()) {
         match (line.strip_prefix('#'), sections.last_mut()) {
-            (Some(who), _) => sections.push(Section { line: number, who: who.trim(), lines: Vec::new() }),
-            (None, Some(section)) => section.lines.push((number, line.trim_end())),
+            (Some(who), _) => {
+                sections.push(Section { line: number, who: who.trim().to_owned(), lines: Vec::new() });
+            }
+            (None, Some(section)) => section.lines.push((number, line.trim_end().to_owned())),
             (None, None) => title.push(line.trim()),
         }
     }
     (title.join(" ").trim().to_owned(), sections)
 }
 
+/// Before and after a conversation only the memory is filled.
+fn prepare(section: &Section, memory: &mut HashMap<String, String>, leave: &mut impl FnMut(u32, String)) {
+    for (line, text) in section.lines.iter().filter(|(_, text)| !text.trim().is_empty()) {
+        if !remember(text, memory) {
+            leave(*line, format!("what stands in `#{}` has no place in a recording", section.who));
+        }
+    }
+}
+
+/// `SET_SCRIPTING_MEMORY name|value`; false for anything else.
+fn remember(text: &str, memory: &mut HashMap<String, String>) -> bool {
+    let Some(rest) = text.trim().strip_prefix("SET_SCRIPTING_MEMORY ") else { return false };
+    if let Some((name, value)) = rest.split_once('|') {
+        memory.insert(format!("${}", name.trim().trim_start_matches('$')), value.trim().to_owned());
+    }
+    true
+}
+
 impl Around {
+    /// The sections with what they include in the place of `INCLUDE name`.
+    fn expanded(
+        &self,
+        sections: Vec<Section>,
+        depth: usize,
+        out: &mut Vec<Section>,
+        leave: &mut dyn FnMut(u32, String),
+    ) {
+        for Section { line, who, lines } in sections {
+            let (includes, lines) = lines.into_iter().partition(|(_, text)| text.starts_with("INCLUDE "));
+            out.push(Section { line, who, lines });
+            let includes: Vec<(u32, String)> = includes;
+            for (at, text) in includes {
+                let name = text.trim_start_matches("INCLUDE ").split('|').next().unwrap_or_default().trim();
+                match self.partials.get(name).filter(|_| depth < DEEPEST) {
+                    Some(partial) => {
+                        let mut inner = self::sections(partial).1;
+                        // Its lines are those of another file: what is said of them stands where it is included.
+                        for section in &mut inner {
+                            section.line = at;
+                            section.lines.iter_mut().for_each(|(line, _)| *line = at);
+                        }
+                        self.expanded(inner, depth + 1, out, leave);
+                    }
+                    None => leave(at, format!("there is no part `{name}` beside it, or the parts include each other")),
+                }
+            }
+        }
+    }
+
     fn of(path: &Path, convo: &str) -> Around {
         let mut around = Around::default();
-        for file in beside(path, |name| name.ends_with(".utterances.txt") || name.ends_with(".scriptingmemory.txt")) {
+        let endings = [".utterances.txt", ".scriptingmemory.txt", ".pconvo.txt"];
+        for file in beside(path, |name| endings.iter().any(|ending| name.ends_with(ending))) {
             let Ok(text) = super::super::read::text_of(&file) else { continue };
             if file.to_string_lossy().ends_with(".utterances.txt") {
                 let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
                 if let Some(name) = lines.next() {
                     around.utterances.insert(name.to_owned(), lines.map(str::to_owned).collect());
                 }
+            } else if file.to_string_lossy().ends_with(".pconvo.txt") {
+                around.partials.insert(sections(&text).0, text);
             } else {
                 around.memory(&text, convo);
             }
@@ -106,13 +167,13 @@ impl Around {
 
     fn me(
         &self,
-        section: &Section<'_>,
+        section: &Section,
         memory: &mut HashMap<String, String>,
         told: &mut Told,
         leave: &mut impl FnMut(u32, String),
     ) {
         let mut said: Vec<String> = Vec::new();
-        for (line, text) in section.lines.iter().copied() {
+        for (line, text) in section.lines.iter().map(|(line, text)| (*line, text.as_str())) {
             let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
             match word {
                 "PAUSE" => match rest.trim().parse::<Millis>() {
@@ -124,11 +185,7 @@ impl Around {
                     told.step(line, Action::Press(filled(button.trim(), memory)));
                     return;
                 }
-                "SET_SCRIPTING_MEMORY" => {
-                    if let Some((name, value)) = rest.split_once('|') {
-                        memory.insert(format!("${}", name.trim().trim_start_matches('$')), value.trim().to_owned());
-                    }
-                }
+                "SET_SCRIPTING_MEMORY" => _ = remember(text, memory),
                 word if is_hook(word) => leave(line, format!("`{word}` has no place in a recording")),
                 _ => said.push(text.to_owned()),
             }
@@ -157,13 +214,13 @@ impl Around {
 
     fn bot(
         &self,
-        section: &Section<'_>,
+        section: &Section,
         memory: &mut HashMap<String, String>,
         told: &mut Told,
         leave: &mut impl FnMut(u32, String),
     ) {
         let mut lines: Vec<(u32, String)> = Vec::new();
-        for (line, text) in section.lines.iter().copied() {
+        for (line, text) in section.lines.iter().map(|(line, text)| (*line, text.as_str())) {
             let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
             let parts = || rest.split('|').map(|part| filled(part.trim(), memory)).filter(|part| !part.is_empty());
             let Some(expected) = told.answer() else {

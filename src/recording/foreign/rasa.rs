@@ -27,6 +27,14 @@ struct Story {
     story: Option<String>,
     #[serde(default)]
     steps: Vec<Spanned<BTreeMap<String, Value>>>,
+    #[serde(default)]
+    condition: Option<Spanned<Value>>,
+    #[serde(default)]
+    conversation_start: Option<Spanned<Value>>,
+    #[serde(default)]
+    wait_for_user_input: Option<Spanned<Value>>,
+    #[serde(default)]
+    metadata: Option<Spanned<Value>>,
 }
 
 /// What stands around the stories: examples of intents, and what actions say.
@@ -42,6 +50,16 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Result<Carried, Box<F
     let mut carried = Carried::default();
     for story in file.stories.into_iter().chain(file.rules) {
         let mut told = Told::about(story.story.as_deref().unwrap_or_default());
+        let around_it = [
+            ("condition", &story.condition),
+            ("conversation_start", &story.conversation_start),
+            ("wait_for_user_input", &story.wait_for_user_input),
+            ("metadata", &story.metadata),
+        ];
+        for (key, value) in around_it.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+            let (line, _) = yaml::place(value.referenced);
+            carried.notes.push(note(name, text, line, format!("`{key}` has no place in a recording")));
+        }
         for step in &story.steps {
             let (line, _) = yaml::place(step.referenced);
             around.step(&step.value, line, &mut told, |message| {
