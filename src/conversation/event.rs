@@ -1,5 +1,7 @@
 //! Events: what happened in a conversation, and who did it.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +153,17 @@ pub struct Meta {
     /// What happened to an errand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errand: Option<Box<Errand>>,
+}
+
+impl Event {
+    /// The event as other nodes are told of it: without what no client sees. That stays in the store.
+    pub fn told(&self) -> Cow<'_, Event> {
+        if self.meta.behind.is_none() && self.meta.errand.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let meta = Meta { behind: None, errand: None, ..self.meta.clone() };
+        Cow::Owned(Event { meta, ..self.clone() })
+    }
 }
 
 impl Meta {

@@ -181,6 +181,10 @@ impl Conversation {
         }
         let mut draft = Draft::on(self, now);
         let Effects { focus, attributes, lookups, agreed } = message.effects;
+        // A proposal that was agreed to or declined while this answer was made is not open again with it.
+        let focus = focus.filter(|focus| {
+            focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.proposal(kept.id).is_some())
+        });
         let behind = (focus.is_some() || !lookups.is_empty())
             .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups }));
         if let Some(proposal) = agreed {

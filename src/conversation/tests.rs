@@ -176,6 +176,27 @@ fn a_late_answer_to_an_answered_question_is_dropped() {
 }
 
 #[test]
+fn an_answer_that_was_under_way_does_not_open_a_proposal_again() {
+    let new = Conversation::new(ConversationId::new(), VisitorId::of_token("x"));
+    let asked = new.say(said(), 1, LIMIT);
+    let question = asked.events[0].id;
+    let proposed = asked.next.answer(question, 1, proposing(question), 2, LIMIT).expect("an answer").next;
+    let kept = |state: &Conversation| state.kept.focus.as_ref().is_some_and(|focus| focus.proposal.is_some());
+    assert!(kept(&proposed));
+    // Another tab asks something else, which leaves the proposal open, and meanwhile this one agrees.
+    let answer = |state: Conversation, message: BotMessage| {
+        let asked = state.say(said(), 3, LIMIT);
+        let event = asked.events.last().expect("a message");
+        asked.next.answer(event.id, event.seq, message, 4, LIMIT).expect("an answer").next
+    };
+    let stale =
+        BotMessage { effects: Effects { focus: proposed.kept.focus.clone(), ..Effects::default() }, ..message() };
+    assert!(kept(&answer(proposed.clone(), stale.clone())), "nobody has agreed yet");
+    let agreed = answer(proposed.clone(), agreeing(&proposed));
+    assert!(!kept(&answer(agreed, stale)));
+}
+
+#[test]
 fn a_message_into_a_closed_conversation_reopens_it() {
     let mut conversation =
         Conversation::new(ConversationId::new(), VisitorId::of_token("x")).say(said(), 1, LIMIT).next;

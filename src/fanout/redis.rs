@@ -240,8 +240,9 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
         let mut events = 0;
         for Committed { conversation, events: some } in committed {
             let mut message = node_name(self.node);
+            let told: Vec<_> = some.iter().map(|event| event.told()).collect();
             // Only maps with keys that are no strings could fail here, and there are none.
-            if serde_json::to_writer(&mut message, some).is_ok() {
+            if serde_json::to_writer(&mut message, &told).is_ok() {
                 pipeline.cmd("PUBLISH").arg(channel(*conversation)).arg(message).ignore();
                 events += some.len();
             }

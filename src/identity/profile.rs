@@ -30,9 +30,12 @@ pub(super) struct Claims {
     name: Option<String>,
     #[serde(default)]
     email: Option<String>,
-    /// As BCP 47; OpenID calls it `locale`.
-    #[serde(default, alias = "locale")]
+    /// As BCP 47.
+    #[serde(default)]
     language: Option<String>,
+    /// What OpenID calls the language.
+    #[serde(default)]
+    locale: Option<String>,
     /// A line, or its parts as OpenID has them.
     #[serde(default)]
     address: Option<Value>,
@@ -100,7 +103,7 @@ const PARTS: [(&str, &str); 9] = [
 impl From<Claims> for Profile {
     fn from(claims: Claims) -> Profile {
         let mut profile = Profile::of(claims.name.as_deref(), claims.email.as_deref());
-        if let Some(language) = claims.language.filter(|language| is_language(language)) {
+        if let Some(language) = claims.language.or(claims.locale).filter(|language| is_language(language)) {
             profile.add("language", &language);
         }
         match claims.address {

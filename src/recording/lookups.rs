@@ -113,7 +113,9 @@ impl Stubs {
         };
         let limit = Millis::try_from(TIME.as_millis()).unwrap_or(Millis::MAX);
         // A question that is answered several times is told the answers one after the other, then the last again.
-        let first = self.stubs.iter().position(|stub| fits(&stub));
+        // One that says all is meant before one that leaves something open.
+        let exact = |stub: &Stub| stub.source == source && stub.params == *params;
+        let first = self.stubs.iter().position(exact).or_else(|| self.stubs.iter().position(|stub| fits(&stub)));
         let same = |first: usize| {
             let all = self.stubs.iter().enumerate().skip(first);
             let same = all.filter(|(_, stub)| stub.source == source && stub.params == self.stubs[first].params);

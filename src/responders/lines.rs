@@ -146,7 +146,8 @@ impl Lines {
             // They are compared with what customers say, not said.
             for line in [Line::CancelWords, Line::AgreeWords, Line::DeclineWords] {
                 if let Some(words) = texts.get_mut(&line) {
-                    *words = words.split(',').map(bare).collect::<Vec<_>>().join(",");
+                    let said = words.split(',').map(bare).filter(|word| !word.is_empty());
+                    *words = said.collect::<Vec<_>>().join(",");
                 }
             }
             (language.to_ascii_lowercase(), texts)
@@ -182,7 +183,8 @@ impl Lines {
         let said = bare(text);
         let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
         let mut words = wanted.flat_map(tags).filter_map(|tag| self.of(line, &tag));
-        words.any(|(words, _)| words.split(',').any(|word| word == said))
+        // "???" means nothing, and is in no list.
+        !said.is_empty() && words.any(|(words, _)| words.split(',').any(|word| word == said))
     }
 
     fn of(&self, line: Line, tag: &str) -> Option<(&str, &str)> {
@@ -258,6 +260,8 @@ mod tests {
         assert!(!cancels("abbrechen", &["en"]));
         assert!(!cancels("cancel my order", &["en"]));
         assert!(!cancels("", &["en"]));
+        let lines = Lines::new([("en".to_owned(), Texts::from([(Line::AgreeWords, "yes, ,".to_owned())]))], "en");
+        assert!(lines.agrees("Yes!", &[]) && !lines.agrees("???", &[]));
     }
 
     #[test]

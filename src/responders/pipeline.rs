@@ -176,7 +176,10 @@ impl Pipeline {
         if focus.interposed > 0 || turn.seq <= focus.seq {
             return None;
         }
-        if bare(&turn.text) == bare(&proposal.button) || self.lines.agrees(&turn.text, &turn.languages) {
+        let said = bare(&turn.text);
+        // A button may be a sign alone, and so may a message: they are not the same for that.
+        let is_button = !said.is_empty() && said == bare(&proposal.button);
+        if is_button || self.lines.agrees(&turn.text, &turn.languages) {
             return Some(Verdict::Agreed);
         }
         self.lines.declines(&turn.text, &turn.languages).then_some(Verdict::Declined)

@@ -52,12 +52,23 @@ pub fn check_watcher(door: &Door, req: &Request) -> Result<(), StatusError> {
         .brief("only from the `watchers` of purser.yaml, or with `Authorization: Bearer <admin_token>`"))
 }
 
+/// Refuses a request for what customers said, unless it has the admin token.
+pub fn check_admin(door: &Door, req: &Request) -> Result<(), StatusError> {
+    if has_admin_token(door, req) {
+        return Ok(());
+    }
+    Err(StatusError::forbidden()
+        .brief("only with `Authorization: Bearer <admin_token>`; see `admin_token` in purser.yaml"))
+}
+
+fn has_admin_token(door: &Door, req: &Request) -> bool {
+    let token = header(req, AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    matches!((&door.admin_token, token), (Some(secret), Some(token)) if secret.is(token))
+}
+
 /// Whether this request may see how purser is: it has the admin token, or comes from where watchers are.
 pub fn may_watch(door: &Door, req: &Request) -> bool {
-    let token = header(req, AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    if let (Some(secret), Some(token)) = (&door.admin_token, token)
-        && secret.is(token)
-    {
+    if has_admin_token(door, req) {
         return true;
     }
     let Some(client) = door.proxies.client(req) else { return false };

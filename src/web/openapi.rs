@@ -223,14 +223,14 @@ fn comparison(schemas: &mut Schemas) -> Value {
         "summary": "Which questions of customers an edit would answer differently",
         "description": "Each stored question is answered from its own recorded past, by the content in force and by \
                         the changed one. One comparison is made at a time, when nobody else wants the machine.",
-        "security": [{ "admin": [] }, {}],
+        "security": [{ "admin": [] }],
         "requestBody": request(&schemas.taken::<Edit>().to_value(), &json!({
             "files": { "faq/en/parcels.yaml": "language: en\nentries: []\n", "faq/en/old.yaml": null }, "days": 30,
         })),
         "responses": {
             "200": json_body("What would change.", &report),
             "400": { "description": "This is no such body." },
-            "403": { "description": "Neither from a watcher's network nor with the admin token." },
+            "403": { "description": "Without the admin token." },
             "404": { "description": "No set of this revision went live here." },
             "409": { "description": "A comparison is under way." },
             "413": { "description": "The body is too large." },

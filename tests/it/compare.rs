@@ -144,6 +144,8 @@ async fn an_editor_compares_on_the_running_server() {
     let (status, broken) =
         compare(&admin, json!({ "files": { "faq/en/zz.yaml": "language: en\nentrys: []\n" } })).await;
     assert_eq!((status, &broken["findings"][0]["line"]), (422, &json!(2)), "{broken:#}");
+    // It quotes customers: to be on this machine does not do.
+    assert_eq!(compare(&[], json!({})).await.0, 403);
     assert_eq!(compare(&admin[1..], json!({})).await.0, 403);
     assert_eq!(compare(&admin, json!({ "flies": 1 })).await.0, 400);
     assert_eq!(compare(&admin, json!({ "files": { "etc/passwd": "x" } })).await.0, 400);

@@ -31,7 +31,7 @@ use crate::log;
 pub use crate::servers::TestDatabase;
 
 /// Nothing here takes this long; a test that waits longer has failed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test once on SQLite and once on MariaDB. Where MariaDB cannot be started the second says so and is skipped.
 #[macro_export]

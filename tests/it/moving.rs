@@ -289,7 +289,7 @@ async fn no_server_starts_on_either_side_of_a_move() {
         }))
     });
     tokio::task::spawn_blocking(move || has_begun.recv()).await.expect("no panic").expect("it begins");
-    let limits = Limits { patience: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { patience: Duration::from_secs(10), ..Limits::default() };
     let source = Store::open_with(&from, limits, |_| ()).await.err();
     assert!(matches!(source, Some(OpenError::InUse(_))), "{source:?}");
     let target = Store::open_with(&to, limits, |_| ()).await.err();

@@ -128,7 +128,7 @@ async fn watchers_may_be_elsewhere() {
 async fn a_node_that_drains_says_so_and_goes_on() {
     let database = TestDatabase::sqlite();
     // Long enough for a busy machine to look at it meanwhile.
-    let mut purser = Setup::on(&database).change(|config| config.limits.drain_seconds = 10).start().await;
+    let mut purser = Setup::on(&database).change(|config| config.limits.drain_seconds = 30).start().await;
     let mut before = purser.visit(&Visitor::new(), 0).await;
     purser.begin_stop();
     let (status, body) = until("the announcement", async || {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use tokio::time::sleep;
 
 use super::MoveError;
 use super::rows::Table;
@@ -17,6 +18,9 @@ use crate::store::url::{DatabaseUrl, Target};
 
 /// How long a database is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So often it is looked whether others use a database before that is said.
+const LOOKS: u32 = 50;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Where migrations are noted.
 const MIGRATIONS: &str = "_sqlx_migrations";
 
@@ -87,7 +91,16 @@ impl End {
         lock_tables(&mut connection, &place, PATIENCE).await?;
         let others = "SELECT CONCAT(user, '@', host) FROM information_schema.processlist \
                       WHERE db = DATABASE() AND id <> CONNECTION_ID()";
-        let others: Result<Vec<String>, _> = sqlx::query_scalar(others).fetch_all(&mut connection).await;
+        // Connections that were closed just now take a moment to go, and a server that stops has several.
+        let mut looked = 0;
+        let others: Result<Vec<String>, _> = loop {
+            let others: Result<Vec<String>, _> = sqlx::query_scalar(others).fetch_all(&mut connection).await;
+            looked += 1;
+            if looked == LOOKS || !others.as_ref().is_ok_and(|others| !others.is_empty()) {
+                break others;
+            }
+            sleep(BETWEEN_LOOKS).await;
+        };
         let end = End { link: Link::Maria(Box::new(connection)), place: shown, _lock: None };
         match others {
             Ok(others) if others.is_empty() => Ok(end),
