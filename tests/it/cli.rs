@@ -111,6 +111,20 @@ impl Served {
         self.lines.iter().map(|line| line.trim()).find(|line| line.starts_with(begin)).map(str::to_owned)
     }
 
+    /// From now on the most memory that it had is what it has now.
+    #[cfg(target_os = "linux")]
+    pub fn forget_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("its peak is forgotten");
+    }
+
+    /// The most memory that it had, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Reads what it logs, until it ends.
     pub fn standard_error(&mut self) -> JoinHandle<String> {
         let mut log = self.child.stderr.take().expect("standard error");

@@ -6,6 +6,7 @@
 mod actions;
 mod arrows;
 mod balancers;
+mod bombs;
 mod browser;
 mod chat;
 mod cli;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::Value;
 
+use super::engine::MAX_TEXT;
 use super::library::{Library, Result, fail};
 use super::run;
 use super::value::from_script;
@@ -64,7 +65,13 @@ impl Given {
 
     fn change(&mut self, change: impl FnOnce(&mut Said) -> Result<()>) -> Result<Given> {
         match self {
-            Given::Say(said) => change(Arc::make_mut(said))?,
+            Given::Say(said) => {
+                change(Arc::make_mut(said))?;
+                let bytes = said.text.len();
+                if bytes > MAX_TEXT {
+                    return fail(format!("the answer has {bytes} bytes, at most {MAX_TEXT} are possible"));
+                }
+            }
             Given::Pass(_) => return fail("pass() says nothing, so it cannot have buttons or tables"),
         }
         Ok(self.clone())

@@ -11,7 +11,7 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Dynamic, Engine, INT, def_package};
+use rhai::{Array, Dynamic, Engine, INT, ImmutableString, def_package};
 
 use super::library::{Library, Result, Section, fail};
 use super::{answers, lookups, memory, run, sentences, turn, value};
@@ -66,6 +66,9 @@ fn build() -> (Engine, Vec<Section>) {
     }
     engine.register_fn("sleep", |_: INT| -> Result<()> { fail("a script cannot sleep") });
     engine.register_fn("sleep", |_: f64| -> Result<()> { fail("a script cannot sleep") });
+    // Otherwise the list is looked at only when it is there, which may be ten MiB.
+    engine.register_fn("split", |text: &str, by: &str| pieces(text.split(by)));
+    engine.register_fn("split", |text: &str, by: char| pieces(text.split(by)));
     super::reach::register(&mut engine);
     limit(&mut engine);
     let mut library = Library::new(&mut engine);
@@ -77,6 +80,14 @@ fn build() -> (Engine, Vec<Section>) {
     value::register(&mut library);
     let reference = library.finish();
     (engine, reference)
+}
+
+fn pieces<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<Array> {
+    let found: Array = pieces.take(MAX_ITEMS + 1).map(|piece| Dynamic::from(ImmutableString::from(piece))).collect();
+    match found.len() > MAX_ITEMS {
+        true => fail(format!("the text has more than {MAX_ITEMS} pieces: the list is too large")),
+        false => Ok(found),
+    }
 }
 
 fn limit(engine: &mut Engine) {
