@@ -29,11 +29,12 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::conversation::{
     Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, Provenance, Rated, Said,
-    Seq, Settled, VisitorId,
+    Seq, Settled, Text, VisitorId,
 };
 use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Turn};
 use crate::store::{AppendError, Store, StoreError};
+use crate::text::card::without_cards;
 use holds::{Holds, LEASE};
 
 pub use counts::Counts;
@@ -202,7 +203,11 @@ impl Desk {
 
     /// The visitor of this seat says something. Returns when it is durable. Said again with the same client id, it
     /// is stored once and the same acknowledgement comes back.
-    pub async fn say(self: &Arc<Self>, seat: &Arc<Seat>, said: Said) -> Result<Ack, DeskError> {
+    pub async fn say(self: &Arc<Self>, seat: &Arc<Seat>, mut said: Said) -> Result<Ack, DeskError> {
+        // Nobody gets to see the number of a card: no log, no responder, no agent.
+        if let Some(Ok(text)) = without_cards(said.text.as_str()).map(|text| Text::new(&text)) {
+            said.text = text;
+        }
         let began = Instant::now();
         let mut seated = seat.state.lock().await;
         if let Some(ack) = seated.acks.iter().find(|ack| ack.client_id == said.client_id) {
@@ -341,6 +346,13 @@ impl Desk {
     pub async fn erase(&self, seat: &Seat) -> Result<(), DeskError> {
         let mut seated = seat.state.lock().await;
         self.append(seat, &mut seated, |head| head.erase(self.clock.now())).await.map(drop)
+    }
+
+    /// Deletes what this visitor said and was told. Returns when it is gone; false if there was nothing.
+    pub async fn erase_visitor(&self, visitor: VisitorId) -> Result<bool, DeskError> {
+        // A conversation that is not open was deleted before.
+        let Some(seat) = self.open_seat(visitor).await? else { return Ok(false) };
+        self.erase(&seat).await.map(|()| true)
     }
 
     /// Holds what is answered here, and does what conversations that are due wait for, until it is stopped.

@@ -2,8 +2,10 @@
 //! them in a language. All of it is pure: text in, values out.
 //!
 //! [`words`] parts a sentence; [`number`] reads digits and number words; [`quantity`], [`money`], [`date`], [`place`]
-//! and [`postcode`] find what their names say; [`parcel`] knows the parcel numbers of the carriers.
+//! and [`postcode`] find what their names say; [`parcel`] knows the parcel numbers of the carriers, [`card`] those of
+//! payment cards.
 
+pub mod card;
 pub mod date;
 pub mod money;
 pub mod number;

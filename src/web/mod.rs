@@ -7,6 +7,7 @@ mod admission;
 mod api;
 mod assets;
 mod compare;
+mod customers;
 mod http;
 mod markdown;
 mod metrics;
@@ -189,6 +190,7 @@ fn routes(door: Arc<Door>) -> Router {
                 .push(Router::with_path("frames").post(http::frames).options(http::preflight))
                 .push(Router::with_path("unread").post(unread::unread).options(http::preflight)),
         )
+        .push(Router::with_path("api/customers/erase").post(customers::erase))
         .push(Router::with_path("static/{name}").get(assets::file).head(assets::file))
         .push(Router::with_path("static/{revision}/{name}").get(assets::window_file).head(assets::window_file))
         .push(Router::with_path("api/protocol.json").get(api::protocol))

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::Loaded;
 use super::compare::{Broken, Edit};
+use super::customers::Deleted;
 use super::protocol::{ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount};
 use super::watch::{Health, Ready};
 use crate::recording::compare::Report;
@@ -64,6 +65,7 @@ fn document() -> Value {
         "/api/chat/events": { "post": chat_events(&mut schemas) },
         "/api/chat/frames": { "post": chat_frames(&mut schemas) },
         "/api/chat/unread": { "post": unread(&mut schemas) },
+        "/api/customers/erase": { "post": erase(&mut schemas) },
         "/ws/chat/": { "get": socket() },
         "/api/content": { "get": content(&mut schemas) },
         "/api/content/compare": { "post": comparison(&mut schemas) },
@@ -177,6 +179,27 @@ fn unread(schemas: &mut Schemas) -> Value {
             "200": json_body("The number.", &schemas.given::<UnreadCount>().to_value()),
             "400": { "description": "This is no such body, or no token in it." },
             "403": { "description": "This site may not chat here." },
+            "503": { "description": "The store is away." },
+        },
+    })
+}
+
+fn erase(schemas: &mut Schemas) -> Value {
+    json!({
+        "tags": ["operation"],
+        "summary": "Delete a customer's chat",
+        "description": "For the server of the host site, when it deletes a customer. The body is a token as for signing \
+                        in, but with an `aud` that ends with `/erase`.",
+        "requestBody": {
+            "required": true,
+            "content": { "text/plain": { "schema": { "type": "string" } } },
+        },
+        "responses": {
+            "200": json_body("It is gone.", &schemas.given::<Deleted>().to_value()),
+            "400": { "description": "This is no text, or too long." },
+            "401": { "description": "The token is not taken; the answer says why." },
+            "403": { "description": "The page of another site asks." },
+            "429": { "description": "This is asked too often." },
             "503": { "description": "The store is away." },
         },
     })

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("demo", &["conversation", "sources", "store", "text"]),
     ("responders", &["conversation", "finding", "sources", "text", "yaml"]),
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
-    ("desk", &["clock", "conversation", "responders", "store"]),
+    ("desk", &["clock", "conversation", "responders", "store", "text"]),
     ("courier", &["clock", "conversation", "desk", "responders", "sources", "store"]),
     ("log", &[]),
     ("config", &["fanout", "finding", "identity", "log", "responders", "sources", "store", "yaml"]),

@@ -197,6 +197,15 @@ impl TestPurser {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
+    /// The host site has a customer deleted with this token.
+    pub async fn erase_customer(&self, token: String) -> (u16, Value) {
+        let request = http_client().post(format!("http://{}/api/customers/erase", self.address)).body(token);
+        let response = within("a response", request.send()).await.expect("a response");
+        let status = response.status().as_u16();
+        let body = within("a body", response.bytes()).await.expect("a body");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
     /// One frame of this visitor over HTTP, with the status and the frames that answer it.
     pub async fn post_frame(&self, visitor: &Visitor, frame: Value) -> (u16, Vec<Value>) {
         let Visitor { token, conversation } = visitor;

@@ -28,6 +28,7 @@ mod moving;
 mod nodes;
 mod pages;
 mod plugins;
+mod privacy;
 mod properties;
 mod proxy;
 mod record;

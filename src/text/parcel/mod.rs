@@ -14,8 +14,9 @@ mod tests;
 use std::ops::Range;
 
 pub use carrier::Carrier;
+pub(super) use format::is_card;
 pub use format::{Check, OWN};
-use format::{LONGEST, Strong, is_card, strong, weak};
+use format::{LONGEST, Strong, strong, weak};
 
 /// A number that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
