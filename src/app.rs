@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::accounts::Accounts;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::content::{Content, ContentError, Folders, Snapshot};
@@ -110,7 +111,9 @@ impl App {
         let pipeline = content.in_force().pipeline(&folders(&config), &asked, &first);
         let limit = Duration::from_secs(config.limits.answer_seconds.into());
         let (courier_clock, shop_clock) = (clock.clone(), clock.clone());
-        let desk = Arc::new(Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit));
+        let desk = Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit);
+        let desk = Arc::new(desk.with_people(config.people.clone()));
+        desk.look_for_staff().await;
         let _ = late_desk.set(desk.clone());
 
         let limits = &config.limits;
@@ -207,6 +210,9 @@ impl App {
             watchers: self.config.watchers.clone(),
             counts: web::Counts::default(),
             templates: self.config.templates.clone(),
+            accounts: Accounts::new(self.store.clone(), self.desk.clock().clone()),
+            board: web::Board::default(),
+            replies: self.config.replies.clone(),
             samples: self.numbers(),
             proxies: Proxies::new(self.config.proxies.clone(), self.config.proxy_header),
             limits: self.limits.clone(),

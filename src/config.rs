@@ -6,6 +6,7 @@
 
 mod identity;
 mod outside;
+mod people;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
 use crate::identity::Keys;
 use crate::log::Format;
+use crate::people::People;
 use crate::store::{DatabaseUrl, UrlError};
 use crate::yaml;
 
@@ -43,6 +45,7 @@ pub const KEYS: &[&str] = &[
     "redis",
     "faq",
     "plugins",
+    "replies",
     "templates",
     "language",
     "origins",
@@ -82,6 +85,8 @@ const LIMITS: &str = "limits";
 const OUTSIDE: [&str; 2] = ["sources", "actions"];
 /// The key whose value is what the host site signs with; it is only in the file.
 const IDENTITY: &str = "identity";
+/// The key whose value is what the site says of its agents; it is only in the file.
+const PEOPLE: &str = "people";
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -126,6 +131,10 @@ pub struct Config {
     pub outside: Outside,
     /// What the host site signs its customers' tokens with; `None`: nobody can sign in.
     pub identity: Option<Keys>,
+    /// When agents are there, and how long everybody waits.
+    pub people: People,
+    /// The folder with what agents say often.
+    pub replies: PathBuf,
     /// The file that all of this was read from, if there was one.
     pub file: Option<PathBuf>,
 }
@@ -209,6 +218,8 @@ impl Default for Config {
             limits: Limits::default(),
             outside: Outside::default(),
             identity: None,
+            people: People::default(),
+            replies: PathBuf::from("replies"),
             file: None,
         }
     }
@@ -355,13 +366,17 @@ impl Config {
             Ok(Raw::Map(mut entries)) => {
                 let variable = |variable: &str| env.get(variable).cloned();
                 let has = |name| entries.iter().any(|(key, _)| key.value == name);
+                if has(PEOPLE) {
+                    self.people = people::read(name, &text, problems);
+                }
                 if OUTSIDE.into_iter().any(has) {
                     self.outside = outside::read(name, &text, &variable, problems);
                 }
                 if has(IDENTITY) {
                     self.identity = identity::read(name, &text, &variable, problems);
                 }
-                entries.retain(|(key, _)| key.value != IDENTITY && !OUTSIDE.contains(&key.value.as_str()));
+                let apart = |key: &str| [IDENTITY, PEOPLE].contains(&key) || OUTSIDE.contains(&key);
+                entries.retain(|(key, _)| !apart(&key.value));
                 self.take_map(name, &text, "", entries, problems);
             }
             Ok(_) => problems.push(format!("{name}: keys and values are expected, such as `listen: 127.0.0.1:8080`")),
@@ -410,6 +425,7 @@ impl Config {
             }
             "faq" => self.faq = folder(value.one()?)?,
             "plugins" => self.plugins = folder(value.one()?)?,
+            "replies" => self.replies = folder(value.one()?)?,
             "templates" => self.templates = Some(folder(value.one()?)?),
             "language" => self.language = language(value.one()?)?,
             "origins" => self.origins = value.many().map(origin).collect::<Result<_, _>>()?,

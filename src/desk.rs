@@ -9,9 +9,11 @@
 //! Questions of one conversation are answered one at a time and in order; messages that come meanwhile are stored
 //! and acknowledged at once.
 
+mod agents;
 mod counts;
 mod holds;
 mod sign_in;
+mod timers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -28,21 +30,27 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::conversation::{
-    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, Provenance, Rated, Said,
-    Seq, Settled, Text, VisitorId,
+    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, NotYours, Provenance,
+    Rated, Reason, Said, Seq, Settled, Status, Text, VisitorId,
 };
+use crate::people::People;
+use crate::responders::lines::Line;
+use crate::responders::person::Person;
 use crate::responders::pipeline::{Answered, Pipeline};
-use crate::responders::{BoxFuture, Turn};
+use crate::responders::{BoxFuture, Presence, Turn};
 use crate::store::{AppendError, Store, StoreError};
 use crate::text::card::without_cards;
 use holds::{Holds, LEASE};
 
+pub use agents::Agent;
 pub use counts::Counts;
 
 /// A question that is found unanswered after this long gets an apology instead of a late answer.
 const TOO_LATE: Millis = 5 * 60 * 1000;
 /// How often due conversations are looked for.
 const WAKE_EVERY: Duration = Duration::from_secs(1);
+/// Whether there are agents is looked up once in so many rounds.
+const STAFF_ROUNDS: u32 = 5;
 /// How many due conversations are taken at once.
 const WAKE_BATCH: u32 = 64;
 /// A log that moves on this often between reading and appending is given up on for now.
@@ -62,6 +70,10 @@ pub struct Desk {
     language: String,
     /// How long a node may hold a question.
     limit: Millis,
+    /// What the site says of its agents.
+    people: People,
+    /// Whether it has any.
+    staffed: AtomicBool,
     /// The answers under way.
     answering: TaskTracker,
     holds: Holds,
@@ -99,6 +111,9 @@ pub enum DeskError {
     /// There is no answer with that number.
     #[error("there is no such answer")]
     NoAnswer,
+    /// It is not this agent's to do.
+    #[error(transparent)]
+    NotTheirs(#[from] NotYours),
 }
 
 /// What this node knows of a conversation while somebody is in it.
@@ -140,12 +155,19 @@ impl Desk {
             clock,
             language,
             limit: Millis::try_from(limit.as_millis()).unwrap_or(Millis::MAX),
+            people: People::default(),
+            staffed: AtomicBool::new(false),
             answering: TaskTracker::new(),
             holds: Holds::default(),
             ordered: sync::Notify::new(),
             conflicts: AtomicU64::new(0),
             counts: Counts::default(),
         }
+    }
+
+    /// The same desk with people as these, who are called once there is an agent's account.
+    pub fn with_people(self, people: People) -> Desk {
+        Desk { people, ..self }
     }
 
     /// What it did since the start.
@@ -161,6 +183,11 @@ impl Desk {
     /// Puts another pipeline in force; turns under way keep theirs.
     pub fn set_pipeline(&self, pipeline: Pipeline) {
         self.pipeline.store(Arc::new(pipeline));
+    }
+
+    /// The clock that says so.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The site's own language.
@@ -217,9 +244,14 @@ impl Desk {
         for _ in 0..MAX_CONFLICTS {
             let head = self.head(seat, &mut seated).await?;
             let now = self.clock.now();
-            let mut decision = head.say(said.clone(), now, LEASE);
-            let seq = decision.next.last_seq;
-            let next_in_turn = !head.has_pending() && !seated.answering;
+            let mut decision = self.heard(&head, &said, now);
+            let seq = decision.next.asked_seq;
+            // While people have the conversation nothing is pending.
+            let next_in_turn = decision.next.has_pending() && !head.has_pending() && !seated.answering;
+            if decision.next.status != Status::Bot && !matches!(progress, Progress::NotAsked) {
+                self.counts.refused.inc();
+                progress = Progress::NotAsked;
+            }
             if next_in_turn && matches!(progress, Progress::NotAsked) {
                 progress = self.begin(seat, &decision.next, &said, seq).await;
             }
@@ -350,19 +382,29 @@ impl Desk {
 
     /// Deletes what this visitor said and was told. Returns when it is gone; false if there was nothing.
     pub async fn erase_visitor(&self, visitor: VisitorId) -> Result<bool, DeskError> {
-        // A conversation that is not open was deleted before.
-        let Some(seat) = self.open_seat(visitor).await? else { return Ok(false) };
-        self.erase(&seat).await.map(|()| true)
+        let mut found = false;
+        // Those that an agent has ended, too.
+        for id in self.store.conversations_of(visitor).await.map_err(DeskError::Unavailable)? {
+            let seat = self.seat(id, visitor).await?;
+            let mut seated = seat.state.lock().await;
+            found |= self.append(&seat, &mut seated, |head| head.erase(self.clock.now())).await?;
+        }
+        Ok(found)
     }
 
     /// Holds what is answered here, and does what conversations that are due wait for, until it is stopped.
     pub async fn wake(self: Arc<Self>, stop: CancellationToken) {
         let mut away = false;
+        let mut rounds = 0_u32;
         while stop.run_until_cancelled(tokio::time::sleep(WAKE_EVERY)).await.is_some() {
             let woken = match self.hold().await {
                 Ok(()) => self.wake_due().await,
                 Err(error) => Err(error),
             };
+            if woken.is_ok() && rounds.is_multiple_of(STAFF_ROUNDS) {
+                self.look_for_staff().await;
+            }
+            rounds = rounds.wrapping_add(1);
             match woken {
                 Ok(()) => away = false,
                 Err(error) if !away => {
@@ -397,7 +439,10 @@ impl Desk {
                 let Some(wake_at) = head.wake_at.filter(|_| !seated.answering) else { continue };
                 // Of all nodes that find it, one goes on here.
                 let until = self.clock.now() + LEASE;
-                if self.store.claim(head.id, wake_at, until).await? {
+                if !head.has_pending() {
+                    taken_up += 1;
+                    self.look_after(&seat, &mut seated, head, wake_at).await?;
+                } else if self.store.claim(head.id, wake_at, until).await? {
                     taken_up += 1;
                     seated.head = Some(Conversation { wake_at: Some(until), ..head });
                     self.take_up(&seat, &mut seated).await?;
@@ -426,7 +471,7 @@ impl Desk {
             self.turn(seat, head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
         let mut answer = self.answer(turn);
         match poll!(&mut answer) {
-            Poll::Ready(answered) => Progress::Ready(answered),
+            Poll::Ready(answered) => Progress::Ready(self.placed(answered).await),
             Poll::Pending => Progress::Waiting(answer),
         }
     }
@@ -440,7 +485,7 @@ impl Desk {
         mut answer: BoxFuture<'static, Answered>,
     ) {
         loop {
-            let answered = answer.await;
+            let answered = self.placed(answer.await).await;
             let mut seated = seat.state.lock().await;
             let stored = self.store_answer(&seat, &mut seated, question, seq, answered).await;
             let next = match stored {
@@ -482,6 +527,7 @@ impl Desk {
         if self.append(seat, seated, answer).await? {
             self.note(seat, seq, &answered);
         } else {
+            self.counts.refused.inc();
             tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
         }
         Ok(())
@@ -625,6 +671,8 @@ impl Desk {
             entry: None,
             notes: None,
             stubs: None,
+            people: self.presence(),
+            call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
         }
     }
 

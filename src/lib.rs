@@ -20,6 +20,8 @@
 //! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the request for a person.
 //! - [`sources`]: the named outside look-ups that plugins may use.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
+//! - [`accounts`]: agents' passwords and sessions.
+//! - [`people`]: opening hours of the agents, and how long everybody waits.
 //! - [`text`]: what is said in a sentence: numbers of parcels, amounts, places, days.
 //! - [`store`]: the log on two engines, and the one writer.
 //! - [`fanout`]: committed events to those who follow, on this node and, by way of Redis, on others.
@@ -38,6 +40,7 @@
 //! - A script is a pure function of the turn and of what it looked up; it runs within limits.
 //! - `web` alone uses salvo, `store` alone sqlx, `responders::script` alone rhai. Nothing points back up: a test holds the arrows.
 
+pub mod accounts;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -52,6 +55,7 @@ pub mod finding;
 pub mod identity;
 pub mod limits;
 pub mod log;
+pub mod people;
 pub mod recording;
 pub mod responders;
 pub mod sources;

@@ -85,7 +85,7 @@ async fn hops(report: &mut Report, redis: &Redis) -> anyhow::Result<()> {
     for number in 0..HOPS {
         let events = [1, 2].map(|place| Arc::new(event(2 * number as Seq + place)));
         let begin = Instant::now();
-        nodes[0].publish(Committed { conversation, events: events.to_vec() });
+        nodes[0].publish(Committed { conversation, events: events.to_vec(), attended: false });
         for _ in 0..events.len() {
             anyhow::ensure!(follower.next().await.is_some(), "the follower was cut off");
         }

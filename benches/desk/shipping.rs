@@ -91,5 +91,6 @@ fn turn(text: &str) -> Turn {
         entry: None,
         notes: None,
         stubs: None,
+        ..Turn::default()
     }
 }

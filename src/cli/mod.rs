@@ -3,6 +3,7 @@
 //! Exit codes: 0, 1 for an error or for what a command is there to find (findings, failed recordings), 2 for a wrong
 //! use.
 
+pub mod agent;
 pub mod ask;
 pub mod chat;
 pub mod check;
@@ -208,6 +209,14 @@ enum Command {
         Stop every server on both before. The old database is only read. A move that is interrupted leaves a new one\n\
         on which no server starts; the same command again begins anew.")]
     Move(moving::Options),
+    /// Make and change the accounts of the people who answer at /agent
+    #[command(after_help = "Examples:\n  \
+        purser agent add anna --name 'Anna B.'\n  \
+        purser agent add bob --role admin < password.txt\n  \
+        purser agent list\n  \
+        purser agent disable anna\n\n\
+        Works while purser runs. A password has at least 10 characters; a new one, or none, ends all sessions.")]
+    Agent(agent::Options),
     /// Begin plugins, test them, list them
     #[command(after_help = "Examples:\n  \
         purser plugin new returns\n  \
@@ -263,6 +272,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Coverage(options) => coverage::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Compare(options) => compare::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Agent(options) => agent::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
         Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),

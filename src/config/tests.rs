@@ -34,13 +34,15 @@ fn the_example_holds_every_key_with_its_default() {
 #[test]
 fn every_key_of_the_example_takes_another_value() {
     // An example whose keys nobody reads would hold the defaults, too.
-    let text = "listen: localhost:0\ndatabase: sqlite://other.db\nredis: redis://b\nfaq: a\nplugins: b\ntemplates: c\nlanguage: de-AT\n\
+    let text = "listen: localhost:0\ndatabase: sqlite://other.db\nredis: redis://b\nfaq: a\nplugins: b\nreplies: r\ntemplates: c\nlanguage: de-AT\n\
                 origins: [HTTPS://Shop.example/, \"b.example:443\", http://c.example:443]\npipeline: [person]\n\
                 admin_token: 0123456789abcdef\nlog: purser=debug,warn\nlimits: { answer_seconds: 20,\n \
                 responder_seconds: 5, sockets: 1_000, socket_queue: 8, drain_seconds: 7, stop_seconds: 0, return_seconds: 0,\n \
                 handshakes_per_second: 7, messages_per_minute: 9, requests_per_minute: 9, address_requests_per_minute: 9,\n \
                 connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, lookups: 9 }\n\
-                proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n";
+                proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n\
+                people: { time_zone: UTC, hours: [mon 09:00-10:00], wait_minutes: 9, forgotten_minutes: 9,\n \
+                idle_minutes: 9, call_after: 9 }\n";
     let mut config = from_text(text).unwrap();
     config.set(LIMITS, &Value::One("off".to_owned())).unwrap();
     config.test_echo = true;
@@ -55,6 +57,21 @@ fn every_key_of_the_example_takes_another_value() {
     assert!(same.is_empty(), "{same:?}");
     assert_eq!(config.origins, ["https://shop.example", "https://b.example", "http://c.example:443"]);
     assert_eq!(config.limits.sockets, 1_000);
+}
+
+#[test]
+fn what_is_said_of_people_is_checked() {
+    for (text, part) in [
+        ("people: { hours: [mon 09:00-10:00] }", "need a `time_zone`"),
+        ("people: { time_zone: UTC, hours: [moon 09:00-10:00] }", "`moon 09:00-10:00` are no hours"),
+        ("people: { time_zone: Nowhere, hours: [mon 09:00-10:00] }", "`Nowhere` is no time zone"),
+        ("people: { time_zone: UTC, holidays: [12-25] }", "holidays need `hours`"),
+        ("people: { wait_minutes: 0 }", "wait_minutes: 0 is not a number of minutes"),
+        ("people: { wait_minute: 3 }", "did you mean `wait_minutes`?"),
+    ] {
+        let problem = problem(text);
+        assert!(problem.contains(part), "{text}: {problem}");
+    }
 }
 
 #[test]

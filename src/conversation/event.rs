@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::errand::Errand;
-use super::id::{EventId, Millis, Seq};
+use super::id::{AgentId, EventId, Millis, Seq};
 use super::kept::Behind;
 
 /// What happened. The list is closed; readers skip what they do not know.
@@ -26,10 +26,38 @@ pub enum Kind {
     /// The visitor agreed to an errand, or it has its outcome: see [`Errand`]. Not shown to the visitor, who is told in
     /// messages.
     Errand,
+    /// A person was asked for: see [`Meta::reason`].
+    Handover,
+    /// An agent has taken the conversation.
+    Joined,
+    /// The conversation was given back to the pipeline.
+    Left,
+    /// An agent has passed the conversation on, to another one or into the queue.
+    Transferred,
+    /// The conversation is over; the next message reopens it.
+    Closed,
+    /// What agents tell each other. Not shown to the visitor.
+    Note,
+    /// An agent has changed the tags: see [`Meta::tags`]. Not shown to the visitor.
+    Tagged,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] = [Kind::Message, Kind::Reopened, Kind::Rated, Kind::Erased, Kind::Attribute, Kind::Errand];
+    const ALL: [Kind; 13] = [
+        Kind::Message,
+        Kind::Reopened,
+        Kind::Rated,
+        Kind::Erased,
+        Kind::Attribute,
+        Kind::Errand,
+        Kind::Handover,
+        Kind::Joined,
+        Kind::Left,
+        Kind::Transferred,
+        Kind::Closed,
+        Kind::Note,
+        Kind::Tagged,
+    ];
 
     /// The word for it in the store and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -40,12 +68,33 @@ impl Kind {
             Kind::Erased => "erased",
             Kind::Attribute => "attribute",
             Kind::Errand => "errand",
+            Kind::Handover => "handover",
+            Kind::Joined => "joined",
+            Kind::Left => "left",
+            Kind::Transferred => "transferred",
+            Kind::Closed => "closed",
+            Kind::Note => "note",
+            Kind::Tagged => "tagged",
         }
     }
 
     /// Whether it is part of the log only, and no visitor's client is told of it.
     pub fn is_internal(self) -> bool {
-        matches!(self, Kind::Attribute | Kind::Errand)
+        matches!(self, Kind::Attribute | Kind::Errand | Kind::Note | Kind::Tagged)
+    }
+
+    /// Whether it may change who answers.
+    pub fn changes_owner(self) -> bool {
+        matches!(
+            self,
+            Kind::Handover
+                | Kind::Joined
+                | Kind::Left
+                | Kind::Transferred
+                | Kind::Closed
+                | Kind::Reopened
+                | Kind::Erased
+        )
     }
 
     /// The kind that a stored word stands for; `None` for one that this version does not know.
@@ -98,7 +147,7 @@ pub struct Event {
     pub kind: Kind,
     /// Who did it.
     pub author: Author,
-    /// A visitor's plain text, or an answer's Markdown; empty where the kind says all.
+    /// A visitor's plain text, or Markdown of everybody else; empty where the kind says all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
     /// The id that the client gave; for an answer [`EventId::answer_key`] of its question.
@@ -153,6 +202,18 @@ pub struct Meta {
     /// What happened to an errand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errand: Option<Box<Errand>>,
+    /// On what an agent did: who it was, and for whom it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// The name that the customer sees of the agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// On a hand-over and an end: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The tags from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
 }
 
 impl Event {
@@ -181,6 +242,20 @@ pub struct Rated {
     /// Nothing where a thumb was taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumb: Option<Thumb>,
+}
+
+/// Why a person was asked for, or why a conversation is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The customer, or a responder, asked for a person.
+    Asked,
+    /// The customer left word: nobody was there.
+    Message,
+    /// The agent did not answer any more.
+    Forgotten,
+    /// Nothing was said for a long time.
+    Idle,
 }
 
 /// Which way a thumb points.

@@ -53,6 +53,10 @@ uuid_id! {
     /// Names an event, whatever became of the commit that carried it.
     EventId
 }
+uuid_id! {
+    /// Names an agent, whatever the agent is called.
+    AgentId
+}
 
 impl ConversationId {
     /// The conversation of a visitor whose client cannot name one (the plain dialect): always the same, so that
@@ -76,6 +80,11 @@ impl EventId {
     /// The client id that the message about the outcome of this errand carries: there is one at most.
     pub fn outcome_key(&self) -> String {
         format!("re:errand:{}", self.0.simple())
+    }
+
+    /// The client id of an agent's message that its console named so. No visitor's message can have it.
+    pub fn agent_key(&self) -> String {
+        format!("re:agent:{}", self.0.simple())
     }
 }
 

@@ -34,10 +34,17 @@ impl Conversation {
         let next = &mut draft.next;
         if self.status == Status::Bot {
             next.status = other.status;
+            next.kept.over = other.kept.over;
+            next.kept.person = other.kept.person.clone().or(next.kept.person.take());
         }
         next.asked_seq = here(other.asked_seq);
         next.answered_seq = here(other.answered_seq);
-        next.wake_at = next.has_pending().then_some(now);
+        // People have both now, and answer what was asked.
+        let people = matches!(next.status, Status::Waiting | Status::Agent);
+        if people {
+            next.answered_seq = next.asked_seq;
+        }
+        next.wake_at = (people || next.has_pending()).then_some(now);
         next.language = other.language.clone().or(next.language.take());
         let mut asked = other.kept.focus.clone();
         if let Some(focus) = &mut asked {
@@ -46,6 +53,8 @@ impl Conversation {
         next.kept.focus = asked.or(next.kept.focus.take());
         let attributes = other.kept.attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
         Arc::make_mut(&mut next.kept.attributes).extend(attributes);
+        let tags = other.kept.tags.iter().filter(|tag| !self.kept.tags.contains(tag));
+        next.kept.tags.extend(tags.cloned());
         Some(draft.done())
     }
 }

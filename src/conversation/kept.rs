@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::errand::Proposal;
-use super::id::{EventId, Millis, Seq};
+use super::event::Reason;
+use super::id::{AgentId, EventId, Millis, Seq};
 
 /// How long a question asked back waits for its answer.
 const FOCUS_LASTS: Millis = 15 * 60 * 1000;
@@ -24,13 +25,56 @@ pub struct Kept {
     /// What is known of the visitor: name to value.
     #[serde(skip_serializing_if = "no_attributes")]
     pub attributes: Arc<BTreeMap<String, String>>,
+    /// A person was asked for, or has the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<Box<Attended>>,
+    /// How many questions in a row nobody had an answer to.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missed: u8,
+    /// What agents have tagged it with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// It is over and what was said in it is still there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 impl Kept {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.focus.is_none() && self.attributes.is_empty()
+        self.focus.is_none()
+            && self.attributes.is_empty()
+            && self.person.is_none()
+            && self.missed == 0
+            && self.tags.is_empty()
+            && !self.over
     }
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+/// A conversation that a person is asked for or has. Times are those of its log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attended {
+    /// Who has it.
+    pub agent: Option<AgentId>,
+    /// The name that the customer sees of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Since when it waits, or this agent has it.
+    pub since: Millis,
+    /// When the visitor or an agent said something last.
+    pub said_at: Millis,
+    /// Whether the visitor said it, so that the agent is to answer.
+    pub visitor_last: bool,
+    /// Whether the visitor was told that nobody has come yet.
+    #[serde(default)]
+    pub told: bool,
+    /// Whether it is only that the visitor left word.
+    #[serde(default)]
+    pub message: bool,
 }
 
 fn no_attributes(attributes: &Arc<BTreeMap<String, String>>) -> bool {
@@ -123,4 +167,8 @@ pub struct Effects {
     pub lookups: Vec<LookedUp>,
     /// The proposal that the customer agrees to with the message that is answered.
     pub agreed: Option<EventId>,
+    /// A person is asked for.
+    pub hand_over: Option<Reason>,
+    /// Nobody had an answer.
+    pub missed: bool,
 }

@@ -9,6 +9,7 @@ mod event;
 mod id;
 mod join;
 mod kept;
+mod people;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +19,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use errand::{Errand, Outcome, Proposal, Settled, Words, is_verdict};
-pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Thumb};
-pub use id::{ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId};
+pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Reason, Thumb};
+pub use id::{
+    AgentId, ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId,
+};
 pub use join::has_open_errand;
-pub use kept::{Behind, Effects, Focus, Kept, LookedUp};
+pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp};
+pub use people::{Elapsed, NotYours, Patience, Person, To};
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +33,10 @@ pub use kept::{Behind, Effects, Focus, Kept, LookedUp};
 pub enum Status {
     /// The pipeline answers.
     Bot,
+    /// A person was asked for, and the pipeline is silent.
+    Waiting,
+    /// An agent has it, and the pipeline is silent.
+    Agent,
     /// It is over; the next message reopens it.
     Closed,
 }
@@ -38,13 +46,15 @@ impl Status {
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Bot => "bot",
+            Status::Waiting => "waiting",
+            Status::Agent => "agent",
             Status::Closed => "closed",
         }
     }
 
     /// The status that a stored word stands for.
     pub fn from_word(word: &str) -> Option<Status> {
-        [Status::Bot, Status::Closed].into_iter().find(|status| status.as_str() == word)
+        [Status::Bot, Status::Waiting, Status::Agent, Status::Closed].into_iter().find(|status| status.as_str() == word)
     }
 }
 
@@ -156,11 +166,16 @@ impl Conversation {
         if self.status == Status::Closed {
             draft.add(EventId::new(), Kind::Reopened, Author::System, String::new(), None, None, Meta::default());
             draft.next.status = Status::Bot;
+            draft.next.kept.over = false;
         }
         let meta = Meta { choice: said.choice, language: said.language, ..Meta::default() };
         let client_id = Some(said.client_id.into());
         draft.add(said.id, Kind::Message, Author::Visitor, said.text.into(), client_id, None, meta);
         draft.next.asked_seq = draft.next.last_seq;
+        if draft.next.status != Status::Bot {
+            draft.heard_visitor(limit);
+            return draft.done();
+        }
         draft.next.wake_at = Some(self.wake_at.filter(|_| self.has_pending()).unwrap_or(now + limit));
         draft.done()
     }
@@ -180,7 +195,7 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes, lookups, agreed } = message.effects;
+        let Effects { focus, attributes, lookups, agreed, hand_over, missed } = message.effects;
         // A proposal that was agreed to or declined while this answer was made is not open again with it.
         let focus = focus.filter(|focus| {
             focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.proposal(kept.id).is_some())
@@ -192,6 +207,7 @@ impl Conversation {
             draft.errand(Author::Visitor, ordered, Some(message.provenance.clone()));
         }
         draft.next.kept.focus = focus;
+        draft.next.kept.missed = if missed { self.kept.missed.saturating_add(1) } else { 0 };
         for (name, value) in attributes {
             draft.remember(name, value);
         }
@@ -219,6 +235,9 @@ impl Conversation {
             draft.next.language = message.language;
         }
         draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
+        if let Some(reason) = hand_over {
+            draft.hand_over(reason, limit);
+        }
         Some(draft.done())
     }
 
@@ -263,8 +282,8 @@ impl Conversation {
     /// it and tells every tab; the store deletes what stands before it in the same commit. A question under way
     /// gets no answer any more. `None` if nothing was ever said, or nothing since it was deleted before.
     pub fn erase(&self, now: Millis) -> Option<Decision> {
-        // Only a deletion closes a conversation, and the next message opens it again.
-        if self.last_seq == 0 || self.status == Status::Closed {
+        // After a deletion there is nothing until the next message.
+        if self.last_seq == 0 || (self.status == Status::Closed && !self.kept.over) {
             return None;
         }
         let mut draft = Draft::on(self, now);

@@ -16,6 +16,8 @@ pub struct Counts {
     pub acknowledged: Histogram,
     /// Answers that were stored.
     pub answers: Family<Answer, Counter>,
+    /// Answers that came after somebody else had the conversation, or after another answer: none of them is stored.
+    pub refused: Counter,
     /// How many seconds it took to find them.
     pub answered: Histogram,
     /// Errands that have their outcome: `done`, `refused` or `unknown`.
@@ -48,6 +50,7 @@ impl Default for Counts {
             messages: Counter::default(),
             acknowledged: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
             answers: Family::default(),
+            refused: Counter::default(),
             answered: Histogram::new(exponential_buckets(0.000_01, 4.0, 11)),
             errands: Family::default(),
             failures: Family::default(),

@@ -14,12 +14,13 @@ mod heal;
 mod local;
 mod nodes;
 mod redis;
+mod signals;
 mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,10 +31,12 @@ use crate::store::{Committed, Store};
 pub use counts::Counts;
 pub use local::Subscription;
 pub use nodes::OtherNode;
+pub use signals::{Signal, What};
 pub use url::{RedisUrl, RedisUrlError};
 
 use local::Local;
 use redis::{Carrier, Redis};
+use signals::Signals;
 
 /// How long things may take before somebody looks after them.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +70,7 @@ pub enum Reach {
 /// The fan-out of one node.
 pub struct Fanout {
     local: Local,
+    signals: Signals,
     redis: Option<Redis>,
     pace: Pace,
 }
@@ -80,7 +84,7 @@ impl Fanout {
     /// The same, with Redis between nodes. [`Fanout::run`] connects to it.
     pub fn with(queue: usize, redis: Option<RedisUrl>, pace: Pace) -> Arc<Fanout> {
         let redis = redis.map(|url| Redis::new(url, pace.differ));
-        Arc::new(Fanout { local: Local::new(queue), redis, pace })
+        Arc::new(Fanout { local: Local::new(queue), signals: Signals::default(), redis, pace })
     }
 
     /// Keeps the node connected to the others and fills gaps, until `stop`. `revision` tells the content in force,
@@ -104,9 +108,30 @@ impl Fanout {
     /// Hands new events to all who follow their conversation, here and on other nodes. Waits for nobody.
     pub fn publish(&self, committed: Committed) {
         self.take(committed.conversation, &committed.events);
+        if committed.attended {
+            self.signal(Signal { conversation: committed.conversation, what: What::Changed });
+        }
         if let Some(redis) = &self.redis {
             redis.offer(committed, &self.local.counts);
         }
+    }
+
+    /// Hands a signal to all who listen, here and on other nodes. Waits for nobody; it may be lost.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(redis) = &self.redis {
+            redis.offer_signal(&signal);
+        }
+        self.signals.hear(signal);
+    }
+
+    /// Listens to the signals of one conversation.
+    pub fn listen_to(&self, conversation: ConversationId) -> broadcast::Receiver<Signal> {
+        self.signals.listen_to(conversation)
+    }
+
+    /// Listens to all signals.
+    pub fn listen(&self) -> broadcast::Receiver<Signal> {
+        self.signals.listen()
     }
 
     /// Follows a conversation, from the next commit on.

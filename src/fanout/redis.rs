@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::Fanout;
 use super::counts::Counts;
 use super::nodes::{Announcement, Nodes};
+use super::signals::Signal;
 use super::url::RedisUrl;
 use crate::conversation::{ConversationId, Event, Seq};
 use crate::limits::Limits;
@@ -44,6 +45,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const NODES: &str = "purser:nodes";
 /// Where they speak of what they let through.
 const LIMITS: &str = "purser:limits";
+/// Where they tell what is of the moment.
+const SIGNALS: &str = "purser:signals";
 /// The channel of a conversation is this and the conversation's id.
 const CONVERSATION: &str = "purser:c:";
 
@@ -61,6 +64,8 @@ pub(super) struct Redis {
 #[derive(Default)]
 struct Work {
     committed: Vec<Committed>,
+    /// As JSON.
+    signals: Vec<Vec<u8>>,
     /// Conversations whose first follower has come, or whose last one has gone.
     changed: HashSet<ConversationId>,
 }
@@ -90,6 +95,16 @@ impl Redis {
             self.more.notify_one();
         } else {
             counts.not_carried.add(committed.events.len());
+        }
+    }
+
+    /// Has a signal sent to the other nodes, if that is possible soon.
+    pub(super) fn offer_signal(&self, signal: &Signal) {
+        let mut work = self.work();
+        if self.is_joined() && work.signals.len() < QUEUE {
+            work.signals.push(serde_json::to_vec(signal).unwrap_or_default());
+            drop(work);
+            self.more.notify_one();
         }
     }
 
@@ -174,7 +189,7 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
             let connecting = timeout(2 * PATIENCE, self.redis.url.connect(PATIENCE, hear));
             connecting.await.unwrap_or_else(|_| Err(timed_out()))?
         };
-        link.subscribe(vec![NODES, LIMITS]).await?;
+        link.subscribe(vec![NODES, LIMITS, SIGNALS]).await?;
         let followed = self.fanout.local.conversations();
         self.subscribe(&mut link, followed).await?;
         // What was followed meanwhile is in `changed`, and whoever reads a log from now on waits for that.
@@ -192,6 +207,9 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
             }
             for some in work.committed.chunks(PIPELINE) {
                 self.publish(&mut link, some).await?;
+            }
+            for some in work.signals.chunks(PIPELINE) {
+                self.tell(&mut link, some).await?;
             }
             if self.next_beat <= Instant::now() {
                 self.beat(&mut link).await?;
@@ -238,7 +256,7 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
         let counts = &self.fanout.local.counts;
         let mut pipeline = redis::Pipeline::with_capacity(committed.len());
         let mut events = 0;
-        for Committed { conversation, events: some } in committed {
+        for Committed { conversation, events: some, .. } in committed {
             let mut message = node_name(self.node);
             let told: Vec<_> = some.iter().map(|event| event.told()).collect();
             // Only maps with keys that are no strings could fail here, and there are none.
@@ -254,6 +272,14 @@ impl<'a, R: Fn() -> Arc<str>> Carrier<'a, R> {
             counts.not_carried.add(events)
         }
         sent
+    }
+
+    async fn tell(&self, link: &mut MultiplexedConnection, signals: &[Vec<u8>]) -> Result<(), RedisError> {
+        let mut pipeline = redis::Pipeline::with_capacity(signals.len());
+        for signal in signals {
+            pipeline.cmd("PUBLISH").arg(SIGNALS).arg([&node_name(self.node), &signal[..]].concat()).ignore();
+        }
+        pipeline.exec_async(link).await
     }
 
     /// Says that this node is there. The answer tells whether Redis is.
@@ -303,6 +329,13 @@ impl Ears {
             if let Some(limits) = &self.limits {
                 limits.hear(events);
                 self.fanout.local.counts.limits_heard.add(1);
+            }
+            return;
+        }
+        if channel == SIGNALS {
+            // What a newer version tells is of no use here.
+            if let Ok(signal) = serde_json::from_slice(events) {
+                self.fanout.signals.hear(signal);
             }
             return;
         }

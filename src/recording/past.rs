@@ -67,6 +67,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
                     entry: None,
                     notes: None,
                     stubs: Some(stubs.clone()),
+                    ..Turn::default()
                 };
                 let thumb = thumbs.get(&answer.seq).copied().flatten();
                 questions.push(Question { said: event, answer, thumb, turn, stubs });

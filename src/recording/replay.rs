@@ -222,6 +222,7 @@ impl<'a> Play<'a> {
             entry: None,
             notes: None,
             stubs: Some(self.stubs.clone()),
+            ..Turn::default()
         };
         let asked = head.say(said, now, LIMIT);
         let seq = asked.next.last_seq;

@@ -18,7 +18,7 @@ pub enum Line {
     DidYouMean,
     /// The button that asks for a person.
     PersonButton,
-    /// How to reach a person while none can join the chat.
+    /// How to reach a person where none can join the chat.
     Person,
     /// A question could not be answered in time.
     Apology,
@@ -66,11 +66,51 @@ pub enum Line {
     Starters,
     /// The small print of the window, such as a link to how data is kept.
     Privacy,
+    /// A person was called.
+    Queued,
+    /// The place in the queue. `{place}` stands for it.
+    QueuedAt,
+    /// Nobody is there now; asks for an e-mail address or a phone number.
+    PeopleAway,
+    /// When somebody is there again. `{day}` and `{time}` stand for it.
+    PeopleBack,
+    /// What is said for a `{day}` that is today.
+    Today,
+    /// The days of the week from Monday, separated by commas.
+    Weekdays,
+    /// That was neither an e-mail address nor a phone number.
+    ContactUnclear,
+    /// Word was left. `{contact}` stands for where an answer goes.
+    MessageTaken,
+    /// The button that brings the pipeline back.
+    BackButton,
+    /// What customers say then: understood while a person is asked for, separated by commas.
+    BackWords,
+    /// The pipeline has the conversation again.
+    WithBot,
+    /// The button that leaves word.
+    MessageButton,
+    /// An agent has taken the conversation. `{name}` stands for the agent, here and below.
+    Joined,
+    /// Another agent has it now.
+    Transferred,
+    /// The agent has put the conversation back into the queue.
+    Requeued,
+    /// The agent has given it back to the pipeline.
+    GivenBack,
+    /// The agent has ended the conversation.
+    ClosedByAgent,
+    /// Nothing was said for a long time, so the conversation is over.
+    ClosedIdle,
+    /// No agent has come in time.
+    NobodyCame,
+    /// The agent did not answer any more.
+    Forgotten,
 }
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 27] = [
+    pub const ALL: [Line; 47] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -98,6 +138,26 @@ impl Line {
         Line::Greeting,
         Line::Starters,
         Line::Privacy,
+        Line::Queued,
+        Line::QueuedAt,
+        Line::PeopleAway,
+        Line::PeopleBack,
+        Line::Today,
+        Line::Weekdays,
+        Line::ContactUnclear,
+        Line::MessageTaken,
+        Line::BackButton,
+        Line::BackWords,
+        Line::WithBot,
+        Line::MessageButton,
+        Line::Joined,
+        Line::Transferred,
+        Line::Requeued,
+        Line::GivenBack,
+        Line::ClosedByAgent,
+        Line::ClosedIdle,
+        Line::NobodyCame,
+        Line::Forgotten,
     ];
 
     /// The word for it in YAML.
@@ -144,7 +204,7 @@ impl Lines {
     pub fn new(texts: impl IntoIterator<Item = (String, Texts)>, site_language: &str) -> Lines {
         let ready = |(language, mut texts): (String, Texts)| {
             // They are compared with what customers say, not said.
-            for line in [Line::CancelWords, Line::AgreeWords, Line::DeclineWords] {
+            for line in [Line::CancelWords, Line::AgreeWords, Line::DeclineWords, Line::BackWords] {
                 if let Some(words) = texts.get_mut(&line) {
                     let said = words.split(',').map(bare).filter(|word| !word.is_empty());
                     *words = said.collect::<Vec<_>>().join(",");
@@ -166,6 +226,11 @@ impl Lines {
     /// Whether a message calls off the question that it answers, in one of these languages or the site's own.
     pub fn is_cancel(&self, text: &str, languages: &[String]) -> bool {
         self.means(Line::CancelWords, text, languages)
+    }
+
+    /// Whether a message to a person wants the pipeline back.
+    pub fn is_back(&self, text: &str, languages: &[String]) -> bool {
+        self.means(Line::BackWords, text, languages)
     }
 
     /// Whether a message agrees to what was proposed.

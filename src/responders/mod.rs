@@ -15,7 +15,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::conversation::{self, Button, ConversationId, EventId, Focus, Millis, Seq};
+use crate::conversation::{self, Button, ConversationId, EventId, Focus, Millis, Reason, Seq};
+use crate::people::Opens;
 use crate::sources::LookUp;
 
 /// A future that can be kept behind `dyn`.
@@ -67,6 +68,22 @@ pub struct Turn {
     pub notes: Option<Arc<Notes>>,
     /// Answers look-ups in the place of the sources, in a replay.
     pub stubs: Option<Arc<dyn LookUp>>,
+    /// Whether a person can be had.
+    pub people: Presence,
+    /// Nobody had an answer for so long that a person is called if nobody has one now.
+    pub call_if_missed: bool,
+}
+
+/// Whether a person can be had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// No agent can ever join: the site has none.
+    #[default]
+    Never,
+    /// Agents are there, or will be in minutes.
+    Now,
+    /// They come at another time.
+    Later(Option<Opens>),
 }
 
 /// What happened on the way to an answer, beyond the trace.
@@ -134,6 +151,8 @@ pub struct Reply {
     pub lookups: Vec<conversation::LookedUp>,
     /// The next message may add to this answer: it comes to the same responder first, with the state.
     pub expects: Option<Asked>,
+    /// The conversation goes to a person, for this reason. Only the responder `person` says so.
+    pub hand_over: Option<Reason>,
 }
 
 /// What a responder wants to have back with the answer to its question.

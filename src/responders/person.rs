@@ -1,11 +1,32 @@
-//! Asks for a person. Until people can take a chat over, it says how to reach them.
+//! Calls a person: into the chat while agents are there, later for word that is left, or says how to reach one.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use regex::Regex;
 
 use super::lines::{Line, Lines};
-use super::{Answer, BoxFuture, Reply, Responder, Turn};
+use super::markdown::escaped;
+use super::{Answer, Asked, BoxFuture, Presence, Reply, Responder, Turn};
+use crate::conversation::{Button, Reason};
+use crate::people::Opens;
 
-/// The responder `person`: answers only turns that are handed to it, by `then: person` or by a plugin.
+/// The state in which it asks where an answer is to go.
+const VERSION: u32 = 1;
+/// The longest e-mail address.
+const LONGEST: usize = 254;
+
+static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+",
+    )
+});
+static PHONE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:\+|\b|\()[0-9][0-9 ()/.\-]{5,24}[0-9]"));
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a pattern that a test has tried")
+}
+
+/// The responder `person`: answers only turns that are handed to it, by `then: person`, by a plugin or by a button.
 pub struct Person {
     lines: Arc<Lines>,
 }
@@ -13,11 +34,84 @@ pub struct Person {
 impl Person {
     /// The name that `then:` and `pipeline:` use.
     pub const NAME: &str = "person";
+    /// The `choice` of the button that leaves word.
+    pub const MESSAGE: &str = "person/message";
+    /// The `choice` of the button that brings the pipeline back.
+    pub const BACK: &str = "person/back";
 
     /// A responder that speaks these lines.
     pub fn new(lines: Arc<Lines>) -> Person {
         Person { lines }
     }
+
+    fn answer(&self, turn: &Turn) -> Answer {
+        let is_ours = turn.focus.as_ref().is_some_and(|focus| focus.responder == Person::NAME);
+        if is_ours && turn.choice.is_none() {
+            return self.taken(turn);
+        }
+        if turn.choice.as_deref() == Some(Person::BACK) {
+            return Answer::Reply(self.say(turn, Line::WithBot));
+        }
+        match turn.people {
+            Presence::Never => Answer::HandOver(self.say(turn, Line::Person)),
+            _ if turn.choice.as_deref() == Some(Person::MESSAGE) => self.ask(turn, None),
+            Presence::Now => {
+                let reply = Reply { hand_over: Some(Reason::Asked), ..self.say(turn, Line::Queued) };
+                Answer::HandOver(Reply { buttons: vec![self.button(turn, Line::BackButton, Person::BACK)], ..reply })
+            }
+            Presence::Later(opens) => self.ask(turn, opens),
+        }
+    }
+
+    /// Asks where an answer is to go.
+    fn ask(&self, turn: &Turn, opens: Option<Opens>) -> Answer {
+        let mut reply = self.say(turn, Line::PeopleAway);
+        if let Some(opens) = opens {
+            reply.text = format!("{}\n\n{}", reply.text.trim_end(), self.opening(turn, opens));
+        }
+        asks(reply)
+    }
+
+    /// What was said when it was asked for. What has nothing of an address is another subject.
+    fn taken(&self, turn: &Turn) -> Answer {
+        let (name, contact) = match contact(&turn.text) {
+            Ok(found) => found,
+            Err(true) => {
+                let reply = self.say(turn, Line::ContactUnclear);
+                return asks(reply);
+            }
+            Err(false) => return Answer::Pass,
+        };
+        let mut reply = self.say(turn, Line::MessageTaken);
+        reply.text = reply.text.replace("{contact}", &escaped(&contact, LONGEST));
+        reply.attributes = vec![(name.to_owned(), Some(contact))];
+        reply.hand_over = Some(Reason::Message);
+        Answer::Reply(reply)
+    }
+
+    fn opening(&self, turn: &Turn, Opens { in_days, weekday, at: (hour, minute) }: Opens) -> String {
+        let days = self.lines.say(Line::Weekdays, &turn.languages).0;
+        let day = match in_days {
+            0 => self.lines.say(Line::Today, &turn.languages).0.trim(),
+            _ => days.split(',').nth(weekday.into()).unwrap_or_default().trim(),
+        };
+        let line = self.lines.say(Line::PeopleBack, &turn.languages).0;
+        line.trim_end().replace("{day}", day).replace("{time}", &format!("{hour}:{minute:02}"))
+    }
+
+    fn say(&self, turn: &Turn, line: Line) -> Reply {
+        let (text, language) = self.lines.say(line, &turn.languages);
+        Reply { text: text.to_owned(), language: Some(language.to_owned()), ..Reply::default() }
+    }
+
+    fn button(&self, turn: &Turn, line: Line, choice: &str) -> Button {
+        let text = self.lines.say(line, &turn.languages).0.trim().to_owned();
+        Button { text, choice: Some(choice.to_owned()), ..Button::default() }
+    }
+}
+
+fn asks(reply: Reply) -> Answer {
+    Answer::Ask(reply, Asked { state: serde_json::Value::Null, version: VERSION, proposed: None })
 }
 
 impl Responder for Person {
@@ -26,8 +120,47 @@ impl Responder for Person {
     }
 
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
-        let (text, language) = self.lines.say(Line::Person, &turn.languages);
-        let reply = Reply { text: text.to_owned(), language: Some(language.to_owned()), ..Reply::default() };
-        Box::pin(std::future::ready(Ok(Answer::HandOver(reply))))
+        Box::pin(std::future::ready(Ok(self.answer(turn))))
+    }
+
+    fn resumes(&self, version: u32) -> bool {
+        version == VERSION
+    }
+}
+
+/// The attribute and the address in a text: `email` or `phone`. An error says whether something was meant as one.
+fn contact(text: &str) -> Result<(&'static str, String), bool> {
+    if let Some(email) = EMAIL.find(text).filter(|email| email.len() <= LONGEST) {
+        return Ok(("email", email.as_str().to_owned()));
+    }
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    if let Some(phone) = PHONE.find_iter(text).find(|phone| (7..=15).contains(&digits(phone.as_str()))) {
+        return Ok(("phone", phone.as_str().trim().to_owned()));
+    }
+    Err(text.contains('@') || digits(text) >= 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_found_and_checked() {
+        for (text, expected) in [
+            ("anna@example.org", Ok(("email", "anna@example.org"))),
+            ("it is anna.b+shop@mail.example.co.uk, thanks", Ok(("email", "anna.b+shop@mail.example.co.uk"))),
+            ("call me on +44 20 7946 0123 please", Ok(("phone", "+44 20 7946 0123"))),
+            ("(030) 901820", Ok(("phone", "(030) 901820"))),
+            ("07700 900 123", Ok(("phone", "07700 900 123"))),
+            ("anna@example", Err(true)),
+            ("anna@@example.org!", Err(true)),
+            ("12345", Err(true)),
+            ("1234 5678 9012 3456 7890 1234", Err(true)),
+            ("how much to France?", Err(false)),
+            ("two", Err(false)),
+        ] {
+            let expected = expected.map(|(name, contact): (&str, &str)| (name, contact.to_owned()));
+            assert_eq!(contact(text), expected, "{text}");
+        }
     }
 }

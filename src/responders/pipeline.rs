@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 
 use super::lines::{Line, Lines, bare};
 use super::person::Person;
-use super::{Answer, Asked, Proposed, Reply, Responder, Suggestions, Turn};
+use super::{Answer, Asked, Presence, Proposed, Reply, Responder, Suggestions, Turn};
 use crate::conversation::{BotMessage, Button, Effects, Focus, Proposal, Provenance, Words, is_verdict};
 
 /// The name under which the pipeline's own lines stand in the provenance.
@@ -157,7 +157,7 @@ impl Pipeline {
         }
         match suggestions {
             Some((responder, some)) => self.suggest(responder, some, turn, course),
-            None => self.last_line(turn, course),
+            None => self.missed(turn, course).await,
         }
     }
 
@@ -359,7 +359,8 @@ impl Pipeline {
                 (Outcome::Ask, reply, Some(focus))
             }
             Answer::HandOver(reply) => {
-                (Outcome::Handover, self.with_person(responder, reply, turn, &mut course).await, None)
+                let (reply, focus) = self.with_person(responder, reply, turn, &mut course).await;
+                (Outcome::Handover, reply, focus)
             }
             // Never given: the callers look further.
             Answer::Pass | Answer::Suggest(_) => return self.last_line(turn, course),
@@ -375,20 +376,36 @@ impl Pipeline {
                 attributes: reply.attributes,
                 lookups: reply.lookups,
                 agreed: None,
+                hand_over: reply.hand_over,
+                missed: false,
             },
         };
         Answered { outcome, message, score: reply.score, trace: course.trace }
     }
 
-    /// Whoever hands over says why; `person` says how it goes on.
-    async fn with_person(&self, by: &Arc<dyn Responder>, reply: Reply, turn: &Turn, course: &mut Course) -> Reply {
+    /// Whoever hands over says why; `person` says how it goes on, and may ask something back.
+    async fn with_person(
+        &self,
+        by: &Arc<dyn Responder>,
+        reply: Reply,
+        turn: &Turn,
+        course: &mut Course,
+    ) -> (Reply, Option<Focus>) {
         let Some(person) = self.responder(Person::NAME).filter(|person| person.name() != by.name()) else {
-            return reply;
+            return (reply, None);
         };
-        match self.ask(person, turn, course).await {
-            Answer::HandOver(how) => Reply { text: format!("{}\n\n{}", reply.text.trim_end(), how.text), ..reply },
-            _ => reply,
-        }
+        // It is the conversation that is handed over, not what stands on a button of the one before.
+        let turn = &Turn { focus: None, choice: None, ..turn.clone() };
+        let (how, focus) = match self.ask(person, turn, course).await {
+            Answer::HandOver(how) => (how, None),
+            Answer::Ask(how, Asked { state, version, .. }) => {
+                (how, Some(Focus::new(Person::NAME, version, state, turn.now)))
+            }
+            _ => return (reply, None),
+        };
+        let text = format!("{}\n\n{}", reply.text.trim_end(), how.text);
+        let buttons = [reply.buttons.clone(), how.buttons].concat();
+        (Reply { text, buttons, hand_over: how.hand_over, ..reply }, focus)
     }
 
     fn suggest(&self, responder: &str, some: Suggestions, turn: &Turn, course: Course) -> Answered {
@@ -404,9 +421,21 @@ impl Pipeline {
         Answered { outcome: Outcome::Suggest, message, score: some.score, trace: course.trace }
     }
 
+    /// Nobody answered: after several times a person is called.
+    async fn missed(&self, turn: &Turn, mut course: Course) -> Answered {
+        let person = self.responder(Person::NAME).filter(|_| turn.call_if_missed && turn.choice.is_none());
+        if let Some(person) = person
+            && let answer @ (Answer::HandOver(_) | Answer::Ask(..)) = self.ask(person, turn, &mut course).await
+        {
+            return self.said(person, answer, None, turn, course).await;
+        }
+        self.last_line(turn, course)
+    }
+
     /// Nobody answered: say so and offer what can be done.
     fn last_line(&self, turn: &Turn, course: Course) -> Answered {
         let mut answered = self.own_line(Line::NothingFound, Outcome::Pass, turn, course);
+        answered.message.effects.missed = turn.people != Presence::Never;
         if self.responder(Person::NAME).is_some() {
             answered.message.buttons.push(self.person_button(&turn.languages));
         }

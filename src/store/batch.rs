@@ -12,9 +12,9 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Arguments, Connection, Database, Row};
 
-use super::outbox;
 use super::pool::{Link, on};
 use super::writer::Append;
+use super::{attended, outbox};
 use crate::conversation::{ConversationId, Event, Kind, Millis, Seq, Status};
 
 /// One statement in all its sizes.
@@ -130,6 +130,7 @@ pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, s
     insert_events(link, &sorted).await?;
     outbox::write(link, &sorted).await?;
     delete_erased(link, &sorted).await?;
+    attended::write(link, &sorted).await?;
     Ok(true)
 }
 

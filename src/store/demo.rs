@@ -180,7 +180,7 @@ fn failed(error: sqlx::Error) -> OpenError {
     OpenError::Migration { place: "the demo".to_owned(), reason: error.to_string() }
 }
 
-async fn connect(url: &DatabaseUrl) -> Result<Link, sqlx::Error> {
+pub(super) async fn connect(url: &DatabaseUrl) -> Result<Link, sqlx::Error> {
     match &url.0 {
         Target::Memory => {
             let options = SqliteConnectOptions::new().filename(":memory:");

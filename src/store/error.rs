@@ -86,6 +86,9 @@ pub enum OpenError {
         /// SQLite's own words.
         reason: String,
     },
+    /// The accounts of agents cannot be changed.
+    #[error("the agents' accounts cannot be changed: {0}")]
+    Accounts(String),
     /// Nobody answers.
     #[error("cannot connect to MariaDB at {place}: {reason}")]
     Unreachable {

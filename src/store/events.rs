@@ -49,6 +49,14 @@ pub(super) async fn open_conversation(engine: &Engine, visitor: VisitorId) -> Re
     })
 }
 
+pub(super) async fn conversations_of(engine: &Engine, visitor: VisitorId) -> Result<Vec<ConversationId>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query("SELECT id FROM conversations WHERE visitor = ?").bind(&visitor.0[..]);
+        let rows = query.fetch_all(&side.readers).await?;
+        rows.iter().map(|row| Ok(ConversationId(row.try_get(0)?))).collect()
+    })
+}
+
 pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<Conversation>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query(conversations!("wake_at <= ? ORDER BY wake_at, id LIMIT ?"));
@@ -276,7 +284,7 @@ where
     })))
 }
 
-fn to_conversation<'r, R>(row: &'r R) -> Result<Conversation, StoreError>
+pub(super) fn to_conversation<'r, R>(row: &'r R) -> Result<Conversation, StoreError>
 where
     R: Row,
     usize: ColumnIndex<R>,

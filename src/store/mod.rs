@@ -15,6 +15,8 @@
 //! - whoever is told of a commit is told after it is durable, and in the order of the commits;
 //! - no error and no log line holds text of a message or a password.
 
+mod agents;
+mod attended;
 mod batch;
 mod content;
 mod counts;
@@ -36,8 +38,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::conversation::{Conversation, ConversationId, Decision, Event, EventId, Millis, Seq, Thumb, VisitorId};
+use crate::conversation::{
+    AgentId, Conversation, ConversationId, Decision, Event, EventId, Millis, Seq, Thumb, VisitorId,
+};
 
+pub use agents::{Account, AccountChange, Role, change_account};
+pub use attended::{Listed, Shelf};
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
@@ -56,6 +62,8 @@ pub struct Committed {
     pub conversation: ConversationId,
     /// Its new events, in order.
     pub events: Vec<Arc<Event>>,
+    /// Whether a person is asked for or has it, or did until now.
+    pub attended: bool,
 }
 
 /// A conversation with its log, for reading many of them.
@@ -224,6 +232,11 @@ impl Store {
         self.read(events::open_conversation(&self.0.engine, visitor)).await
     }
 
+    /// Everything that is stored of this visitor. It looks through all conversations.
+    pub async fn conversations_of(&self, visitor: VisitorId) -> Result<Vec<ConversationId>, StoreError> {
+        self.read(events::conversations_of(&self.0.engine, visitor)).await
+    }
+
     /// Where these conversations end; those that nothing is stored of are left out.
     pub async fn last_seqs(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, Seq)>, StoreError> {
         self.read(events::last_seqs(&self.0.engine, ids)).await
@@ -330,6 +343,49 @@ impl Store {
     /// Whether somebody has put the demo's parcels into this database.
     pub async fn has_demo(&self) -> Result<bool, StoreError> {
         self.read(demo::is_there(&self.0.engine)).await
+    }
+
+    /// Whether there is an agent who can log in.
+    pub async fn has_agents(&self) -> Result<bool, StoreError> {
+        self.read(agents::exist(&self.0.engine)).await
+    }
+
+    /// All agents, by login.
+    pub async fn agents(&self) -> Result<Vec<Account>, StoreError> {
+        self.read(agents::all(&self.0.engine)).await
+    }
+
+    /// The agent with this login.
+    pub async fn agent(&self, login: &str) -> Result<Option<Account>, StoreError> {
+        self.read(agents::by_login(&self.0.engine, login)).await
+    }
+
+    /// The agent whose session this is, by the hash of what the cookie holds. Nobody after it has ended.
+    pub async fn agent_of_session(&self, token: &[u8; 32], now: Millis) -> Result<Option<Account>, StoreError> {
+        self.read(agents::by_session(&self.0.engine, token, now)).await
+    }
+
+    /// Changes an account, or who is logged in. False if there is nothing to change.
+    pub async fn change_account(&self, change: AccountChange) -> Result<bool, StoreError> {
+        let work: writer::Work = Box::new(move |link| Box::pin(async move { change.make(link).await }));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+
+    /// Notes how far the agent who has a conversation has seen it.
+    pub async fn note_agent_seen(&self, id: ConversationId, agent: AgentId, seq: Seq) -> Result<bool, StoreError> {
+        let work: writer::Work = Box::new(move |link| Box::pin(attended::write_seen(link, id, agent, seq)));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+
+    /// How many conversations wait for a person.
+    pub async fn waiting_conversations(&self) -> Result<u32, StoreError> {
+        self.read(attended::waiting(&self.0.engine)).await
+    }
+
+    /// At most `limit` conversations of a list; with `search`, of those in which that was said, or which know it of
+    /// the visitor. Of all conversations, the newest are searched.
+    pub async fn attended(&self, shelf: Shelf, search: Option<&str>, limit: u32) -> Result<Vec<Listed>, StoreError> {
+        self.read(attended::list(&self.0.engine, shelf, search, limit)).await
     }
 
     /// The set that went live last.

@@ -69,6 +69,10 @@ migrations!(
     6 "0006_seen",
     7 "0007_kept",
     8 "0008_outbox",
+    9 "0009_attended",
+    10 "0010_agents",
+    11 "0011_agent_sessions",
+    12 "0012_created",
 );
 
 /// Stands in a database while a move into it is not finished.

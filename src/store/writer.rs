@@ -6,8 +6,10 @@
 //! anew, then its halves, then each append by itself.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
+#[allow(clippy::large_enum_variant)] // most of them are appends, and a box would cost every message
 pub(super) enum Order {
     Append(Append),
     /// The visitor has seen the conversation up to here. Nobody waits for it.
@@ -67,9 +70,19 @@ pub(super) enum Order {
         until: Option<Millis>,
         reply: oneshot::Sender<Result<bool, StoreError>>,
     },
+    /// A small change of something else. The reply says whether there was something to change.
+    Change {
+        work: Work,
+        reply: oneshot::Sender<Result<bool, StoreError>>,
+    },
     /// Do what was ordered before and end.
     Close,
 }
+
+/// Done within a transaction of its own.
+pub(super) type Work = Box<
+    dyn for<'l> FnOnce(&'l mut Link) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + 'l>> + Send,
+>;
 
 /// An append on its way.
 pub(super) struct Append {
@@ -261,6 +274,10 @@ impl Writer {
                         None => outbox::remove(link, errand).await.map(|()| true),
                     });
                     let _ = reply.send(done.await);
+                }
+                Some(Order::Change { work, reply }) => {
+                    let changed = self.once(async |link| work(link).await).await;
+                    let _ = reply.send(changed);
                 }
                 // What was sent before comes out of the queue still, then it ends.
                 Some(Order::Close) => self.orders.close(),
@@ -516,7 +533,9 @@ impl Writer {
         let Append { decision, reply, .. } = append;
         let conversation = decision.next.id;
         self.erased |= decision.events.iter().any(|event| event.kind == Kind::Erased);
-        let committed = Committed { conversation, events: decision.events };
+        let attended =
+            decision.next.kept.person.is_some() || decision.events.iter().any(|event| event.kind.changes_owner());
+        let committed = Committed { conversation, events: decision.events, attended };
         // A panic there must not end all writing.
         if catch_unwind(AssertUnwindSafe(|| (self.on_commit)(committed))).is_err() {
             tracing::error!(%conversation, "whoever follows the commits panicked");

@@ -36,10 +36,21 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 3] = [
+const LATER: [(&str, &str); 4] = [
     ("later.js", include_str!("../../static/chat/later.js")),
     ("http.js", include_str!("../../static/chat/http.js")),
     ("identity.js", include_str!("../../static/chat/identity.js")),
+    ("person.js", include_str!("../../static/chat/person.js")),
+];
+
+/// The modules of the agents' console, each after those that it needs.
+const CONSOLE: [&str; 6] = [
+    include_str!("../../static/chat/nodes.js"),
+    include_str!("../../static/agent/net.js"),
+    include_str!("../../static/agent/alerts.js"),
+    include_str!("../../static/agent/board.js"),
+    include_str!("../../static/agent/talk.js"),
+    include_str!("../../static/agent/console.js"),
 ];
 
 const LOADER: &str = include_str!("../../static/widget.js");
@@ -84,6 +95,9 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     let loader = squeezed(LOADER).replace(FOLDER, &format!("\"{revision}/\""));
     let others = [
         ("widget.js", Asset::new(SCRIPT, &loader)),
+        ("agent.js", Asset::new(MODULE, &joined(&CONSOLE))),
+        ("agent.css", Asset::new(STYLE, include_str!("../../static/agent/agent.css"))),
+        ("login.js", Asset::new(MODULE, &squeezed(include_str!("../../static/agent/login.js")))),
         ("demo.js", Asset::new(SCRIPT, include_str!("../../static/demo.js"))),
         ("demo.css", Asset::new(STYLE, include_str!("../../static/demo.css"))),
         ("api.css", Asset::new(STYLE, include_str!("../../static/api.css"))),

@@ -152,14 +152,14 @@ async fn talk(session: &mut Session<Stream>, seat: Arc<Seat>, seen: Seq) -> Resu
     typed::enter(session, seat, seen).await?;
     let stop = session.door.stop.clone();
     loop {
-        let (event, wire) = session.next();
-        let event = tokio::select! {
+        let (news, wire) = session.next();
+        let news = tokio::select! {
             () = stop.cancelled() => return Ok(CloseCode::Stopping),
             () = wire.0.closed() => return Err(Gone),
-            event = timeout(COMMENT_AFTER, event) => event,
+            news = timeout(COMMENT_AFTER, news) => news,
         };
-        match event {
-            Ok(Some(event)) => session.tell(event).await?,
+        match news {
+            Ok(Some(news)) => session.hear_news(news).await?,
             Ok(None) => return Ok(CloseCode::FellBehind),
             Err(_) => session.wire.send(":\n\n".to_owned()).await?,
         }

@@ -4,6 +4,7 @@
 //! session (`session.rs`), which understands one of the two dialects (`plain.rs`, `typed.rs`).
 
 mod admission;
+mod agent;
 mod api;
 mod assets;
 mod compare;
@@ -45,6 +46,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::Accounts;
 use crate::config::Secret;
 use crate::content::Content;
 use crate::desk::Desk;
@@ -52,6 +54,7 @@ use crate::fanout::Fanout;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::store::Store;
+pub use agent::Board;
 pub use metrics::Counts;
 pub use origin::Origins;
 use protocol::CloseCode;
@@ -90,6 +93,12 @@ pub struct Door {
     pub watchers: Vec<IpNet>,
     /// A folder whose templates replace those in the binary.
     pub templates: Option<PathBuf>,
+    /// Who gets into the console.
+    pub accounts: Accounts,
+    /// What its lists show.
+    pub board: Board,
+    /// The folder with what agents say often.
+    pub replies: PathBuf,
     /// Numbers of parcels that can be tracked, for the demo page.
     pub samples: Vec<String>,
     /// The proxies whose word counts about where a customer is.
@@ -159,6 +168,11 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, at_most: Duration) ->
     let handle = server.handle();
     let stop = door.stop.clone();
     let sockets = door.sockets.clone();
+    let board = door.clone();
+    let keeping = tokio::spawn(async move {
+        let Door { store, fanout, desk, stop, .. } = &*board;
+        board.board.run(store.clone(), fanout.clone(), || desk.now(), stop.clone()).await;
+    });
     let stopping = tokio::spawn(async move {
         stop.cancelled().await;
         handle.stop_graceful(at_most);
@@ -170,6 +184,7 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, at_most: Duration) ->
     });
     // On the service, so that what is not found has them too.
     server.try_serve(Service::new(routes(door)).hoop(pages::security_headers)).await?;
+    keeping.await.map_err(std::io::Error::other)?;
     stopping.await.map_err(std::io::Error::other)
 }
 
@@ -182,6 +197,7 @@ fn routes(door: Arc<Door>) -> Router {
         .get(pages::demo)
         .head(pages::demo)
         .push(Router::with_path("plain").get(pages::plain).head(pages::plain))
+        .push(agent::routes())
         .push(Router::with_path("ws/chat").get(upgrade::chat))
         .push(
             Router::with_path("api/chat")

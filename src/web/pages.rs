@@ -10,8 +10,10 @@ use super::{Door, door};
 
 /// The templates in the binary.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("agent.html", include_str!("../../templates/agent.html")),
     ("api.html", include_str!("../../templates/api.html")),
     ("demo.html", include_str!("../../templates/demo.html")),
+    ("login.html", include_str!("../../templates/login.html")),
     ("plain.html", include_str!("../../templates/plain.html")),
 ];
 
@@ -19,7 +21,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// The same, and no text ever becomes HTML or script. The plain page shows the HTML that it gets.
-const STRICT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+pub const STRICT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                              connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                              require-trusted-types-for 'script'; trusted-types 'none'";
 

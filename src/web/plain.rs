@@ -9,9 +9,12 @@ use std::borrow::Cow;
 use super::markdown::{escape, html};
 use super::protocol::{ErrorCode, Frame, PlainFrame, Refused};
 use super::session::{Gone, Session, Wire};
-use crate::conversation::{Author, ClientId, ConversationId, Event, EventId, Kind, Said, Text, TextError, VisitorId};
+use crate::conversation::{
+    Author, Button, ClientId, ConversationId, Event, EventId, Kind, Said, Text, TextError, VisitorId,
+};
 use crate::desk::DeskError;
 use crate::responders::lines::Line;
+use crate::responders::person::Person;
 
 /// Follows the visitor's conversation from now on. Nothing is read from the store before something is said.
 pub fn begin<W: Wire>(session: &mut Session<W>, visitor: VisitorId) {
@@ -80,12 +83,18 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
 
 /// An event as this dialect words it: what others said, and nothing else.
 pub fn word(event: &Event) -> Option<Frame> {
-    if event.kind != Kind::Message || event.author == Author::Visitor {
+    if event.author == Author::Visitor || event.kind.is_internal() || event.body.is_empty() {
         return None;
     }
-    let mut message = html(&event.body).to_string();
+    let mut message = String::new();
+    if let (Kind::Message, Some(name)) = (event.kind, &event.meta.name) {
+        message = format!("<p><strong>{}</strong></p>", escape(name));
+    }
+    message.push_str(&html(&event.body));
     // Buttons under an entry's answer only go further; where no entry answered they are all there is.
     let answered = event.provenance.as_ref().is_some_and(|provenance| provenance.entry.is_some());
+    let people = |button: &Button| matches!(button.choice.as_deref(), Some(Person::BACK | Person::MESSAGE));
+    let answered = answered && !event.meta.buttons.iter().any(people);
     if !answered && !event.meta.buttons.is_empty() {
         message.push_str("<ul>");
         for button in &event.meta.buttons {

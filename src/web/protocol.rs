@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::markdown::{html, nodes};
-use crate::conversation::{Author, Button, ClientId, ConversationId, Event, EventId, Kind, Millis, Seq, Thumb};
+use crate::conversation::{
+    Author, Button, ClientId, Conversation, ConversationId, Event, EventId, Kind, Millis, Reason, Seq, Status, Thumb,
+};
 use crate::desk::Ack;
 
 /// The name of the typed dialect in `Sec-WebSocket-Protocol`.
@@ -58,6 +60,9 @@ pub enum ClientFrame {
         #[serde(default)]
         thumb: Option<Thumb>,
     },
+    /// The visitor is typing: told to the agent who has the conversation. Not answered; send it every few seconds at
+    /// most, and only while `person` or the last of `joined`, `left` and such says that an agent is there.
+    Typing,
     /// Deletes everything in the conversation for good. Answered by an `erased` event, in every tab.
     Erase,
     /// Answered by `pong`.
@@ -184,6 +189,10 @@ pub enum ServerFrame<'a> {
         max_text: usize,
         /// What the site says around the messages, in the customer's language.
         site: Site,
+        /// Set while the conversation waits for a person or has one. Later changes are events: `handover`, `joined`,
+        /// `transferred`, `left`, `closed`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        person: Option<WithPerson>,
     },
     /// Events that are older than those the client has, or the last ones for a client that has none; ascending.
     History {
@@ -226,8 +235,30 @@ pub enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         back_in: Option<u32>,
     },
+    /// The agent is typing. Good for some seconds.
+    Typing,
     /// Answers `ping`.
     Pong,
+}
+
+/// Who has a conversation that the pipeline does not answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WithPerson {
+    /// The name of the agent; nothing while the visitor waits for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl WithPerson {
+    /// Who has this conversation, if a person is asked for or has it.
+    pub fn of(head: &Conversation) -> Option<WithPerson> {
+        let person = head.kept.person.as_ref()?;
+        match head.status {
+            Status::Waiting => Some(WithPerson { name: None }),
+            Status::Agent => Some(WithPerson { name: person.name.clone() }),
+            Status::Bot | Status::Closed => None,
+        }
+    }
 }
 
 /// What a POST is replied with.
@@ -261,6 +292,12 @@ pub struct EventFrame<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<serde_json::Value>>")]
     pub nodes: Option<std::sync::Arc<RawValue>>,
+    /// The name of the agent who said or did it, or who has the conversation now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// On a hand-over and an end: why. After `message` the assistant goes on: word was left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// The id that the visitor's client gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<&'a str>,
@@ -350,6 +387,8 @@ impl<'a> EventFrame<'a> {
             text: if nodes.is_none() { &event.body } else { "" },
             html,
             nodes,
+            name: event.meta.name.as_deref(),
+            reason: event.meta.reason,
             client_id: event.client_id.as_deref().filter(|_| visitor),
             buttons: &event.meta.buttons,
             question: event.meta.question,

@@ -8,13 +8,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
 use super::Door;
 use super::admission::{Guest, Place, Stay};
-use super::protocol::{ErrorCode, Form, Frame, Refused};
+use super::protocol::{ErrorCode, Form, Frame, Refused, ServerFrame};
 use super::{plain, typed};
-use crate::conversation::{ConversationId, Event, Said, Seq, VisitorId};
+use crate::conversation::{Author, ConversationId, Event, Kind, Said, Seq, VisitorId};
 use crate::desk::{Ack, DeskError, Seat};
-use crate::fanout::Subscription;
+use crate::fanout::{Signal, Subscription, What};
 use crate::identity::Customer;
 use crate::limits::Address;
 use crate::responders::lines::Line;
@@ -59,6 +62,8 @@ pub struct Session<W> {
     /// How far the visitor has seen the conversation.
     pub seen: Seq,
     subscription: Option<Subscription>,
+    /// What is of the moment, while a person is asked for or there.
+    signals: Option<Box<broadcast::Receiver<Signal>>>,
     /// The last seq that went out; `None` until there is a place to start from.
     sent: Option<Seq>,
 }
@@ -78,14 +83,17 @@ impl<W: Wire> Session<W> {
             form: Form::default(),
             seen: 0,
             subscription: None,
+            signals: None,
             sent: None,
         }
     }
 
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
-        let Session { door, languages, seat, address, customer, dialect, form, seen, subscription, sent, .. } = self;
-        Session { door, languages, seat, address, customer, wire, dialect, form, seen, subscription, sent }
+        let Session {
+            door, languages, seat, address, customer, dialect, form, seen, subscription, signals, sent, ..
+        } = self;
+        Session { door, languages, seat, address, customer, wire, dialect, form, seen, subscription, signals, sent }
     }
 
     /// Begins with what the dialect knows before anything is said.
@@ -125,6 +133,7 @@ impl<W: Wire> Session<W> {
         self.seat = None;
         self.customer = None;
         self.subscription = None;
+        self.signals = None;
         self.sent = None;
         self.seen = 0;
     }
@@ -139,10 +148,37 @@ impl<W: Wire> Session<W> {
         self.deliver_waiting().await
     }
 
-    /// The next event of the conversation that is followed (`None` when the client fell too far behind), and the
+    /// What happens next in the conversation that is followed (`None` when the client fell too far behind), and the
     /// wire, to wait for both at a time.
-    pub fn next(&mut self) -> (impl Future<Output = Option<Arc<Event>>>, &mut W) {
-        (next_event(&mut self.subscription), &mut self.wire)
+    pub fn next(&mut self) -> (impl Future<Output = Option<News>>, &mut W) {
+        (next_news(&mut self.subscription, &mut self.signals), &mut self.wire)
+    }
+
+    /// Sends what has happened.
+    pub async fn hear_news(&mut self, news: News) -> Result<(), Gone> {
+        match news {
+            News::Event(event) => self.tell(event).await,
+            News::AgentTypes if matches!(self.dialect, Dialect::Typed) => {
+                self.wire.feed(ServerFrame::Typing.frame()).await
+            }
+            News::AgentTypes => Ok(()),
+        }
+    }
+
+    /// Listens to what is of the moment from now on, or does not.
+    pub fn attend(&mut self, person: bool) {
+        self.signals = match (&self.subscription, person) {
+            (Some(subscription), true) => Some(Box::new(self.door.fanout.listen_to(subscription.conversation()))),
+            _ => None,
+        };
+    }
+
+    /// The visitor is typing, which only a person wants to know.
+    pub fn types(&self) {
+        if let (Some(_), Some(subscription)) = (&self.signals, &self.subscription) {
+            let conversation = subscription.conversation();
+            self.door.fanout.signal(Signal { conversation, what: What::Typing(Author::Visitor) });
+        }
     }
 
     /// Has it noted how far the visitor has seen the conversation: once a visit, not once a message.
@@ -269,6 +305,12 @@ impl<W: Wire> Session<W> {
     }
 
     async fn word(&mut self, event: &Event) -> Result<(), Gone> {
+        if event.kind.changes_owner() {
+            let goes_on = matches!(event.kind, Kind::Handover | Kind::Joined | Kind::Transferred);
+            if goes_on != self.signals.is_some() {
+                self.attend(goes_on);
+            }
+        }
         let worded = match self.dialect {
             Dialect::Plain(_) => plain::word(event),
             Dialect::Typed => typed::word(event, self.form),
@@ -290,9 +332,28 @@ pub fn may_request(door: &Door, address: Option<Address>, visitor: VisitorId) ->
     limits.request(visitor).map_err(|wait| Refused::wait(ErrorCode::TooFast, wait))
 }
 
-async fn next_event(subscription: &mut Option<Subscription>) -> Option<Arc<Event>> {
-    match subscription {
-        Some(subscription) => subscription.next().await,
-        None => std::future::pending().await,
+/// Something that happens in a conversation.
+pub enum News {
+    /// An event of its log.
+    Event(Arc<Event>),
+    /// The agent is typing.
+    AgentTypes,
+}
+
+async fn next_news(
+    subscription: &mut Option<Subscription>,
+    signals: &mut Option<Box<broadcast::Receiver<Signal>>>,
+) -> Option<News> {
+    let Some(subscription) = subscription else { return std::future::pending().await };
+    let Some(signals) = signals else { return subscription.next().await.map(News::Event) };
+    loop {
+        tokio::select! {
+            event = subscription.next() => return event.map(News::Event),
+            signal = signals.recv() => match signal {
+                Ok(Signal { what: What::Typing(Author::Agent), .. }) => return Some(News::AgentTypes),
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return subscription.next().await.map(News::Event),
+            },
+        }
     }
 }

@@ -4,7 +4,6 @@
 //! at a time on its way to the store, and TCP holds back whatever it sends faster than that.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -14,8 +13,7 @@ use tokio_tungstenite::tungstenite;
 
 use super::metrics::Over;
 use super::protocol::{CloseCode, Frame, SILENT_FOR, ServerFrame};
-use super::session::{Dialect, Gone, Session, Wire};
-use crate::conversation::Event;
+use super::session::{Dialect, Gone, News, Session, Wire};
 
 /// A client that does not take a frame for this long is given up.
 pub const TAKES_AT_MOST: Duration = Duration::from_secs(10);
@@ -28,7 +26,7 @@ pub struct Socket(pub WebSocket);
 enum Happened {
     Stop,
     Quiet,
-    Event(Option<Arc<Event>>),
+    News(Option<News>),
     Frame(Option<Result<Message, salvo::Error>>),
 }
 
@@ -99,18 +97,18 @@ async fn talk(session: &mut Session<Socket>) -> Result<Option<CloseCode>, Gone> 
     let mut asked = false;
     session.begin();
     loop {
-        let (event, frame) = session.next();
+        let (news, frame) = session.next();
         let happened = tokio::select! {
             () = &mut stopped => Happened::Stop,
-            event = event => Happened::Event(event),
+            news = news => Happened::News(news),
             frame = frame.0.next() => Happened::Frame(frame),
             () = &mut quiet => Happened::Quiet,
         };
         match happened {
             Happened::Stop => return Ok(Some(CloseCode::Stopping)),
-            Happened::Event(None) => return Ok(Some(CloseCode::FellBehind)),
-            Happened::Event(Some(event)) => {
-                session.tell(event).await?;
+            Happened::News(None) => return Ok(Some(CloseCode::FellBehind)),
+            Happened::News(Some(news)) => {
+                session.hear_news(news).await?;
                 session.wire.flush().await?;
             }
             Happened::Quiet if heard.elapsed() < SILENT_FOR => quiet.as_mut().reset(heard + SILENT_FOR),

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use super::Door;
 use super::protocol::{
     ClientFrame, ErrorCode, EventFrame, Form, Frame, Hello, PAGE, PAGE_BYTES, Refused, Say, ServerFrame, Shown, Site,
-    Vouched,
+    Vouched, WithPerson,
 };
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
-    Button, ClientId, Conversation, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Text, TextError,
-    VisitorId,
+    Button, ClientId, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Text, TextError, VisitorId,
 };
 use crate::desk::{DeskError, Seat};
 use crate::identity::{Customer, Hashed, Refusal};
@@ -53,6 +52,10 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
         }
         ClientFrame::Rate { seq, thumb } => rate(session, Rated { answer: seq, thumb }).await,
         ClientFrame::Erase => erase(session).await,
+        ClientFrame::Typing => {
+            session.types();
+            Ok(())
+        }
         ClientFrame::Ping => session.wire.feed(ServerFrame::Pong.frame()).await,
     }
 }
@@ -139,10 +142,13 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     session.note_seen();
     session.seen = 0;
     session.take(seat);
-    let last = match last_seq(&session.door, id).await {
-        Ok(last) => last,
+    let head = match session.door.store.conversation(id).await {
+        Ok(head) => head,
         Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
     };
+    let last = head.as_ref().map_or(0, |head| head.last_seq);
+    let person = head.as_ref().and_then(WithPerson::of);
+    session.attend(person.is_some());
     session.starts_at(last);
     let knows = seen > 0 && seen <= last;
     // Read before anything is sent: a client that is welcome and gets no history would show an empty window.
@@ -154,7 +160,7 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
         },
     };
     let site = site(session);
-    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site };
+    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person };
     session.wire.feed(welcome.frame()).await?;
     if knows {
         return session.fill(id, seen, last + 1).await;
@@ -255,9 +261,16 @@ async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gon
 
 /// The page of history before `before`, cut by events and by bytes.
 async fn page(door: &Door, form: Form, conversation: ConversationId, before: Seq) -> Result<Frame, StoreError> {
-    let read = door.store.events_before(conversation, before, PAGE).await;
-    let read = read.inspect_err(|error| tracing::warn!(%conversation, %error, "history cannot be read"))?;
-    let mut first = read.first().map_or(1, |event| event.seq);
+    let mut first = before;
+    let read = loop {
+        let read = door.store.events_before(conversation, first, PAGE).await;
+        let read = read.inspect_err(|error| tracing::warn!(%conversation, %error, "history cannot be read"))?;
+        first = read.first().map_or(1, |event| event.seq);
+        // Agents may have noted more than a page holds: behind that it goes on.
+        if first <= 1 || read.iter().any(|event| !event.kind.is_internal()) {
+            break read;
+        }
+    };
     let mut events = Vec::with_capacity(read.len());
     let mut bytes = 0;
     for event in read.iter().rev().filter(|event| !event.kind.is_internal()) {
@@ -297,17 +310,13 @@ async fn meeting_place(door: &Door, visitor: VisitorId, named: Option<Conversati
     }
 }
 
-async fn last_seq(door: &Door, id: ConversationId) -> Result<Seq, StoreError> {
-    let stored: Option<Conversation> = door.store.conversation(id).await?;
-    Ok(stored.map_or(0, |conversation| conversation.last_seq))
-}
-
 /// What a client is told when the desk could not do it.
 pub fn code(error: DeskError) -> ErrorCode {
     match error {
         DeskError::NotYours => ErrorCode::NotYours,
         DeskError::NoAnswer => ErrorCode::NoAnswer,
-        DeskError::Unavailable(_) | DeskError::Busy => ErrorCode::NotStored,
+        // Only agents are told that something is not theirs.
+        DeskError::Unavailable(_) | DeskError::Busy | DeskError::NotTheirs(_) => ErrorCode::NotStored,
     }
 }
 

@@ -1,5 +1,5 @@
 // What is not needed for the first answer: thumbs, what to do about a message that was not sent, deleting the chat.
-// Fetched when the first answer is there. The window hands in its texts, its parts, and what nodes are built with.
+// Fetched when the first answer is there. From then on it also looks whether a person is called. The window hands in its texts, its parts, and what nodes are built with.
 
 const UP = "M7 11v9H4v-9zM7 11l4-8a2.500 2.500 0 0 1 2.500 2.500V9H19a2 2 0 0 1 2 2.300l-1.200 7A2 2 0 0 1 17.800 20H7";
 const DOWN = "M17 13V4h3v9zM17 13l-4 8a2.500 2.500 0 0 1-2.500-2.500V15H5a2 2 0 0 1-2-2.300l1.200-7A2 2 0 0 1 6.200 4H17";
@@ -16,7 +16,44 @@ look.replaceSync(`
 .ask button{padding:8px 16px;border:1px solid var(--edge);border-radius:20px}
 .ask .danger{background:#b42323;border-color:#0000;color:#fff}`);
 
-export const thumbs = (meta, row, { texts, h, icon, link, log }) => {
+const OWNERS = /^(handover|joined|transferred|left|closed|erased|reopened)$/;
+let watched, person;
+
+// A person is there, or not any more: that is the business of a module which comes with the first one.
+const show = async (tools, now) => {
+  if (!now && !person) return;
+  person ||= import("./person.js").then(({ personOf }) => personOf(tools));
+  const shown = await person.catch(() => (person = null));
+  shown?.show(now);
+  return shown;
+};
+const watch = (tools) => {
+  if (watched) return;
+  watched = true;
+  const { hears } = tools.link;
+  const { event, welcome, ack } = hears;
+  hears.event = async (frame) => {
+    event(frame);
+    const { kind, name, author, reason } = frame;
+    if (OWNERS.test(kind) && reason !== "message") {
+      show(tools, kind === "joined" || (kind === "transferred" && name) ? { name } : kind === "handover" || kind === "transferred" ? {} : null);
+    } else if (author === "agent" && person) (await person)?.sign(frame);
+  };
+  hears.welcome = (frame, anew) => {
+    welcome(frame, anew);
+    show(tools, frame.person);
+  };
+  // The dots stand for the assistant.
+  hears.ack = async (frame) => {
+    ack(frame);
+    if ((await person)?.is) tools.log.typing(false);
+  };
+  show(tools, hears.person);
+};
+
+export const thumbs = (meta, row, tools) => {
+  const { texts, h, icon, link, log } = tools;
+  watch(tools);
   const thumb = (value, shape) => {
     const pressed = row.thumb === value;
     const press = () => {
@@ -43,8 +80,15 @@ export const failed = (meta, { client }, { texts, h, link, log }) => {
     meta.append(" ", h("button", { type: "button", class: "plain", onclick }, name));
 };
 
+const DELETE = {
+  en: { sure: "Delete this chat for good? Nobody can bring it back.", no: "Keep it" },
+  de: { sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", no: "Behalten" },
+};
+
 // Asks whether the chat is to be deleted, in place of where one writes.
 export const erase = (form, { texts, h, link, log, field }) => {
+  const language = (form.closest("[lang]")?.lang || "en").slice(0, 2);
+  texts = { ...(DELETE[language] || DELETE.en), ...texts };
   const close = () => {
     question.replaceWith(form);
     field.focus();

@@ -136,6 +136,7 @@ export const connect = ({ server, key, language, who }, hears) => {
       tries = 0;
       worked ||= !http;
       ready = true;
+      hears.person = frame.person;
       hears.welcome(frame, anew);
       hears.state("online");
       pump();
@@ -205,6 +206,7 @@ export const connect = ({ server, key, language, who }, hears) => {
 
   return {
     kept,
+    hears,
     send,
     wake,
     retry,

@@ -24,6 +24,4 @@ export const texts = {
   up: "Hilfreich",
   down: "Nicht hilfreich",
   erase: "Diesen Chat löschen",
-  sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.",
-  no: "Behalten",
 };

@@ -24,6 +24,4 @@ export const texts = {
   up: "Helpful",
   down: "Not helpful",
   erase: "Delete this chat",
-  sure: "Delete this chat for good? Nobody can bring it back.",
-  no: "Keep it",
 };

@@ -15,15 +15,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fanout", &["conversation", "limits", "store"]),
     ("sources", &[]),
     ("demo", &["conversation", "sources", "store", "text"]),
-    ("responders", &["conversation", "finding", "sources", "text", "yaml"]),
+    ("people", &["conversation"]),
+    ("responders", &["conversation", "finding", "people", "sources", "text", "yaml"]),
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
-    ("desk", &["clock", "conversation", "responders", "store", "text"]),
+    ("desk", &["clock", "conversation", "people", "responders", "store", "text"]),
     ("courier", &["clock", "conversation", "desk", "responders", "sources", "store"]),
+    ("accounts", &["clock", "conversation", "store"]),
     ("log", &[]),
-    ("config", &["fanout", "finding", "identity", "log", "responders", "sources", "store", "yaml"]),
+    (
+        "config",
+        &["conversation", "fanout", "finding", "identity", "log", "people", "responders", "sources", "store", "yaml"],
+    ),
     (
         "web",
         &[
+            "accounts",
             "clock",
             "config",
             "content",
@@ -36,11 +42,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "recording",
             "responders",
             "store",
+            "yaml",
         ],
     ),
     (
         "app",
         &[
+            "accounts",
             "clock",
             "config",
             "content",
@@ -61,6 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "accounts",
             "app",
             "clock",
             "config",

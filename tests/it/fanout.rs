@@ -90,7 +90,7 @@ fn committed(conversation: ConversationId, seqs: std::ops::RangeInclusive<Seq>) 
         provenance: Some(Provenance { responder: "faq".to_owned(), entry: None, revision: "r".to_owned(), micros: 3 }),
         meta: Meta { question: Some(seq), ..Meta::default() },
     };
-    Committed { conversation, events: seqs.map(|seq| Arc::new(event(seq))).collect() }
+    Committed { conversation, events: seqs.map(|seq| Arc::new(event(seq))).collect(), attended: false }
 }
 
 async fn next(subscription: &mut Subscription) -> Arc<Event> {
@@ -330,7 +330,7 @@ async fn a_gap_is_filled_from_the_store() {
         head = store_silently(&nodes.store, &head).await;
     }
     let events = nodes.store.events_after(conversation, 4, 2).await.expect("events");
-    nodes.here.publish(Committed { conversation, events });
+    nodes.here.publish(Committed { conversation, events, attended: false });
     hears(&mut follower, 2..=6).await;
     assert_eq!(nodes.there.counts().gaps.get(), 1);
 }

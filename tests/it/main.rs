@@ -4,10 +4,11 @@
 //! touches the store runs on SQLite and on MariaDB.
 
 mod actions;
+mod agents;
 mod arrows;
 mod balancers;
 mod bombs;
-mod browser;
+pub mod browser;
 mod chat;
 mod cli;
 mod compare;

@@ -52,7 +52,7 @@ fn exchange(conversation: &Conversation, text: &str) -> Decision {
             focus: Some(Box::new(Focus::new("cost", 3, serde_json::json!({ "from": "Zürich" }), NOW))),
             attributes: vec![("parcel".into(), Some("PX \"1\" 📦".into()))],
             lookups: vec![LookedUp { source: "shipment".into(), result: "on its way".into(), ..LookedUp::default() }],
-            agreed: None,
+            ..Effects::default()
         },
     };
     let answer = asked.next.answer(question.id, question.seq, message, NOW, LIMIT).expect("an answer");

@@ -816,6 +816,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             attribute,
             behind,
             errand,
+            ..Meta::default()
         },
     );
     let author = prop::sample::select(vec![Author::Visitor, Author::Agent, Author::Bot, Author::System]);

@@ -149,7 +149,9 @@ fn files_are_checked_against_each_other() {
         wrong(&[("fr.yaml", fr)]),
         "warning: fr.yaml: `fr` has no `lines:` for nothing-found, did-you-mean, person-button, person, apology, \
          cancelled, cancel-words, agree-button, decline-button, agree-words, decline-words, agreed, proposal-over, errand-done, errand-refused, errand-unknown, too-long, unreadable, not-stored, \
-         too-fast, too-many, full, greeting, starters, privacy (they are said in the site's own language or in English)\n\
+         too-fast, too-many, full, greeting, starters, privacy, queued, queued-at, people-away, people-back, today, \
+         weekdays, contact-unclear, message-taken, back-button, back-words, with-bot, message-button, joined, \
+         transferred, requeued, given-back, closed-by-agent, closed-idle, nobody-came, forgotten (they are said in the site's own language or in English)\n\
          warning: fr.yaml: there are no entries in `en`, the site's own language, only in fr (set `language:` in purser.yaml, or write them)\n"
     );
     assert_eq!(
@@ -181,7 +183,10 @@ fn facts_hold_for_all_languages_and_a_language_may_have_its_own() {
     assert!(lines.say(Line::Person, &["en".to_owned()]).0.contains("123"));
     let lines = build(&[("en.yaml", en.1.split("entries").next().unwrap())]).0.lines();
     // A number is put in when the line is said.
-    let said = |line| lines.say(line, &["de".to_owned()]).0.replace("{seconds}", "3");
+    let filled = |text: &str, name: &&str| text.replace(&format!("{{{name}}}"), "3");
+    let names = ["seconds", "place", "day", "time", "contact", "name"];
+    let said =
+        |line| names.iter().fold(lines.say(line, &["de".to_owned()]).0.to_owned(), |text, name| filled(&text, name));
     assert!(Line::ALL.iter().all(|&line| !said(line).contains('{')));
 }
 

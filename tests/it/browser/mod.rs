@@ -10,6 +10,8 @@ mod plain;
 mod sign_in;
 mod widget;
 
+pub use widget::visitor;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,7 +29,8 @@ use purser::config::Config;
 use crate::harness::{Setup, TestDatabase, TestPurser, within};
 
 /// More of them at once only get in each other's way.
-static BROWSERS: Semaphore = Semaphore::const_new(2);
+static BROWSERS: Semaphore = Semaphore::const_new(PLACES as usize);
+const PLACES: u32 = 2;
 
 /// How a customer's browser is.
 #[derive(Debug, Clone, Copy)]
@@ -48,11 +51,12 @@ pub struct Browser {
     client: Client,
     _driver: Driver,
     _profile: tempfile::TempDir,
-    _place: SemaphorePermit<'static>,
+    /// Nothing for one that another's holds.
+    _place: Option<SemaphorePermit<'static>>,
 }
 
 /// Stands before every script: the inside of the chat, and its parts by selector.
-const PRELUDE: &str = "const chat = document.querySelector('purser-chat'), root = chat?.shadowRoot; \
+const PRELUDE: &str = "const chat = document.querySelector('purser-chat'), root = chat ? chat.shadowRoot : document; \
                        const $ = (s) => root?.querySelector(s), $$ = (s) => [...(root?.querySelectorAll(s) || [])]; \
                        const rows = () => $$('.row:not([hidden]) .bubble').map((b) => b.innerText); ";
 
@@ -60,6 +64,18 @@ impl Browser {
     /// `None`, and a line that says so, where there is no Chromium.
     pub async fn start(device: Device) -> Option<Browser> {
         let place = BROWSERS.acquire().await.expect("never closed");
+        Browser::start_at(device, Some(place)).await
+    }
+
+    /// Three of them at once, while no others run.
+    pub async fn start_three(devices: [Device; 3]) -> Option<[Browser; 3]> {
+        let place = BROWSERS.acquire_many(PLACES).await.expect("never closed");
+        let [one, two, three] = devices;
+        let first = Browser::start_at(one, Some(place)).await?;
+        Some([first, Browser::start_at(two, None).await?, Browser::start_at(three, None).await?])
+    }
+
+    async fn start_at(device: Device, place: Option<SemaphorePermit<'static>>) -> Option<Browser> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(driver) = driver else {
             eprintln!("SKIPPED: chromedriver cannot be started; `tests/run` installs it");
@@ -205,6 +221,17 @@ impl Browser {
     /// Types a text where the focus is.
     pub async fn type_text(&self, text: &str) {
         self.devtools("Input.insertText", json!({ "text": text })).await;
+    }
+
+    /// Presses a key that stands for itself.
+    pub async fn key(&self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({ "type": kind, "key": key });
+            if kind == "keyDown" {
+                event["text"] = key.into();
+            }
+            self.devtools("Input.dispatchKeyEvent", event).await;
+        }
     }
 
     /// Presses a key: `Enter`, `Escape`, `Tab`, also with `Shift+`.

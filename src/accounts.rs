@@ -1,0 +1,212 @@
+//! Agents' accounts: passwords, who is logged in, and how often a password may be tried.
+//!
+//! A password is kept as an Argon2id hash, a session as the hash of a token that only the browser's cookie holds. A
+//! session ends on the server: with a log-out, another password or a disabled account, its cookie opens nothing any
+//! more.
+
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::conversation::{AgentId, Millis};
+use crate::store::{Account, AccountChange, Role, Store, StoreError};
+
+/// The shortest password, in characters.
+pub const MIN_PASSWORD: usize = 10;
+/// The longest password, in bytes: more only costs time.
+const MAX_PASSWORD: usize = 256;
+/// How long a session lasts, in milliseconds.
+pub const SESSION: Millis = 12 * 60 * 60 * 1000;
+/// So many wrong passwords in a row are free…
+const FREE: u32 = 5;
+/// …after the next one nothing is tried for so long, and twice as long after each further one…
+const FIRST_LOCK: Millis = 15_000;
+/// …but no longer than this.
+const LONGEST_LOCK: Millis = 15 * 60 * 1000;
+/// So many passwords are hashed at once: each takes 19 MiB and a processor.
+const AT_ONCE: usize = 2;
+/// How many chats an agent takes at once, unless something else is said.
+pub const MAX_CHATS: u32 = 5;
+
+/// Who is let in, and why not.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIn {
+    /// The name or the password is wrong. Which of them is nobody's business.
+    #[error("the name or the password is wrong")]
+    Wrong,
+    /// Too many were wrong; says for how many milliseconds nothing is tried.
+    #[error("too many attempts")]
+    Locked(Millis),
+    /// The store is away.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The door for agents.
+pub struct Accounts {
+    store: Store,
+    clock: Clock,
+    hashing: Semaphore,
+}
+
+/// What a browser's cookie holds.
+pub struct Token(pub String);
+
+impl Accounts {
+    /// The accounts of this store.
+    pub fn new(store: Store, clock: Clock) -> Accounts {
+        Accounts { store, clock, hashing: Semaphore::new(AT_ONCE) }
+    }
+
+    /// Lets somebody in who knows the password: a new session, whatever the browser had before.
+    pub async fn log_in(&self, login: &str, password: &str) -> Result<(Account, Token), NotIn> {
+        let now = self.clock.now();
+        let account = self.store.agent(&login.trim().to_lowercase()).await?;
+        if let Some(account) = &account
+            && account.locked_until > now
+        {
+            return Err(NotIn::Locked(account.locked_until - now));
+        }
+        // A name that nobody has takes as long as one that somebody has.
+        static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash("a password that nobody has"));
+        let known = account.as_ref().map(|account| account.password.clone());
+        let fits = {
+            let _turn = self.hashing.acquire().await;
+            let password = password.to_owned();
+            let check = move || known.or_else(|| NOBODY.clone()).is_some_and(|hash| is(&password, &hash));
+            tokio::task::spawn_blocking(check).await.unwrap_or(false)
+        };
+        let Some(account) = account else { return Err(NotIn::Wrong) };
+        if !fits {
+            let failures = account.failures.saturating_add(1);
+            let locked_until = lock(failures).map_or(0, |lock| now + lock);
+            self.store.change_account(AccountChange::Attempt(account.id, failures, locked_until)).await?;
+            tracing::warn!(agent = %account.id, failures, "a wrong password of an agent");
+            return Err(NotIn::Wrong);
+        }
+        if account.disabled {
+            return Err(NotIn::Wrong);
+        }
+        if account.failures > 0 {
+            self.store.change_account(AccountChange::Attempt(account.id, 0, 0)).await?;
+        }
+        let token = Token::new().ok_or(NotIn::Wrong)?;
+        self.store.change_account(AccountChange::Open(token.hash(), account.id, now + SESSION)).await?;
+        tracing::info!(agent = %account.id, "an agent has logged in");
+        Ok((account, token))
+    }
+
+    /// The agent whose session this is, if it is one.
+    pub async fn who(&self, token: &Token) -> Result<Option<Account>, StoreError> {
+        self.store.agent_of_session(&token.hash(), self.clock.now()).await
+    }
+
+    /// Ends a session.
+    pub async fn log_out(&self, token: &Token) -> Result<(), StoreError> {
+        self.store.change_account(AccountChange::End(token.hash())).await.map(drop)
+    }
+
+    /// Notes that a console of the agent is open.
+    pub async fn here(&self, agent: AgentId) -> Result<(), StoreError> {
+        self.store.change_account(AccountChange::Here(agent, self.clock.now())).await.map(drop)
+    }
+}
+
+impl Token {
+    fn new() -> Option<Token> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(Token(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+}
+
+/// How long nothing is tried after so many wrong passwords in a row.
+fn lock(failures: u32) -> Option<Millis> {
+    let beyond = failures.checked_sub(FREE + 1)?;
+    Some(LONGEST_LOCK.min(FIRST_LOCK << beyond.min(16)))
+}
+
+/// A new account. An error says what is wrong with what was given.
+pub fn account(login: &str, name: &str, role: Role, password: &str) -> Result<Account, String> {
+    let login = login.trim().to_lowercase();
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | '+');
+    if !(1..=64).contains(&login.chars().count()) || !login.chars().all(fits) {
+        return Err(format!("`{login}` is no login; letters, digits and . - _ @ + make one, such as anna"));
+    }
+    let name = name.trim();
+    if !(1..=64).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err("a name has 1 to 64 characters".to_owned());
+    }
+    Ok(Account {
+        id: AgentId::new(),
+        login,
+        name: name.to_owned(),
+        role,
+        password: hashed(password)?,
+        disabled: false,
+        away: false,
+        max_chats: MAX_CHATS,
+        failures: 0,
+        locked_until: 0,
+        seen_at: 0,
+    })
+}
+
+/// The hash of a new password. An error says what is wrong with it.
+pub fn hashed(password: &str) -> Result<String, String> {
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(format!("a password has at least {MIN_PASSWORD} characters"));
+    }
+    if password.len() > MAX_PASSWORD {
+        return Err(format!("a password has at most {MAX_PASSWORD} bytes"));
+    }
+    hash(password).ok_or_else(|| "the password cannot be hashed".to_owned())
+}
+
+fn hash(password: &str) -> Option<String> {
+    Argon2::default().hash_password(password.as_bytes()).ok().map(|hash| hash.to_string())
+}
+
+fn is(password: &str, hash: &str) -> bool {
+    password.len() <= MAX_PASSWORD && Argon2::default().verify_password(password.as_bytes(), hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_known_by_its_hash_alone() {
+        let account = account(" Anna ", "Anna B.", Role::Agent, "correct horse").expect("an account");
+        assert_eq!(account.login, "anna");
+        assert!(account.password.starts_with("$argon2id$"), "{}", account.password);
+        assert!(is("correct horse", &account.password));
+        assert!(!is("correct horsf", &account.password));
+        assert!(!format!("{account:?}").contains("argon2"));
+    }
+
+    #[test]
+    fn what_is_no_account_is_refused() {
+        for (login, name, password) in
+            [("", "A", "0123456789"), ("a b", "A", "0123456789"), ("a", " ", "0123456789"), ("a", "A", "012345678")]
+        {
+            assert!(account(login, name, Role::Agent, password).is_err(), "{login:?} {name:?} {password:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_passwords_cost_more_and_more_time() {
+        let locks: Vec<_> = (1..=9).map(lock).collect();
+        let seconds = |n: Millis| Some(n * 1000);
+        assert_eq!(locks, [None, None, None, None, None, seconds(15), seconds(30), seconds(60), seconds(120)]);
+        assert_eq!(lock(u32::MAX), Some(LONGEST_LOCK));
+    }
+}

@@ -1,0 +1,228 @@
+//! What the console gets and sends, as JSON.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::conversation::{
+    AgentId, Author, Button, Conversation, ConversationId, Event, EventId, Kind, Millis, Provenance, Reason, Seq,
+    Status, Thumb,
+};
+use crate::store::{Account, Listed};
+use crate::web::markdown::nodes;
+
+/// How much of the last message a list shows, in characters.
+const SHOWN: usize = 140;
+
+/// What an agent does.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Act {
+    /// Takes a conversation.
+    Take { conversation: ConversationId },
+    /// Says something, in Markdown; under the same id once.
+    Reply { conversation: ConversationId, id: EventId, text: String },
+    /// Notes something for other agents.
+    Note { conversation: ConversationId, id: EventId, text: String },
+    /// Passes it on to an agent, or into the queue.
+    Transfer { conversation: ConversationId, to: Option<AgentId> },
+    /// Gives it back to the pipeline.
+    Back { conversation: ConversationId },
+    /// Ends it.
+    Close { conversation: ConversationId },
+    /// Tags it anew.
+    Tags { conversation: ConversationId, tags: Vec<String> },
+    /// Is typing to the visitor.
+    Typing { conversation: ConversationId },
+    /// Has seen it up to here.
+    Seen { conversation: ConversationId, seq: Seq },
+    /// Takes chats or not, and how many at once.
+    Duty { away: bool, max_chats: u32 },
+}
+
+/// A conversation in a list.
+#[derive(Serialize)]
+pub struct Row<'a> {
+    id: ConversationId,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<AgentId>,
+    /// Word was left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    message: bool,
+    /// The agent is to answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    open: bool,
+    since: Millis,
+    last_at: Millis,
+    last_seq: Seq,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<Last>,
+    unread: u32,
+    tags: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Last {
+    author: Author,
+    text: String,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a conversation.
+    pub fn of(listed: &'a Listed) -> Row<'a> {
+        let Listed { head, since, last, unread } = listed;
+        let person = head.kept.person.as_deref();
+        let known = |name: &str| head.kept.attributes.get(name).map(String::as_str);
+        Row {
+            id: head.id,
+            status: head.status,
+            agent: head.agent(),
+            message: person.is_some_and(|person| person.message),
+            open: person.is_some_and(|person| person.visitor_last),
+            since: *since,
+            last_at: head.last_at,
+            last_seq: head.last_seq,
+            name: known("name").or_else(|| known("email")).or_else(|| known("phone")),
+            last: last
+                .as_ref()
+                .map(|(author, body)| Last { author: *author, text: body.chars().take(SHOWN).collect() }),
+            unread: *unread,
+            tags: &head.kept.tags,
+        }
+    }
+}
+
+/// An agent, as the others see one.
+#[derive(Serialize)]
+pub struct Colleague<'a> {
+    pub id: AgentId,
+    pub name: &'a str,
+    /// A console is open.
+    pub here: bool,
+    pub away: bool,
+    pub chats: usize,
+    pub max_chats: u32,
+}
+
+/// The lists that every console shows.
+#[derive(Serialize)]
+pub struct Lists<'a> {
+    pub waiting: Vec<Row<'a>>,
+    pub taken: Vec<Row<'a>>,
+    pub agents: Vec<Colleague<'a>>,
+}
+
+/// Who works at a console.
+#[derive(Serialize)]
+pub struct Me<'a> {
+    pub id: AgentId,
+    pub name: &'a str,
+    pub role: &'static str,
+    pub away: bool,
+    pub max_chats: u32,
+}
+
+impl<'a> Me<'a> {
+    pub fn of(account: &'a Account) -> Me<'a> {
+        let Account { id, name, role, away, max_chats, .. } = account;
+        Me { id: *id, name, role: role.as_str(), away: *away, max_chats: *max_chats }
+    }
+}
+
+/// A conversation that is opened, and its last events.
+#[derive(Serialize)]
+pub struct Opened<'a> {
+    pub id: ConversationId,
+    pub status: Status,
+    pub agent: Option<AgentId>,
+    pub created_at: Millis,
+    pub last_seq: Seq,
+    pub language: Option<&'a str>,
+    /// What is known of the visitor.
+    pub known: &'a std::collections::BTreeMap<String, String>,
+    pub tags: &'a [String],
+    pub events: Vec<Shown<'a>>,
+    pub more: bool,
+}
+
+impl<'a> Opened<'a> {
+    pub fn of(head: &'a Conversation, events: &'a [Arc<Event>]) -> Opened<'a> {
+        Opened {
+            id: head.id,
+            status: head.status,
+            agent: head.agent(),
+            created_at: head.created_at,
+            last_seq: head.last_seq,
+            language: head.language.as_deref(),
+            known: &head.kept.attributes,
+            tags: &head.kept.tags,
+            more: events.first().is_some_and(|event| event.seq > 1),
+            events: events.iter().map(|event| Shown::of(event)).collect(),
+        }
+    }
+}
+
+/// An event as agents see it: all of them, with how an answer came about.
+#[derive(Serialize)]
+pub struct Shown<'a> {
+    pub seq: Seq,
+    at: Millis,
+    kind: Kind,
+    author: Author,
+    /// A visitor's plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    /// What everybody else said, in nodes: nothing in it is HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Arc<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Button]>::is_empty")]
+    buttons: &'a [Button],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a Provenance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<AgentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribute: Option<(&'a str, Option<&'a str>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumb: Option<Thumb>,
+}
+
+impl<'a> Shown<'a> {
+    pub fn of(event: &'a Event) -> Shown<'a> {
+        let visitor = event.author == Author::Visitor;
+        let said = !event.body.is_empty();
+        let meta = &event.meta;
+        Shown {
+            seq: event.seq,
+            at: event.at,
+            kind: event.kind,
+            author: event.author,
+            text: (said && visitor).then_some(event.body.as_str()),
+            nodes: (said && !visitor).then(|| nodes(&event.body)),
+            id: event.client_id.as_deref().filter(|_| event.author == Author::Agent),
+            buttons: &meta.buttons,
+            why: event.provenance.as_ref(),
+            agent: meta.agent,
+            name: meta.name.as_deref(),
+            reason: meta.reason,
+            tags: meta.tags.as_deref(),
+            attribute: meta.attribute.as_ref().map(|known| (known.name.as_str(), known.value.as_deref())),
+            answer: meta.rated.map(|rated| rated.answer),
+            thumb: meta.rated.and_then(|rated| rated.thumb),
+        }
+    }
+}

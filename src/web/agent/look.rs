@@ -1,0 +1,82 @@
+//! What an agent looks up: lists of what is over, of all there is, and of what was searched for; older events; replies.
+
+use salvo::prelude::*;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::board::ROWS;
+use super::door::agent;
+use super::frames::{Row, Shown};
+use super::live::PAGE;
+use super::replies;
+use crate::conversation::{ConversationId, Seq};
+use crate::store::{Role, Shelf, StoreError};
+use crate::web::door;
+
+/// The longest search, in characters.
+const SEARCH: usize = 100;
+
+/// `GET /agent/list?shelf=waiting|taken|closed|all&q=`
+#[handler]
+pub async fn list(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let door = door(depot)?;
+    let search: String = req.query::<String>("q").unwrap_or_default().trim().chars().take(SEARCH).collect();
+    let shelf = match req.query::<String>("shelf").as_deref() {
+        // A conversation's own name finds it wherever it is.
+        _ if id(&search).is_some() => Shelf::One(id(&search).unwrap_or_default()),
+        Some("waiting") => Shelf::Waiting,
+        Some("taken") => Shelf::Taken,
+        Some("closed") => Shelf::Closed,
+        Some("all") => Shelf::All,
+        _ => return Err(StatusError::bad_request().brief("the shelves are waiting, taken, closed and all")),
+    };
+    let search = Some(&*search).filter(|search| !search.is_empty() && !matches!(shelf, Shelf::One(_)));
+    let found = door.store.attended(shelf, search, ROWS).await.map_err(away)?;
+    res.render(Json(found.iter().map(Row::of).collect::<Vec<_>>()));
+    Ok(())
+}
+
+/// `GET /agent/older?conversation=&before=`
+#[handler]
+pub async fn older(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let door = door(depot)?;
+    let conversation = req.query::<String>("conversation").and_then(|text| id(&text));
+    let (Some(conversation), Some(before)) = (conversation, req.query::<Seq>("before")) else {
+        return Err(StatusError::bad_request());
+    };
+    let events = door.store.events_before(conversation, before, PAGE).await.map_err(away)?;
+    let shown: Vec<_> = events.iter().map(|event| Shown::of(event)).collect();
+    res.render(Json(json!({ "more": events.first().is_some_and(|event| event.seq > 1), "events": shown })));
+    Ok(())
+}
+
+/// `GET /agent/replies?conversation=`: what agents say often, filled in for this conversation.
+#[handler]
+pub async fn often(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let door = door(depot)?;
+    let account = agent(depot)?;
+    let head = match req.query::<String>("conversation").and_then(|text| id(&text)) {
+        Some(conversation) => door.store.conversation(conversation).await.map_err(away)?,
+        None => None,
+    };
+    let folder = door.replies.clone();
+    let known = head.as_ref().map(|head| (*head.kept.attributes).clone()).unwrap_or_default();
+    let language = head.and_then(|head| head.language).unwrap_or_else(|| door.desk.language().to_owned());
+    let read = move || replies::read(&folder, &language, &known, &account.name);
+    let (replies, findings) =
+        tokio::task::spawn_blocking(read).await.map_err(|_| StatusError::internal_server_error())?;
+    // What is wrong with the files is for those who write them.
+    let findings = if agent(depot)?.role >= Role::Editor { findings } else { Vec::new() };
+    res.render(Json(json!({ "replies": replies, "findings": findings })));
+    Ok(())
+}
+
+/// The conversation of this name.
+pub fn id(text: &str) -> Option<ConversationId> {
+    Uuid::try_parse(text).ok().map(ConversationId)
+}
+
+fn away(error: StoreError) -> StatusError {
+    tracing::warn!(%error, "the console cannot read the store");
+    StatusError::service_unavailable()
+}

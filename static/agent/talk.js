@@ -1,0 +1,334 @@
+// The open conversation: what was said and how it came about, what is known of the customer, and where one writes.
+import { h, rich } from "./nodes.js";
+import { act, get, hex } from "./net.js";
+
+const TYPING = 4_000; // ms between two signs that the agent types
+const TYPES = 6_000; // how long a sign of the customer holds
+const LOOKS = 25_000; // how long another agent is taken to look
+const NEAR = 80; // px from the end that count as being there
+
+const timeOf = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const dayOf = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const uuid = () => hex(16).replace(/^(.{8})(.{4}).(.{3}).(.{3})/, "$1-$2-4$3-8$4-");
+
+export const talkOf = ({ me, board, shut, trouble, changed }) => {
+  let head; // what is known of the open conversation; nothing while none is open
+  let seq = 0;
+  let lowest = 0;
+  let mode = "reply";
+  let mine = false; // whether the chat was mine when it was drawn last
+  let unsent; // { text, id, mode }: a retry must not be said twice
+  let typed = 0;
+  let typingTimer;
+  let seenUpTo = 0;
+  const others = new Map(); // agent → name and timer
+
+  const log = h("div", { class: "log", role: "log", tabindex: 0, "aria-label": "Messages" });
+  const older = h("button", { type: "button", class: "quiet", hidden: "", onclick: () => more() }, "Earlier messages");
+  const typing = h("p", { class: "typing", role: "status" });
+  const title = h("h2", { tabindex: -1 });
+  const watchers = h("p", { class: "watchers", role: "status" });
+  const actions = h("div", { class: "actions" });
+  const field = h("textarea", { rows: 2, oninput: () => writes(), onkeydown: (event) => pressed(event) });
+  const modes = ["reply", "note"].map((name) => h("button", { type: "button", "aria-pressed": "false", onclick: () => setMode(name) }, name === "reply" ? "Reply" : "Note"));
+  const picker = h("ul", { class: "picker", hidden: "" });
+  const send = h("button", { class: "primary" }, "Send");
+  const form = h("form", { class: "compose", onsubmit: (event) => submit(event) },
+    h("div", { class: "modes" }, ...modes, h("button", { type: "button", onclick: () => pick() }, "Replies…"), h("span", { class: "hint" }, "Markdown, Enter sends")),
+    picker, h("div", { class: "field" }, field, send));
+  const known = h("dl");
+  const tags = h("input", { "aria-label": "Tags, separated by commas", placeholder: "tags, separated by commas", maxlength: 300, onchange: () => does({ do: "tags", tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }) });
+  const side = h("aside", { class: "side", "aria-label": "Customer" }, h("h3", {}, "Customer"), known, h("h3", {}, "Tags"), tags);
+  const element = h("section", { class: "talk", hidden: "", "aria-label": "Conversation" },
+    h("header", {}, h("button", { type: "button", class: "quiet back", "aria-label": "Back to the list", onclick: () => shut() }, "‹"), h("div", {}, title, watchers), actions),
+    log, typing, form);
+
+  const isMine = () => head?.status === "agent" && head.agent === me().id;
+  const leads = () => me().role === "admin";
+  const does = async (what) => {
+    try {
+      return (await act({ conversation: head.id, ...what })) || true;
+    } catch ({ message }) {
+      trouble(message);
+    }
+  };
+
+  const LINES = {
+    reopened: () => "The chat was opened again",
+    handover: ({ reason }) => (reason === "message" ? "The customer left word" : "A person was asked for"),
+    joined: ({ name }) => `${name} took the chat`,
+    left: ({ name }) => (name ? `${name} gave the chat back to the assistant` : "The customer went back to the assistant"),
+    transferred: ({ name, reason }) => (reason === "forgotten" ? "The agent did not answer: back in the queue" : name ? `The chat went to ${name}` : "The chat went back into the queue"),
+    closed: ({ name }) => (name ? `${name} closed the chat` : "Closed, since nothing was said"),
+    tagged: ({ name, tags }) => `${name} tagged it: ${tags.length ? tags.join(", ") : "nothing"}`,
+    attribute: ({ attribute: [name, value] }) => (value == null ? `${name} was forgotten` : `${name}: ${value}`),
+    rated: ({ answer, thumb }) => `Answer ${answer} was ${thumb === "up" ? "helpful" : thumb === "down" ? "not helpful" : "not rated any more"}`,
+    erased: () => "The customer deleted everything before this",
+  };
+  const NAMES = { visitor: () => "Customer", bot: () => "Assistant", agent: ({ name }) => name || "Agent", system: () => "purser" };
+
+  const rowOf = (event) => {
+    const { kind, author, at, text, nodes, why, buttons } = event;
+    if (kind !== "message" && kind !== "note") {
+      const line = LINES[kind];
+      return h("p", { class: "line", "data-seq": event.seq }, line ? line(event) : kind, " · ", h("time", {}, timeOf.format(at)));
+    }
+    const said = h("div", { class: "said" }, ...(nodes ? rich(nodes) : [text ?? ""]));
+    const row = h("article", { class: `msg ${kind === "note" ? "note" : author}`, "data-seq": event.seq },
+      h("header", {}, h("b", {}, kind === "note" ? `Note by ${event.name || "an agent"}` : NAMES[author](event)), " ", h("time", {}, timeOf.format(at))), said);
+    if (buttons) row.append(h("div", { class: "chips" }, ...buttons.map((button) => h("i", { class: "chip" }, button.text))));
+    if (why) {
+      const { responder, entry, revision, micros } = why;
+      const facts = [["Answered by", responder], ["Entry", entry], ["Content", revision], ["Took", `${(micros / 1000).toFixed(1)} ms`]].filter(([, value]) => value);
+      row.append(h("details", { class: "why" }, h("summary", {}, "Why?"), h("dl", {}, ...facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
+    }
+    return row;
+  };
+  const withDay = (event, before) => {
+    const day = dayOf.format(event.at);
+    const row = rowOf(event);
+    row.day = day;
+    return before === day ? [row] : [h("h3", { class: "day" }, day), row];
+  };
+  const lastDay = () => [...log.children].findLast((row) => row.day)?.day;
+  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+  const toEnd = () => (log.scrollTop = log.scrollHeight);
+
+  const put = (event) => {
+    if (event.seq <= seq) return;
+    const stay = atEnd() || event.author === "agent";
+    seq = event.seq;
+    if (event.kind === "erased") log.replaceChildren();
+    log.append(...withDay(event, lastDay()));
+    take(event);
+    if (event.author === "visitor") typing.textContent = "";
+    if (stay) toEnd();
+  };
+  // What an event changes of the state.
+  const take = ({ kind, agent, tags: now, attribute, name }) => {
+    if (kind === "joined") Object.assign(head, { status: "agent", agent });
+    if (kind === "transferred") Object.assign(head, name ? { status: "agent", agent } : { status: "waiting", agent: null });
+    if (kind === "handover") head.status = "waiting";
+    if (kind === "left" || kind === "reopened") Object.assign(head, { status: "bot", agent: null });
+    if (kind === "closed" || kind === "erased") Object.assign(head, { status: "closed", agent: null });
+    if (kind === "tagged") head.tags = now;
+    if (kind === "attribute") attribute[1] == null ? delete head.known[attribute[0]] : (head.known[attribute[0]] = attribute[1]);
+    if (!["message", "note", "rated"].includes(kind)) draw();
+  };
+
+  const button = (name, title, onclick, className) => h("button", { type: "button", class: className || "", title, onclick }, name);
+  const draw = () => {
+    if (!head) return;
+    const { status } = head;
+    title.textContent = head.known.name || head.known.email || "Visitor " + head.id.slice(-4);
+    const all = [];
+    if (status === "waiting" || status === "bot") all.push(button("Take", "Answer this customer (t)", take0, "primary"));
+    if (status === "agent" && !isMine() && leads()) all.push(button("Take over", "Answer in the place of the agent who has it", take0));
+    if (status === "agent" && (isMine() || leads())) all.push(transferList(), button("To assistant", "Give the chat back to the assistant (Shift+B)", back), button("Close", "End the chat (Shift+C)", close));
+    if (status === "waiting") all.push(button("Close", "End the chat (Shift+C)", close));
+    // A list that is open under the agent's hand stays.
+    const shape = JSON.stringify([head.id, status, head.agent, all.map(({ textContent }) => textContent)]);
+    if (shape !== actions.shape) actions.replaceChildren(...all);
+    actions.shape = shape;
+    form.hidden = status === "closed" && !seq;
+    // Whoever gets a chat wants to reply, and whoever lost one can only note.
+    if (isMine() !== mine) setMode(isMine() ? "reply" : "note");
+    mine = isMine();
+    modes[0].disabled = !isMine();
+    const facts = { ...head.known, language: head.language, began: dayOf.format(head.created_at), conversation: head.id };
+    known.replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    if (document.activeElement !== tags) tags.value = head.tags.join(", ");
+    changed();
+  };
+  const transferList = () => {
+    const here = board().lists.agents.filter(({ id, here, away }) => here && !away && id !== head.agent);
+    const list = h("select", { title: "Pass the chat on (x)", "aria-label": "Pass on to", onchange: () => transfer(list) },
+      h("option", { value: "" }, "Pass on…"), h("option", { value: "queue" }, "the queue"), ...here.map(({ id, name, chats, max_chats: most }) => h("option", { value: id }, `${name} (${chats}/${most})`)));
+    return list;
+  };
+  const transfer = async (list) => {
+    const to = list.value;
+    list.value = "";
+    if (to) await does({ do: "transfer", to: to === "queue" ? null : to });
+  };
+  const take0 = async () => {
+    const { id } = head;
+    if (!(await does({ do: "take" })) || head?.id !== id) return;
+    Object.assign(head, { status: "agent", agent: me().id });
+    draw();
+    field.focus();
+  };
+  const back = () => does({ do: "back" });
+  const close = () => does({ do: "close" });
+
+  const setMode = (name) => {
+    mode = name;
+    modes.forEach((button, at) => button.setAttribute("aria-pressed", `${(at === 0) === (name === "reply")}`));
+    form.classList.toggle("noting", name === "note");
+    const says = name === "note" ? "A note for your colleagues; the customer never sees it" : "Write to the customer";
+    field.placeholder = says;
+    field.ariaLabel = says;
+    send.textContent = name === "note" ? "Note" : "Send";
+  };
+  const writes = () => {
+    field.style.height = "auto";
+    field.style.height = Math.min(field.scrollHeight + 2, 220) + "px";
+    if (mode === "reply" && isMine() && field.value.trim() && Date.now() - typed > TYPING) {
+      typed = Date.now();
+      act({ do: "typing", conversation: head.id }).catch(() => {});
+    }
+  };
+  const submit = async (event) => {
+    event?.preventDefault();
+    const text = field.value.trim();
+    if (!text || send.disabled) return;
+    if (unsent?.text !== text || unsent.mode !== mode || unsent.conversation !== head.id) unsent = { text, mode, id: uuid(), conversation: head.id };
+    send.disabled = true;
+    const done = await does({ do: mode, id: unsent.id, text });
+    send.disabled = false;
+    if (!done) return;
+    unsent = undefined;
+    field.value = "";
+    typed = 0;
+    writes();
+    field.focus();
+  };
+  const pressed = (event) => {
+    if (event.key === "Escape") return picker.hidden ? field.blur() : (picker.hidden = true);
+    if (event.key === "/" && !field.value) {
+      event.preventDefault();
+      return pick();
+    }
+    // While an input method is open, Enter takes its word.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  };
+  const pick = async () => {
+    if (!picker.hidden) return (picker.hidden = true);
+    try {
+      const { replies, findings } = await get("replies", { conversation: head.id });
+      const choice = ({ title, text, language }) => h("li", {}, h("button", { type: "button", onclick: () => insert(text), onkeydown: (event) => event.key === "Escape" && ((picker.hidden = true), field.focus()) }, h("b", {}, title), ` (${language}) `, h("span", {}, text)));
+      const none = h("li", { class: "nothing" }, "There are no replies yet: see docs/agents.md.");
+      picker.replaceChildren(...(replies.length ? replies.map(choice) : [none]), ...findings.map((finding) => h("li", { class: "finding" }, finding)));
+      picker.hidden = false;
+      picker.querySelector("button")?.focus();
+    } catch ({ message }) {
+      trouble(message);
+    }
+  };
+  const insert = (text) => {
+    picker.hidden = true;
+    field.focus();
+    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+    writes();
+  };
+
+  const more = async () => {
+    try {
+      const page = await get("older", { conversation: head.id, before: lowest });
+      const below = log.scrollHeight - log.scrollTop;
+      older.hidden = !page.more;
+      lowest = page.events[0]?.seq ?? lowest;
+      let day;
+      const rows = page.events.flatMap((event) => {
+        const all = withDay(event, day);
+        day = all.at(-1).day;
+        return all;
+      });
+      older.after(...rows);
+      log.scrollTop = log.scrollHeight - below;
+    } catch ({ message }) {
+      trouble(message);
+    }
+  };
+  const watch = () => {
+    const names = [...others.values()].map(({ name }) => name);
+    watchers.textContent = names.length ? `${names.join(", ")} ${names.length === 1 ? "is" : "are"} looking at this too` : "";
+  };
+  const see = () => {
+    if (!isMine() || document.hidden || seq <= seenUpTo) return;
+    seenUpTo = seq;
+    act({ do: "seen", conversation: head.id, seq }).catch(() => (seenUpTo = 0));
+  };
+  document.addEventListener("visibilitychange", () => head && see());
+
+  return {
+    element,
+    side,
+    draw,
+    see,
+    get id() {
+      return head?.id;
+    },
+    get seq() {
+      return seq;
+    },
+    get isMine() {
+      return isMine();
+    },
+    // Shows nothing of it until it comes.
+    begin(id) {
+      if (head?.id !== id) {
+        head = undefined;
+        seq = seenUpTo = 0;
+        log.replaceChildren();
+        for (const { timer } of others.values()) clearTimeout(timer);
+        others.clear();
+        watch();
+        typing.textContent = title.textContent = "";
+        picker.hidden = true;
+        field.value = "";
+      }
+      element.hidden = !id;
+      side.hidden = !id;
+    },
+    opened({ events, more, ...now }) {
+      const again = head?.id === now.id && events.length === 0;
+      head = now;
+      if (!again) {
+        log.replaceChildren(older);
+        lowest = events[0]?.seq ?? 0;
+        older.hidden = !more;
+        seq = 0;
+        for (const event of events) {
+          seq = event.seq;
+          log.append(...withDay(event, lastDay()));
+        }
+        mine = isMine();
+        setMode(mine ? "reply" : "note");
+        toEnd();
+      }
+      draw();
+      see();
+    },
+    event(event) {
+      if (!head) return;
+      put(event);
+      see();
+    },
+    typing() {
+      typing.textContent = "The customer is writing…";
+      clearTimeout(typingTimer);
+      typingTimer = setTimeout(() => (typing.textContent = ""), TYPES);
+    },
+    looking({ agent, name, on }) {
+      clearTimeout(others.get(agent)?.timer);
+      others.delete(agent);
+      if (on) others.set(agent, { name, timer: setTimeout(() => (others.delete(agent), watch()), LOOKS) });
+      watch();
+    },
+    take: () => head && head.status !== "closed" && !isMine() && take0(),
+    back: () => isMine() && back(),
+    close: () => isMine() && close(),
+    passOn: () => actions.querySelector("select")?.focus(),
+    reply() {
+      if (isMine()) setMode("reply");
+      field.focus();
+    },
+    note() {
+      setMode("note");
+      field.focus();
+    },
+  };
+};

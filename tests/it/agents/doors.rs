@@ -1,0 +1,196 @@
+//! Who gets in: passwords, sessions, roles, and requests that other sites' pages have a browser send.
+
+use std::sync::atomic::Ordering;
+
+use purser::accounts;
+use purser::clock::Clock;
+use purser::store::{AccountChange, Role};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Agent, PASSWORD, log_in};
+use crate::harness::{Setup, TestDatabase, TestPurser, Visitor, http_client, within};
+use crate::on_both_engines;
+
+on_both_engines! {
+    a_session_ends_on_the_server;
+    wrong_passwords_lock_the_account_for_a_while;
+    only_the_own_page_may_do_something;
+    nobody_does_what_is_not_theirs;
+}
+
+async fn a_session_ends_on_the_server(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    assert_eq!(anna.get("list?shelf=waiting").await.0, 200);
+    // A log-in makes a new session, and ends what the browser had.
+    let (status, second) = log_in(purser.address, " ANNA ", PASSWORD).await;
+    assert_eq!(status, 204);
+    assert_ne!(second.as_deref(), Some(&*anna.cookie));
+    // A cookie that somebody made up opens nothing.
+    for cookie in ["", "purser_agent=", &format!("purser_agent={}", "0".repeat(64)), "purser_agent=' OR 1=1 --"] {
+        let stranger = Agent { cookie: cookie.to_owned(), ..anna.at(&purser) };
+        for path in ["list?shelf=all", "older?conversation=x&before=1", "replies", "live"] {
+            assert_eq!(stranger.get(path).await.0, 401, "{cookie} {path}");
+        }
+        assert_eq!(stranger.act(json!({ "do": "duty", "away": true, "max_chats": 5 })).await.0, 401, "{cookie}");
+    }
+    // Another password ends all sessions, also those whose stream is open.
+    let mut live = anna.live(None).await;
+    live.hear("me", |me| me["name"] == "Anna").await;
+    let hash = accounts::hashed("another password").expect("a hash");
+    purser.store.change_account(AccountChange::Password(anna.id, hash)).await.expect("the store");
+    live.ends().await;
+    assert_eq!(anna.get("list?shelf=waiting").await.0, 401);
+    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 401);
+    let (status, cookie) = log_in(purser.address, "anna", "another password").await;
+    assert_eq!(status, 204);
+    let anna = Agent { cookie: cookie.expect("a cookie"), ..anna };
+    assert_eq!(anna.get("list?shelf=waiting").await.0, 200);
+    purser.store.change_account(AccountChange::Disable(anna.id, true)).await.expect("the store");
+    assert_eq!(anna.get("list?shelf=waiting").await.0, 401);
+    assert_eq!(log_in(purser.address, "anna", "another password").await.0, 401);
+    purser.stop().await;
+}
+
+async fn wrong_passwords_lock_the_account_for_a_while(database: &TestDatabase) {
+    let clock = Clock::set(1_770_000_000_000);
+    let Clock::Set(now) = &clock else { unreachable!("it was set") };
+    let purser = Setup::on(database).clock(&clock).start().await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    assert_eq!(log_in(purser.address, "nobody", PASSWORD).await.0, 401);
+    for _ in 0..6 {
+        assert_eq!(log_in(purser.address, "anna", "a wrong password").await.0, 401);
+    }
+    // Not even the right one is tried now; who is in stays in.
+    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 429);
+    assert_eq!(anna.get("list?shelf=waiting").await.0, 200);
+    now.fetch_add(16_000, Ordering::SeqCst);
+    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 204);
+    assert_eq!(log_in(purser.address, "anna", "a wrong password").await.0, 401);
+    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 204);
+    // A session is over after half a day.
+    now.fetch_add(accounts::SESSION, Ordering::SeqCst);
+    assert_eq!(anna.get("list?shelf=waiting").await.0, 401);
+    purser.stop().await;
+}
+
+async fn only_the_own_page_may_do_something(database: &TestDatabase) {
+    let purser =
+        Setup::on(database).change(|config| config.origins = vec!["https://shop.example".to_owned()]).start().await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    let duty = json!({ "do": "duty", "away": true, "max_chats": 5 }).to_string();
+    let login = json!({ "login": "anna", "password": PASSWORD }).to_string();
+    let own = format!("http://{}", purser.address);
+    for (path, body) in [("act", &duty), ("login", &login), ("logout", &String::new())] {
+        for (headers, allowed) in [
+            (vec![], false),
+            (vec![("X-Purser-Console", "1"), ("Origin", "https://evil.example")], false),
+            // Whose pages may chat may not answer.
+            (vec![("X-Purser-Console", "1"), ("Origin", "https://shop.example")], false),
+            (vec![("X-Purser-Console", "1"), ("Origin", "null")], false),
+            (vec![("X-Purser-Console", "1"), ("Sec-Fetch-Site", "same-site")], false),
+            (vec![("Origin", &*own)], false),
+            (vec![("X-Purser-Console", "1"), ("Origin", &*own), ("Sec-Fetch-Site", "same-origin")], path != "logout"),
+        ] {
+            if path == "logout" && headers.len() == 3 {
+                continue;
+            }
+            let mut request = http_client().post(format!("{own}/agent/{path}")).header("Cookie", &anna.cookie);
+            for (name, value) in &headers {
+                request = request.header(*name, *value);
+            }
+            // The log-in would end the session that the next one needs.
+            if path == "login" {
+                request = http_client().post(format!("{own}/agent/{path}"));
+                for (name, value) in &headers {
+                    request = request.header(*name, *value);
+                }
+            }
+            let response = within("an answer", request.body(body.clone()).send()).await.expect("an answer");
+            assert_eq!(response.status().as_u16() != 403, allowed, "{path} {headers:?}: {}", response.status());
+        }
+    }
+    // A cookie over TLS is bound to the host, and none of them is for scripts or other sites.
+    for (scheme, start) in [("http", "purser_agent="), ("https", "__Host-purser_agent=")] {
+        let request = http_client()
+            .post(format!("{own}/agent/login"))
+            .header("X-Purser-Console", "1")
+            .header("X-Forwarded-Proto", scheme)
+            .body(login.clone());
+        let response = within("an answer", request.send()).await.expect("an answer");
+        let cookie = response.headers()["set-cookie"].to_str().expect("text").to_owned();
+        assert!(
+            cookie.starts_with(start) && cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+            "{cookie}"
+        );
+        assert_eq!(cookie.contains("Secure"), scheme == "https", "{cookie}");
+    }
+    purser.stop().await;
+}
+
+async fn nobody_does_what_is_not_theirs(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    let ben = Agent::new(&purser, "ben", Role::Editor).await;
+    let cleo = Agent::new(&purser, "cleo", Role::Admin).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    customer.ask("m1", "talk to a person").await;
+    anna.take(&visitor).await;
+    let conversation = visitor.conversation;
+    let reply = || json!({ "do": "reply", "conversation": conversation, "id": Uuid::new_v4(), "text": "x" });
+    let others = || {
+        [
+            json!({ "do": "take", "conversation": conversation }),
+            json!({ "do": "transfer", "conversation": conversation, "to": null }),
+            json!({ "do": "back", "conversation": conversation }),
+            json!({ "do": "close", "conversation": conversation }),
+        ]
+    };
+    for what in others().into_iter().chain([reply()]) {
+        assert_eq!(ben.act(what.clone()).await.0, 409, "{what}");
+    }
+    // One who leads may do all of it, but not speak as another.
+    assert_eq!(cleo.act(reply()).await.0, 409);
+    for what in others() {
+        assert_eq!(cleo.act(what.clone()).await.0, 200, "{what}");
+        if what["do"] == "close" {
+            break;
+        }
+        if what["do"] == "back" {
+            customer.ask("m2", "talk to a person").await;
+        }
+    }
+    // What cannot be is refused, and says why.
+    for (what, status) in [
+        (json!({ "do": "close", "conversation": conversation }), 409),
+        (json!({ "do": "take", "conversation": Uuid::new_v4() }), 409),
+        (json!({ "do": "tags", "conversation": conversation, "tags": ["x".repeat(33)] }), 422),
+        (json!({ "do": "duty", "away": false, "max_chats": 0 }), 422),
+        (json!({ "do": "note", "conversation": conversation, "id": Uuid::new_v4(), "text": " " }), 422),
+        (json!({ "do": "sudo" }), 400),
+    ] {
+        assert_eq!(anna.act(what.clone()).await.0, status, "{what}");
+    }
+    // Nobody takes more than they want, or gets what they do not want.
+    anna.does(json!({ "do": "duty", "away": false, "max_chats": 1 })).await;
+    for number in 0..2 {
+        let visitor = Visitor::new();
+        let mut customer = purser.visit(&visitor, 0).await;
+        customer.ask("m1", "talk to a person").await;
+        let (status, answer) = anna.act(json!({ "do": "take", "conversation": visitor.conversation })).await;
+        assert_eq!(status, if number == 0 { 200 } else { 409 }, "{answer}");
+    }
+    let away = json!({ "do": "duty", "away": true, "max_chats": 5 });
+    ben.does(away).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    customer.ask("m1", "talk to a person").await;
+    cleo.take(&visitor).await;
+    for to in [anna.id, ben.id] {
+        let pass = json!({ "do": "transfer", "conversation": visitor.conversation, "to": to });
+        assert_ne!(cleo.act(pass).await.0, 200);
+    }
+    purser.stop().await;
+}
