@@ -63,8 +63,6 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
 /// Finds the seat of whoever says hello, and the last seq that its client has of that conversation.
 pub async fn meet<W: Wire>(session: &mut Session<W>, hello: Hello) -> Result<(Arc<Seat>, Seq), Refused> {
     let signs_in = hello.identity.is_some();
-    // Whoever it was before, it is nobody until this is known.
-    session.leave();
     let visitor = arrive(session, &hello.token, hello.identity).await?;
     speak(session, hello.language);
     session.form = hello.form;
@@ -87,7 +85,10 @@ pub async fn arrive<W: Wire>(
     identity: Option<Vouched>,
 ) -> Result<VisitorId, Refused> {
     let token = visitor(token)?;
+    // Who asks too often stays where it is.
     session.may_request(token)?;
+    // Whoever it was before, it is nobody until this is known.
+    session.leave();
     let Some(vouched) = identity else { return Ok(token) };
     let customer = customer(&session.door, &vouched)?;
     let visitor = customer.visitor();
