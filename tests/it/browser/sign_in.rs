@@ -97,10 +97,12 @@ async fn a_customer_signs_in_goes_on_elsewhere_and_signs_out() {
     phone.when("all of it", all).await;
     desktop.when("all of it", all).await;
 
-    // Signed out, this browser has nothing of it any more.
+    // Signed out, this browser has nothing of it any more. It greets before it is connected, and a page that is left
+    // while it connects says so in the console.
+    let new = "rows().join() === 'Hello! What can I do for you?' && $('.window').dataset.state === 'online'";
     site.sign_in(None);
     desktop.reload().await;
-    desktop.when("a new chat", "rows().join() === 'Hello! What can I do for you?'").await;
+    desktop.when("a new chat", new).await;
     let left = desktop.js("return JSON.stringify([{ ...localStorage }, { ...sessionStorage }])").await;
     let left = left.as_str().expect("text").to_owned();
     assert!(!left.contains("4711"), "{left}");
@@ -108,7 +110,7 @@ async fn a_customer_signs_in_goes_on_elsewhere_and_signs_out() {
     // Somebody else at the same browser does not see it either, and whoever signs in again does.
     site.sign_in(Some(("4712", 300)));
     desktop.reload().await;
-    desktop.when("a new chat", "rows().join() === 'Hello! What can I do for you?'").await;
+    desktop.when("a new chat", new).await;
     site.sign_in(Some(("4711", 300)));
     desktop.reload().await;
     desktop.when("all of it", all).await;
