@@ -42,7 +42,12 @@ pattern!(
     r"\b(\p{Lu}[\p{L}-]*?(?: \p{Lu}[\p{L}-]*?)?)([ -]?(?i:straße|strasse|str\.|weg|platz|gasse|allee|ring|damm|ufer)) ([0-9]{1,4} ?[a-zA-Z]?)\b"
 );
 pattern!(POSTCODE, r"\b([A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}|[0-9]{5}(?: \p{Lu}\p{L}+))");
-pattern!(CAPITALS, r"[\p{Ll},] (\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)+)");
+pattern!(CAPITALS, r"(?:^|[\p{Ll},] )(\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)+)");
+
+// Whom an answer greets, with what the site knows of a customer.
+pattern!(GREETED, r"\b(?i:dear|hello|hi|hallo|liebe|lieber|guten tag) (\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+){0,2})");
+/// Whole numbers of this many digits may lead to somebody.
+const LONG: i64 = 100_000;
 
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +72,17 @@ impl Disguise {
     /// Disguises a recording, and gives what is doubtful.
     pub fn recording(recording: &mut Recording) -> Vec<Doubt> {
         let mut disguise = Disguise::default();
+        // A name may be said before it is told that it is one. What the first look learns, the second knows.
+        disguise.look(&mut recording.clone());
+        disguise.doubts.clear();
+        disguise.look(recording);
+        disguise.doubts.dedup();
+        disguise.doubts
+    }
+
+    /// Disguises a recording with what is known so far, and learns more.
+    fn look(&mut self, recording: &mut Recording) {
+        let disguise = self;
         for (name, value) in &mut recording.start.visitor {
             *value = disguise.field(name, value);
         }
@@ -97,8 +113,10 @@ impl Disguise {
                 *text = disguise.again(text);
             }
             if let Some(Expected { text, contains, buttons, .. }) = &mut step.answer {
-                text.iter_mut().for_each(|text| *text = disguise.again(text));
-                contains.iter_mut().for_each(|text| *text = disguise.again(text));
+                for text in text.iter_mut().chain(contains) {
+                    *text = disguise.again(text);
+                    disguise.doubt(&GREETED, text);
+                }
                 buttons.iter_mut().flatten().for_each(|text| *text = disguise.again(text));
             }
         }
@@ -106,8 +124,6 @@ impl Disguise {
         if let Some(focus) = &mut recording.start.focus {
             focus.state = disguise.json("", std::mem::take(&mut focus.state));
         }
-        disguise.doubts.dedup();
-        disguise.doubts
     }
 
     /// A value whose name says what it is.
@@ -147,8 +163,27 @@ impl Disguise {
                     })
                     .collect(),
             ),
+            Value::Number(number) => match number.as_i64().filter(|number| number.abs() >= LONG) {
+                Some(long) => self.long(name, long),
+                None => Value::Number(number),
+            },
             other => other,
         }
+    }
+
+    /// A long whole number: another one where its name says that it leads to somebody. Times and amounts are long, too.
+    fn long(&mut self, name: &str, long: i64) -> Value {
+        let name = name.to_lowercase();
+        let made = ["phone", "mobile", "tel", "number", "customer", "order", "account", "reference", "_id"]
+            .iter()
+            .any(|word| name.contains(word))
+            .then(|| self.digits(&long.to_string(), 1).parse().ok())
+            .flatten();
+        let made = made.unwrap_or(long);
+        if made == long {
+            self.doubts.push(Doubt { span: long.to_string(), why: "a long number" });
+        }
+        Value::from(made)
     }
 
     /// A text with everything replaced that is found in it.
@@ -188,14 +223,18 @@ impl Disguise {
         });
         let out = replaced(text, spans);
         let out = self.again(&out);
-        for found in CAPITALS.iter().flat_map(|pattern| pattern.captures_iter(&out)).filter_map(|found| found.get(1)) {
-            let own =
-                self.known.values().any(|made| made.contains(found.as_str()) || found.as_str().contains(made.as_str()));
-            if !own {
-                self.doubts.push(Doubt { span: found.as_str().to_owned(), why: "a name or a place, perhaps" });
+        self.doubt(&CAPITALS, &out);
+        out
+    }
+
+    /// Lists what this finds in a disguised text and nobody invented.
+    fn doubt(&mut self, pattern: &Option<Regex>, text: &str) {
+        for found in pattern.iter().flat_map(|pattern| pattern.captures_iter(text)).filter_map(|found| found.get(1)) {
+            let found = found.as_str();
+            if !self.known.values().any(|made| made.contains(found) || found.contains(made.as_str())) {
+                self.doubts.push(Doubt { span: found.to_owned(), why: "a name or a place, perhaps" });
             }
         }
-        out
     }
 
     /// A text in which what is known already is replaced, and nothing else.
@@ -439,6 +478,26 @@ mod tests {
         assert_eq!(numbers[0].check, Check::Right, "{text}");
         assert!(doubts.iter().any(|doubt| doubt.span == "Peter Pan"), "{doubts:?}");
         assert!(doubts.iter().any(|doubt| doubt.why.contains("order")), "{doubts:?}");
+    }
+
+    #[test]
+    fn what_is_told_later_is_known_from_the_start_and_the_rest_is_listed() {
+        let (text, doubts) = disguised(
+            "lookups:\n  - { source: order, params: { number: 4711 }, result: { customer: Karl Herzog, order: 77788899, \
+             due: 1772442000000 } }\n\
+             conversation:\n  - say: Herzog here, where is my parcel?\n    answer: { text: 'Hello Zoe Quinn, it is on its \
+             way.' }\n  - say: My name is Karl Herzog.\n",
+        );
+        for gone in ["Karl", "Herzog", "77788899"] {
+            assert!(!text.contains(gone), "{gone} in\n{text}");
+        }
+        assert!(text.contains("4711") && text.contains("1772442000000"), "{text}");
+        for listed in ["Zoe Quinn", "1772442000000"] {
+            assert!(doubts.iter().any(|doubt| doubt.span == listed), "{listed} in {doubts:?}");
+        }
+        // A name of two words that nothing tells to be one.
+        let (_, doubts) = disguised("conversation:\n  - say: Peter Pan\n");
+        assert!(doubts.iter().any(|doubt| doubt.span == "Peter Pan"), "{doubts:?}");
     }
 
     #[test]
