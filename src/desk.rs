@@ -243,6 +243,11 @@ impl Desk {
         let mut progress = Progress::NotAsked;
         for _ in 0..MAX_CONFLICTS {
             let head = self.head(seat, &mut seated).await?;
+            if head.last_seq == 0
+                && let Some(ack) = self.said_before(seat, &said.client_id).await?
+            {
+                return Ok(ack);
+            }
             let now = self.clock.now();
             let mut decision = self.heard(&head, &said, now);
             let seq = decision.next.asked_seq;
@@ -463,6 +468,14 @@ impl Desk {
             // Should the store be away, other nodes begin the same answers, and one of each is stored.
             let _ = self.hold().await;
         }
+    }
+
+    /// The acknowledgement of a message that would begin a conversation, if it is stored in another one: it was said
+    /// when that one was open, and is sent once more because this was not heard.
+    async fn said_before(&self, seat: &Seat, client_id: &ClientId) -> Result<Option<Ack>, DeskError> {
+        let stored = self.store.said(seat.visitor, client_id).await.map_err(DeskError::Unavailable)?;
+        let ack = |(conversation, seq, at)| Ack { conversation, client_id: client_id.clone(), seq, at };
+        Ok(stored.map(ack))
     }
 
     /// Asks the pipeline once. Most answers are there at once.

@@ -57,6 +57,28 @@ pub(super) async fn conversations_of(engine: &Engine, visitor: VisitorId) -> Res
     })
 }
 
+pub(super) async fn said(
+    engine: &Engine,
+    visitor: VisitorId,
+    client_id: &str,
+) -> Result<Option<(ConversationId, Seq, Millis)>, StoreError> {
+    on!(Engine, engine, side => {
+        let query = sqlx::query(
+            "SELECT e.conversation_id, e.seq, e.at FROM conversations c \
+             JOIN events e ON e.conversation_id = c.id AND e.client_id = ? WHERE c.visitor = ?",
+        );
+        let row = query.bind(client_id).bind(&visitor.0[..]).fetch_optional(&side.readers).await?;
+        let said = |row: _| -> Result<_, StoreError> {
+            let row = &row;
+            let conversation = ConversationId(Row::try_get(row, 0)?);
+            let seq = Seq::try_from(Row::try_get::<i64, _>(row, 1)?);
+            let seq = seq.map_err(|_| StoreError::Unreadable(format!("a number of conversation {conversation}")))?;
+            Ok((conversation, seq, Row::try_get(row, 2)?))
+        };
+        row.map(said).transpose()
+    })
+}
+
 pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<Conversation>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query(conversations!("wake_at <= ? ORDER BY wake_at, id LIMIT ?"));

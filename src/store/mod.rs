@@ -39,7 +39,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{
-    AgentId, Conversation, ConversationId, Decision, Event, EventId, Millis, Seq, Thumb, VisitorId,
+    AgentId, ClientId, Conversation, ConversationId, Decision, Event, EventId, Millis, Seq, Thumb, VisitorId,
 };
 
 pub use agents::{Account, AccountChange, Role, change_account};
@@ -232,7 +232,17 @@ impl Store {
         self.read(events::open_conversation(&self.0.engine, visitor)).await
     }
 
-    /// Everything that is stored of this visitor. It looks through all conversations.
+    /// Where a message of this visitor is stored, in whichever of their conversations, and when it was: by the client's
+    /// id of it.
+    pub async fn said(
+        &self,
+        visitor: VisitorId,
+        client_id: &ClientId,
+    ) -> Result<Option<(ConversationId, Seq, Millis)>, StoreError> {
+        self.read(events::said(&self.0.engine, visitor, client_id.as_str())).await
+    }
+
+    /// Everything that is stored of this visitor.
     pub async fn conversations_of(&self, visitor: VisitorId) -> Result<Vec<ConversationId>, StoreError> {
         self.read(events::conversations_of(&self.0.engine, visitor)).await
     }

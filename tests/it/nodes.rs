@@ -38,6 +38,7 @@ on_two_nodes! {
     a_message_said_on_both_nodes_at_once_is_stored_once;
     a_first_message_said_on_both_nodes_at_once_is_stored_once;
     a_first_message_that_goes_elsewhere_is_stored_once;
+    a_first_message_that_went_elsewhere_is_known_after_a_close;
     a_message_is_known_on_the_other_node_also_after_a_close;
     a_message_is_known_also_in_a_later_conversation;
     an_old_node_goes_on_beside_a_newer_one;
@@ -226,6 +227,34 @@ async fn a_first_message_that_goes_elsewhere_is_stored_once(site: &Site) {
         let authors: Vec<Author> = stored.iter().map(|event| event.author).collect();
         assert_eq!(authors, [Author::Visitor, Author::Bot, Author::Visitor, Author::Bot]);
         assert_eq!(log(&nodes[0], &visitor).await.len(), 0);
+    }
+    stop(nodes).await;
+}
+
+async fn a_first_message_that_went_elsewhere_is_known_after_a_close(site: &Site) {
+    let nodes = site.two().await;
+    for begins_another in [false, true] {
+        let visitor = Visitor::new();
+        let another = || Visitor { token: visitor.token.clone(), ..Visitor::new() };
+        let open = another();
+        let mut tab = nodes[0].visit(&visitor, 0).await;
+        nodes[0].visit(&open, 0).await.ask("n1", "how much does it cost").await;
+        tab.say("the-first", "saturday delivery").await;
+        let ack = tab.hear("ack").await;
+        assert_eq!(ack["conversation"], json!(open.conversation));
+        // Say that the tab did not hear that, and comes back when that conversation is closed.
+        close(&nodes[0], &open).await;
+        if begins_another {
+            nodes[1].visit(&another(), 0).await.ask("n2", "how much does it cost").await;
+        }
+        let mut back = nodes[1].visit(&visitor, 0).await;
+        let say = json!({ "type": "say", "client_id": "the-first", "text": "saturday delivery",
+                          "conversation": visitor.conversation });
+        back.send(say).await;
+        assert_eq!(back.hear("ack").await, ack);
+        assert_eq!(log(&nodes[0], &visitor).await.len(), 0);
+        let stored = log(&nodes[0], &open).await;
+        assert_eq!(stored.iter().filter(|event| event.body == "saturday delivery").count(), 1);
     }
     stop(nodes).await;
 }
