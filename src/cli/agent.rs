@@ -135,10 +135,11 @@ fn password() -> anyhow::Result<String> {
         Hidden::new()
     });
     let mut line = String::new();
-    input.lock().read_line(&mut line).context("no password came")?;
+    let read = input.lock().read_line(&mut line).context("no password came")?;
     if hidden.is_some() {
         eprintln!();
     }
+    anyhow::ensure!(read > 0, "no password came: type it, or give it as a line on standard input");
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
