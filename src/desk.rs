@@ -684,6 +684,7 @@ impl Desk {
             entry: None,
             notes: None,
             stubs: None,
+            drafts: None,
             people: self.presence(),
             call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
         }

@@ -91,6 +91,7 @@ fn turn(text: &str) -> Turn {
         entry: None,
         notes: None,
         stubs: None,
+        drafts: None,
         ..Turn::default()
     }
 }

@@ -11,6 +11,7 @@ pub mod pipeline;
 pub mod script;
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,11 @@ pub trait Responder: Send + Sync {
 
     /// Whether it understands the state that it asked back with in this version.
     fn resumes(&self, _version: u32) -> bool {
+        false
+    }
+
+    /// Whether it writes drafts of its answers. Only then a turn has somebody who takes them.
+    fn writes_drafts(&self) -> bool {
         false
     }
 
@@ -72,6 +78,24 @@ pub struct Turn {
     pub people: Presence,
     /// Nobody had an answer for so long that a person is called if nobody has one now.
     pub call_if_missed: bool,
+    /// Takes the draft of an answer while it is being written, where somebody reads along.
+    pub drafts: Option<Arc<dyn Drafts>>,
+}
+
+/// Takes the draft of an answer: what the customer reads while it is being written. Nothing of it is stored. When the
+/// answer is there, it takes the draft's place; when there is none, the draft is taken away.
+pub trait Drafts: Debug + Send + Sync {
+    /// Appends a piece of Markdown to the draft. Waits for nobody.
+    fn write(&self, piece: &str);
+
+    /// Takes the draft away. What is written after that begins another one.
+    fn withdraw(&self);
+
+    /// Ready when this turn's draft is wanted no longer: nobody is there to read it, or it has become too long. Its
+    /// writer is stopped then, and the next responder asked.
+    fn unwanted(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Whether a person can be had.

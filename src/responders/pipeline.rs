@@ -113,6 +113,11 @@ impl Pipeline {
         self.order.iter().chain(&self.handed).map(|responder| responder.name().to_owned()).collect()
     }
 
+    /// Whether anybody here writes drafts.
+    pub fn writes_drafts(&self) -> bool {
+        self.order.iter().chain(&self.handed).any(|responder| responder.writes_drafts())
+    }
+
     /// Answers a turn. There is always an answer; a responder that fails or takes too long counts as a pass.
     ///
     /// Ready at the first poll unless a responder really waits for something: the desk then commits question and
@@ -269,11 +274,29 @@ impl Pipeline {
 
     async fn ask(&self, responder: &Arc<dyn Responder>, turn: &Turn, course: &mut Course) -> Answer {
         let started = Instant::now();
+        let drafts = turn.drafts.as_deref().filter(|_| responder.writes_drafts());
         // Whatever a responder does, the customer gets an answer: a panic counts as a failure.
         let responding = AssertUnwindSafe(async { responder.respond(turn).await }).catch_unwind();
-        let given = tokio::time::timeout(self.limit, responding).await;
+        let responding = tokio::time::timeout(self.limit, responding);
+        let given = match drafts {
+            None => responding.await,
+            Some(drafts) => {
+                tokio::select! {
+                    given = responding => given,
+                    () = drafts.unwanted() => {
+                        drafts.withdraw();
+                        course.trace.push(step(responder, "not wanted", started));
+                        return Answer::Pass;
+                    }
+                }
+            }
+        };
         let given = given.map(|given| given.unwrap_or_else(|_| Err(anyhow::anyhow!("it panicked"))));
-        let answer = match given.map(|given| given.and_then(bounded)) {
+        let given = given.map(|given| given.and_then(bounded));
+        if let (Some(drafts), Ok(Ok(Answer::Pass | Answer::Suggest(_))) | Ok(Err(_)) | Err(_)) = (drafts, &given) {
+            drafts.withdraw();
+        }
+        let answer = match given {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 // Without its causes, which may quote the customer.
