@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_yaml::{Location, Spanned};
 
+use super::needs::{Hint, Needs};
 use crate::finding::Finding;
 use crate::yaml;
 
@@ -23,6 +24,8 @@ pub struct Manifest {
     pub order: i32,
     /// The shape of the state of its questions. A question of another version is forgotten.
     pub state_version: u32,
+    /// What a message must have for it to be asked; without any it is asked about all.
+    pub needs: Option<Needs>,
     /// Settings with their values.
     pub settings: Map<String, Value>,
     /// Data files beside the script.
@@ -56,6 +59,7 @@ struct File {
     order: i32,
     #[serde(default)]
     state_version: u32,
+    needs: Option<NeedsFile>,
     #[serde(default)]
     settings: BTreeMap<String, Value>,
     #[serde(default)]
@@ -70,6 +74,16 @@ struct File {
     attributes: Vec<Spanned<String>>,
     #[serde(default)]
     visitor: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NeedsFile {
+    #[serde(default)]
+    text: Vec<Hint>,
+    #[serde(default)]
+    attributes: Vec<Spanned<String>>,
+    entries: Option<Vec<Spanned<String>>>,
 }
 
 fn order() -> i32 {
@@ -111,6 +125,19 @@ impl Manifest {
         let actions = names(read.actions, "an action", is_name);
         let attributes = names(read.attributes, "an attribute, such as parcel_number", is_name);
         let visitor = names(read.visitor, "an attribute, such as name", is_name);
+        let (mut needed, mut entries) = (Vec::new(), None);
+        let hints = read.needs.map(|needs| {
+            needed = names(needs.attributes, "an attribute, such as parcel_number", is_name);
+            entries = needs.entries.map(|entries| names(entries, "an entry, such as track-parcel", is_name));
+            needs.text
+        });
+        for unseen in
+            needed.iter().filter(|needed| !attributes.iter().chain(&visitor).any(|seen| seen.name == needed.name))
+        {
+            let message = format!("the plugin does not see the attribute `{}`", unseen.name);
+            let finding = Finding::error(file, message).at(text, unseen.place.0, unseen.place.1);
+            findings.push(finding.hint("list it under `attributes` or `visitor`"));
+        }
         let plain = |names: Vec<Named>| names.into_iter().map(|named| named.name).collect();
         let mut settings: Map<String, Value> = read.settings.into_iter().collect();
         if let Some((file, text)) = overlay {
@@ -119,10 +146,12 @@ impl Manifest {
         if !findings.is_empty() {
             return Err(findings);
         }
+        let needs = hints.map(|text| Needs { text, attributes: plain(needed), entries: entries.map(plain) });
         Ok(Manifest {
             about: read.about.value.trim().to_owned(),
             order: read.order,
             state_version: read.state_version,
+            needs,
             settings,
             data,
             uses,

@@ -3,7 +3,7 @@
 //! A plugin is a folder: [`manifest`] reads its plugin.yaml, [`plugin`] loads it, [`closures`] and [`calls`] find at
 //! load what would otherwise fail before a customer. [`engine`] is the one engine that all scripts run in, and
 //! [`library`] how functions get into it with their documentation: [`turn`], [`answers`], [`lookups`], [`memory`],
-//! [`sentences`], [`value`]. [`run`] is one run within its limits; [`fault`] says where a script is wrong.
+//! [`sentences`], [`value`]. [`needs`] says which messages a plugin is asked about, [`run`] is one run within its limits; [`fault`] says where a script is wrong.
 //!
 //! A script is a pure function of the turn and of what it looked up. It runs inline, for some microseconds. When it
 //! wants something looked up, it is stopped, and runs again from its start with the result in hand: no thread waits
@@ -19,6 +19,7 @@ pub mod library;
 mod lookups;
 pub mod manifest;
 mod memory;
+pub mod needs;
 pub mod plugin;
 mod reach;
 pub mod reference;
@@ -68,6 +69,9 @@ impl Script {
         if !in_test && self.plugin.health().is_aside() {
             return Ok(Answer::Pass);
         }
+        if !self.is_asked(turn) {
+            return Ok(Answer::Pass);
+        }
         let script_turn = ScriptTurn::new(turn, &self.plugin, self.sources(turn));
         let mut known = Known::default();
         let mut lookups = Vec::new();
@@ -89,6 +93,14 @@ impl Script {
                 }
             }
         }
+    }
+
+    /// Whether the turn has what the plugin needs, answers its question, or comes from its button.
+    fn is_asked(&self, turn: &Turn) -> bool {
+        let Some(needs) = &self.plugin.manifest().needs else { return true };
+        turn::own_choice(turn, &self.plugin).is_some()
+            || turn::state(turn, &self.plugin).is_some()
+            || needs.are_met(turn, &turn::language(&turn.languages))
     }
 
     /// What answers look-ups in this turn.
@@ -185,6 +197,9 @@ impl Responder for Script {
         if self.plugin.health().is_aside() {
             let trouble = self.plugin.health().trouble().unwrap_or_default();
             return vec![format!("is set aside: {trouble}")];
+        }
+        if !self.is_asked(turn) {
+            return vec!["is not asked: the message has nothing that it needs (`needs` in its plugin.yaml)".to_owned()];
         }
         let mut lines = Vec::new();
         match run::run(

@@ -376,7 +376,7 @@ fn added(day: Date, count: INT) -> Result<String> {
     sum.map_or_else(|| fail("there is no such day"), |day| Ok(day.to_string()))
 }
 
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     let mut end = text.len().min(MAX_READ);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -364,3 +364,48 @@ fn every_example_of_the_reference_runs() {
     }
     assert!(tried > 10);
 }
+
+#[tokio::test]
+async fn a_plugin_that_needs_something_is_not_asked_without_it() {
+    let manifest =
+        "api: 1\nabout: x\nattributes: [number]\nneeds:\n  text: [digit]\n  attributes: [number]\n  entries: [mine]\n";
+    let plugin = load_with(manifest, &[("main.rhai", "fn answer(turn) { reply(\"asked\") }")]).unwrap();
+    let asked = async |turn: Turn| match answer(plugin.clone(), &turn).await.unwrap() {
+        Answer::Pass => false,
+        Answer::Reply(reply) => reply.text == "asked",
+        other => panic!("{other:?}"),
+    };
+    let handed = |entry: &str| Turn { entry: Some(entry.to_owned()), ..turn("hello") };
+    let pressed = |choice: &str| Turn { choice: Some(choice.to_owned()), ..turn("hello") };
+    let focus = |version| Turn { focus: Some(Focus::new("test", version, json!(1), 1_000)), ..turn("hello") };
+    let known = |name: &str| Turn {
+        visitor: Arc::new(BTreeMap::from([(name.to_owned(), "4711".to_owned())])),
+        ..turn("hello")
+    };
+    assert!(!asked(turn("hello")).await);
+    assert!(asked(turn("hello 1")).await);
+    assert!(asked(turn("hello ٣")).await);
+    assert!(asked(handed("mine")).await);
+    assert!(!asked(handed("another")).await);
+    assert!(asked(pressed("test/again")).await);
+    assert!(!asked(pressed("testing/again")).await);
+    assert!(asked(focus(0)).await);
+    assert!(!asked(focus(1)).await);
+    assert!(asked(known("number")).await);
+    assert!(!asked(known("name")).await);
+}
+
+#[test]
+fn what_a_plugin_cannot_need_is_found() {
+    let needing = |needs: &str| {
+        let manifest = format!("api: 1\nabout: x\nneeds: {needs}\n");
+        wrong(load_with(&manifest, &[("main.rhai", "fn answer(turn) { pass() }")]))
+    };
+    assert!(
+        needing("{ attributes: [number] }")
+            .contains("plugin.yaml:3:23: the plugin does not see the attribute `number`")
+    );
+    assert!(needing("{ text: [letter] }").contains("letter"));
+    assert!(needing("{ entries: [A B] }").contains("is not the name of an entry"));
+    assert_eq!(needing("{ text: [digit, number, weight, money] }"), "");
+}

@@ -34,7 +34,6 @@ struct Inner {
 impl ScriptTurn {
     /// The turn for this plugin, with what it looks things up in.
     pub fn new(turn: &Turn, plugin: &Arc<Plugin>, sources: &Arc<dyn LookUp>) -> ScriptTurn {
-        let own = |choice: &str| Some(choice.strip_prefix(plugin.name())?.strip_prefix('/')?.into());
         let manifest = plugin.manifest();
         let seen = manifest.visitor.iter().chain(&manifest.attributes);
         let visitor = seen.filter_map(|name| Some((name.clone(), Value::from(turn.visitor.get(name)?.as_str()))));
@@ -42,7 +41,7 @@ impl ScriptTurn {
             text: turn.text.as_str().into(),
             words: OnceLock::new(),
             language: language(&turn.languages),
-            choice: turn.choice.as_deref().and_then(own),
+            choice: own_choice(turn, plugin).map(ImmutableString::from),
             languages: turn.languages.clone(),
             entry: turn.entry.clone(),
             now: turn.now,
@@ -54,8 +53,13 @@ impl ScriptTurn {
     }
 }
 
+/// The value of this plugin's own button, if that was pressed.
+pub(super) fn own_choice<'a>(turn: &'a Turn, plugin: &Plugin) -> Option<&'a str> {
+    turn.choice.as_deref()?.strip_prefix(plugin.name())?.strip_prefix('/')
+}
+
 /// The state of this plugin's own question, if this turn may be its answer.
-fn state(turn: &Turn, plugin: &Plugin) -> Option<Arc<Value>> {
+pub(super) fn state(turn: &Turn, plugin: &Plugin) -> Option<Arc<Value>> {
     let focus = turn.focus.as_ref()?;
     let own = focus.responder == plugin.name() && focus.version == plugin.manifest().state_version;
     (own && !focus.is_over(turn.now)).then(|| focus.state.clone())
@@ -143,7 +147,7 @@ pub(super) fn register(library: &mut Library) {
 }
 
 /// The first part of the language that is wanted most.
-fn language(languages: &[String]) -> ImmutableString {
+pub(super) fn language(languages: &[String]) -> ImmutableString {
     let wanted = languages.first().map_or("en", String::as_str);
     wanted.split(['-', '_']).next().unwrap_or(wanted).to_ascii_lowercase().into()
 }
