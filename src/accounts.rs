@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::conversation::{AgentId, Millis};
+use crate::people::is_team;
 use crate::store::{Account, AccountChange, Role, Store, StoreError};
 
 /// The shortest password, in characters.
@@ -31,6 +32,8 @@ const LONGEST_LOCK: Millis = 15 * 60 * 1000;
 const AT_ONCE: usize = 2;
 /// How many chats an agent takes at once, unless something else is said.
 pub const MAX_CHATS: u32 = 5;
+/// In so many teams an agent is at most.
+const TEAMS: usize = 16;
 
 /// Who is let in, and why not.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +160,24 @@ pub fn account(login: &str, name: &str, role: Role, password: &str) -> Result<Ac
         failures: 0,
         locked_until: 0,
         seen_at: 0,
+        teams: Vec::new(),
     })
+}
+
+/// The teams of an agent who joins this one, or leaves it. An error says what is wrong with the name.
+pub fn teams(account: &Account, team: &str, joins: bool) -> Result<Vec<String>, String> {
+    if !is_team(team) {
+        return Err(format!("`{team}` is no team; small letters, digits and - make one, such as claims"));
+    }
+    let mut teams: Vec<String> = account.teams.iter().filter(|known| *known != team).cloned().collect();
+    if joins {
+        teams.push(team.to_owned());
+    }
+    if teams.len() > TEAMS {
+        return Err(format!("an agent is in at most {TEAMS} teams"));
+    }
+    teams.sort_unstable();
+    Ok(teams)
 }
 
 /// The hash of a new password. An error says what is wrong with it.

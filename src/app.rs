@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use crate::content::{Content, ContentError, Folders, Snapshot};
 use crate::courier::Courier;
 use crate::demo::{self, Demo};
 use crate::desk::Desk;
-use crate::fanout::{Fanout, Pace};
+use crate::fanout::{Fanout, Pace, What};
 use crate::identity::Identity;
 use crate::limits::{Bounds, Limits};
 use crate::recording::Stage;
@@ -114,6 +115,7 @@ impl App {
         let desk = Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit);
         let desk = Arc::new(desk.with_people(config.people.clone()));
         desk.look_for_staff().await;
+        desk.look_for_blocked().await;
         let _ = late_desk.set(desk.clone());
 
         let limits = &config.limits;
@@ -130,6 +132,7 @@ impl App {
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
+        background.spawn(follow_blocks(desk.clone(), fanout.clone(), stop.clone()));
         let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), courier_clock);
         background.spawn(courier.run(stop.clone()));
         let identity = Arc::new(Identity::new(config.identity.clone()));
@@ -317,6 +320,22 @@ fn sources(config: &Config, demo: Option<&Demo>) -> Sources {
     let sources = Sources::new(specs, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX));
     sources.actions().set(actions);
     sources
+}
+
+/// Learns at once who may not write when an agent on another node has changed that.
+async fn follow_blocks(desk: Arc<Desk>, fanout: Arc<Fanout>, stop: CancellationToken) {
+    let mut signals = fanout.listen();
+    let following = async {
+        loop {
+            match signals.recv().await {
+                Ok(signal) if signal.what != What::Blocked => {}
+                // Of those that were missed one may have said so.
+                Ok(_) | Err(RecvError::Lagged(_)) => desk.look_for_blocked().await,
+                Err(RecvError::Closed) => return,
+            }
+        }
+    };
+    stop.run_until_cancelled(following).await;
 }
 
 /// Puts the sources, actions and keys of the configuration's file in force whenever they change, until `stop`. A mistake

@@ -10,8 +10,10 @@
 //! and acknowledged at once.
 
 mod agents;
+mod blocks;
 mod counts;
 mod holds;
+mod reviews;
 mod sign_in;
 mod timers;
 
@@ -77,6 +79,7 @@ pub struct Desk {
     /// The answers under way.
     answering: TaskTracker,
     holds: Holds,
+    blocks: blocks::Blocks,
     /// Told when a customer has agreed to an errand.
     ordered: sync::Notify,
     conflicts: AtomicU64,
@@ -111,6 +114,12 @@ pub enum DeskError {
     /// There is no answer with that number.
     #[error("there is no such answer")]
     NoAnswer,
+    /// An agent does not let this visitor write.
+    #[error("this visitor is blocked")]
+    Blocked,
+    /// There is no chat with a person that is over and may be rated.
+    #[error("there is no chat to be rated")]
+    NoChat,
     /// It is not this agent's to do.
     #[error(transparent)]
     NotTheirs(#[from] NotYours),
@@ -159,6 +168,7 @@ impl Desk {
             staffed: AtomicBool::new(false),
             answering: TaskTracker::new(),
             holds: Holds::default(),
+            blocks: blocks::Blocks::default(),
             ordered: sync::Notify::new(),
             conflicts: AtomicU64::new(0),
             counts: Counts::default(),
@@ -231,6 +241,9 @@ impl Desk {
     /// The visitor of this seat says something. Returns when it is durable. Said again with the same client id, it
     /// is stored once and the same acknowledgement comes back.
     pub async fn say(self: &Arc<Self>, seat: &Arc<Seat>, mut said: Said) -> Result<Ack, DeskError> {
+        if self.is_blocked(seat.visitor) {
+            return Err(DeskError::Blocked);
+        }
         // Nobody gets to see the number of a card: no log, no responder, no agent.
         if let Some(Ok(text)) = without_cards(said.text.as_str()).map(|text| Text::new(&text)) {
             said.text = text;
@@ -408,6 +421,7 @@ impl Desk {
             };
             if woken.is_ok() && rounds.is_multiple_of(STAFF_ROUNDS) {
                 self.look_for_staff().await;
+                self.look_for_blocked().await;
             }
             rounds = rounds.wrapping_add(1);
             match woken {
@@ -682,6 +696,7 @@ impl Desk {
             now: self.clock.now(),
             focus: head.kept.focus.as_deref().cloned(),
             entry: None,
+            team: None,
             notes: None,
             stubs: None,
             drafts: None,

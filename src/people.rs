@@ -16,6 +16,8 @@ pub struct People {
     pub hours: Option<Hours>,
     /// How long is waited for what.
     pub patience: Patience,
+    /// Whether a customer is asked to rate a chat with an agent that is over.
+    pub ask_rating: bool,
     /// After so many questions in a row without an answer a person is called; 0: only when one is asked for.
     pub call_after: u8,
 }
@@ -23,8 +25,18 @@ pub struct People {
 impl Default for People {
     fn default() -> People {
         const MINUTE: Millis = 60_000;
-        let patience = Patience { wait: 3 * MINUTE, forgotten: 10 * MINUTE, idle: 60 * MINUTE };
-        People { hours: None, patience, call_after: 3 }
+        let patience =
+            Patience { wait: 3 * MINUTE, forgotten: 10 * MINUTE, remind: Some(15 * MINUTE), idle: 60 * MINUTE };
+        People { hours: None, patience, ask_rating: true, call_after: 3 }
+    }
+}
+
+impl People {
+    /// The day of a time where the site is, as 2026-02-04; in UTC if the site has no time zone.
+    pub fn day(&self, at: Millis) -> String {
+        let zone = self.hours.as_ref().map_or(TimeZone::UTC, |hours| hours.zone.clone());
+        let day = Timestamp::from_millisecond(at).map(|at| zone.to_datetime(at).date().to_string());
+        day.unwrap_or_default()
     }
 }
 
@@ -49,6 +61,13 @@ struct Span {
 enum Holiday {
     Once(Date),
     Yearly(i8, i8),
+}
+
+/// Whether this can be the name of a team: small letters, digits and hyphens, at most 32, such as `claims`.
+pub fn is_team(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && !name.starts_with('-')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// When people come next, where the site is.

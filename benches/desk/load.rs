@@ -23,7 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The questions of `benches/questions.txt`, as frames.
 pub fn questions() -> Rc<[Vec<u8>]> {
     let lines = include_str!("../questions.txt").lines().filter(|line| !line.is_empty());
-    lines.map(|line| frame(&format!(r#"{{"message":"{line}"}}"#))).collect()
+    lines.map(question).collect()
+}
+
+/// A question, as a frame.
+pub fn question(text: &str) -> Vec<u8> {
+    frame(&format!(r#"{{"message":"{text}"}}"#))
 }
 
 /// A masked text frame.

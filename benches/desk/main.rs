@@ -1,10 +1,11 @@
 //! What purser costs, next to what its parts cost bare.
 //!
-//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `idle`, `matching`, `nodes`,
-//! `replay`, `shipping`, `start`) one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
+//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `agents`, `idle`, `matching`,
+//! `nodes`, `replay`, `shipping`, `start`) one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
 //! numbers. Everything runs on loopback, in temporary folders, and is gone afterwards. docs/performance.md says what
 //! the tables mean.
 
+mod agents;
 mod floors;
 mod idle;
 mod load;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const PARTS: [&str; 7] = ["messages", "idle", "matching", "start", "nodes", "shipping", "replay"];
+const PARTS: [&str; 8] = ["messages", "agents", "idle", "matching", "start", "nodes", "shipping", "replay"];
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +62,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if wanted("messages") {
         runtime.block_on(messages::measure(&mut report))?;
+    }
+    if wanted("agents") {
+        runtime.block_on(agents::measure(&mut report))?;
     }
     if wanted("nodes") {
         runtime.block_on(nodes::measure(&mut report))?;

@@ -38,6 +38,20 @@ enum Command {
     },
     /// Show the accounts
     List,
+    /// Put an agent into a team, such as claims: its chats come first to those who are in it
+    Join {
+        /// The agent's login
+        login: String,
+        /// The team; it begins with its first agent
+        team: String,
+    },
+    /// Take an agent out of a team; without a team an agent sees to everything
+    Leave {
+        /// The agent's login
+        login: String,
+        /// The team
+        team: String,
+    },
     /// Log an agent out everywhere, for good
     Disable {
         /// The agent's login
@@ -95,6 +109,11 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
                 let id = known(login)?.id;
                 AccountChange::Password(id, accounts::hashed(&password()?).map_err(anyhow::Error::msg)?)
             }
+            Command::Join { login, team } | Command::Leave { login, team } => {
+                let account = known(login)?;
+                let joins = matches!(options.command, Command::Join { .. });
+                AccountChange::Teams(account.id, accounts::teams(account, team, joins).map_err(anyhow::Error::msg)?)
+            }
             Command::Disable { login } => AccountChange::Disable(known(login)?.id, true),
             Command::Enable { login } => AccountChange::Disable(known(login)?.id, false),
         };
@@ -120,9 +139,10 @@ async fn prepare(config: &Config) -> anyhow::Result<()> {
 
 fn list(accounts: &[Account]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    for Account { login, name, role, disabled, .. } in accounts {
+    for Account { login, name, role, disabled, teams, .. } in accounts {
         let state = if *disabled { "  (disabled)" } else { "" };
-        writeln!(out, "{login:<24} {:<7} {name}{state}", role.as_str())?;
+        let teams = if teams.is_empty() { String::new() } else { format!("  [{}]", teams.join(", ")) };
+        writeln!(out, "{login:<24} {:<7} {name}{teams}{state}", role.as_str())?;
     }
     Ok(())
 }

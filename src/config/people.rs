@@ -32,7 +32,11 @@ struct Written {
     #[serde(default)]
     forgotten_minutes: Option<u32>,
     #[serde(default)]
+    remind_minutes: Option<u32>,
+    #[serde(default)]
     idle_minutes: Option<u32>,
+    #[serde(default)]
+    ask_rating: Option<bool>,
     #[serde(default)]
     call_after: Option<u8>,
 }
@@ -56,7 +60,7 @@ pub(super) fn read(file: &str, text: &str, problems: &mut Vec<String>) -> People
 
 impl Written {
     fn checked(self) -> Result<People, String> {
-        let People { patience: usual, call_after, .. } = People::default();
+        let People { patience: usual, ask_rating, call_after, .. } = People::default();
         let minutes = |key: &str, written: Option<u32>, usual: Millis| match written {
             None => Ok(usual),
             Some(minutes) if (1..=LONGEST).contains(&minutes) => Ok(Millis::from(minutes) * MINUTE),
@@ -65,6 +69,10 @@ impl Written {
         let patience = Patience {
             wait: minutes("wait_minutes", self.wait_minutes, usual.wait)?,
             forgotten: minutes("forgotten_minutes", self.forgotten_minutes, usual.forgotten)?,
+            remind: match (self.remind_minutes, usual.remind) {
+                (Some(0), _) | (None, None) => None,
+                (written, usual) => Some(minutes("remind_minutes", written, usual.unwrap_or_default())?),
+            },
             idle: minutes("idle_minutes", self.idle_minutes, usual.idle)?,
         };
         let hours = match (&self.time_zone, self.hours.is_empty()) {
@@ -75,6 +83,7 @@ impl Written {
             }
             _ => None,
         };
-        Ok(People { hours, patience, call_after: self.call_after.unwrap_or(call_after) })
+        let ask_rating = self.ask_rating.unwrap_or(ask_rating);
+        Ok(People { hours, patience, ask_rating, call_after: self.call_after.unwrap_or(call_after) })
     }
 }

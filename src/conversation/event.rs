@@ -19,6 +19,9 @@ pub enum Kind {
     Reopened,
     /// The visitor found an answer helpful or not, or took that back: see [`Rated`].
     Rated,
+    /// The visitor rates the chat with a person that is over, from 1 to 5 stars: see [`Meta::stars`]. The body is what
+    /// was said about it.
+    Reviewed,
     /// The visitor had everything before this deleted.
     Erased,
     /// A responder remembered or forgot something about the visitor. Not shown to the visitor.
@@ -40,13 +43,18 @@ pub enum Kind {
     Note,
     /// An agent has changed the tags: see [`Meta::tags`]. Not shown to the visitor.
     Tagged,
+    /// An agent has seen to it that the visitor can write no more. Not shown to the visitor, who is told when trying.
+    Blocked,
+    /// An agent lets the visitor write again. Not shown to the visitor.
+    Unblocked,
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 16] = [
         Kind::Message,
         Kind::Reopened,
         Kind::Rated,
+        Kind::Reviewed,
         Kind::Erased,
         Kind::Attribute,
         Kind::Errand,
@@ -57,6 +65,8 @@ impl Kind {
         Kind::Closed,
         Kind::Note,
         Kind::Tagged,
+        Kind::Blocked,
+        Kind::Unblocked,
     ];
 
     /// The word for it in the store and on the wire.
@@ -65,6 +75,7 @@ impl Kind {
             Kind::Message => "message",
             Kind::Reopened => "reopened",
             Kind::Rated => "rated",
+            Kind::Reviewed => "reviewed",
             Kind::Erased => "erased",
             Kind::Attribute => "attribute",
             Kind::Errand => "errand",
@@ -75,12 +86,14 @@ impl Kind {
             Kind::Closed => "closed",
             Kind::Note => "note",
             Kind::Tagged => "tagged",
+            Kind::Blocked => "blocked",
+            Kind::Unblocked => "unblocked",
         }
     }
 
     /// Whether it is part of the log only, and no visitor's client is told of it.
     pub fn is_internal(self) -> bool {
-        matches!(self, Kind::Attribute | Kind::Errand | Kind::Note | Kind::Tagged)
+        matches!(self, Kind::Attribute | Kind::Errand | Kind::Note | Kind::Tagged | Kind::Blocked | Kind::Unblocked)
     }
 
     /// Whether it may change who answers.
@@ -211,9 +224,18 @@ pub struct Meta {
     /// On a hand-over and an end: why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// On a hand-over and a transfer: the team that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// The tags from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+    /// On an end: the visitor is asked to rate the chat.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+    /// On a rating of a chat: from 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stars: Option<u8>,
 }
 
 impl Event {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::errand::Proposal;
 use super::event::Reason;
 use super::id::{AgentId, EventId, Millis, Seq};
+use super::review::Ended;
 
 /// How long a question asked back waits for its answer.
 const FOCUS_LASTS: Millis = 15 * 60 * 1000;
@@ -37,6 +38,9 @@ pub struct Kept {
     /// It is over and what was said in it is still there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub over: bool,
+    /// The last chat with a person, once that is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Box<Ended>>,
 }
 
 impl Kept {
@@ -48,6 +52,7 @@ impl Kept {
             && self.missed == 0
             && self.tags.is_empty()
             && !self.over
+            && self.ended.is_none()
     }
 }
 
@@ -72,9 +77,15 @@ pub struct Attended {
     /// Whether the visitor was told that nobody has come yet.
     #[serde(default)]
     pub told: bool,
+    /// Whether the visitor, whose agent has answered, was reminded of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reminded: bool,
     /// Whether it is only that the visitor left word.
     #[serde(default)]
     pub message: bool,
+    /// The team that it is for; nothing: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
 }
 
 fn no_attributes(attributes: &Arc<BTreeMap<String, String>>) -> bool {
@@ -167,8 +178,10 @@ pub struct Effects {
     pub lookups: Vec<LookedUp>,
     /// The proposal that the customer agrees to with the message that is answered.
     pub agreed: Option<EventId>,
-    /// A person is asked for.
+    /// A person is asked for…
     pub hand_over: Option<Reason>,
+    /// …of this team.
+    pub team: Option<String>,
     /// Nobody had an answer.
     pub missed: bool,
 }

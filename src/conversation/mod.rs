@@ -10,6 +10,7 @@ mod id;
 mod join;
 mod kept;
 mod people;
+mod review;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use id::{
 pub use join::has_open_errand;
 pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp};
 pub use people::{Elapsed, NotYours, Patience, Person, To};
+pub use review::{Ended, Stars};
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -195,7 +197,7 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes, lookups, agreed, hand_over, missed } = message.effects;
+        let Effects { focus, attributes, lookups, agreed, hand_over, team, missed } = message.effects;
         // A proposal that was agreed to or declined while this answer was made is not open again with it.
         let focus = focus.filter(|focus| {
             focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.proposal(kept.id).is_some())
@@ -236,7 +238,7 @@ impl Conversation {
         }
         draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
         if let Some(reason) = hand_over {
-            draft.hand_over(reason, limit);
+            draft.hand_over(reason, team, limit);
         }
         Some(draft.done())
     }

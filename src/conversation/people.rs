@@ -7,6 +7,7 @@
 use super::event::{Author, Button, Kind, Meta, Reason};
 use super::id::{AgentId, EventId, Millis, Text};
 use super::kept::Attended;
+use super::review::Ended;
 use super::{Conversation, Decision, Draft, Status};
 
 /// An agent, as a conversation knows one.
@@ -25,6 +26,8 @@ pub struct Person {
 pub enum To {
     /// Whoever takes it.
     Queue,
+    /// Whoever of this team takes it.
+    Team(String),
     /// This agent.
     Agent(Person),
 }
@@ -36,6 +39,8 @@ pub struct Patience {
     pub wait: Millis,
     /// A customer whose agent does not answer, before the conversation goes back into the queue.
     pub forgotten: Millis,
+    /// A customer whose agent has answered, before purser reminds of the chat, once; `None`: never.
+    pub remind: Option<Millis>,
     /// A conversation in which nobody says anything, before it is over.
     pub idle: Millis,
 }
@@ -61,6 +66,8 @@ pub enum Elapsed {
     Nobody,
     /// The agent has not answered.
     Forgotten,
+    /// The agent has answered, and the customer has not; the customer is told once.
+    Silent,
     /// Nobody has said anything.
     Idle,
 }
@@ -102,9 +109,9 @@ impl Conversation {
         draft.add(id, Kind::Message, Author::Agent, text.into(), Some(key), None, meta);
         let at = draft.at;
         if let Some(person) = &mut draft.next.kept.person {
-            (person.said_at, person.visitor_last) = (at, false);
+            (person.said_at, person.visitor_last, person.reminded) = (at, false, false);
         }
-        draft.next.wake_at = Some(at + patience.idle);
+        draft.next.wake_at = draft.next.elapses(patience).map(|(_, due)| due);
         Ok(draft.done())
     }
 
@@ -155,9 +162,13 @@ impl Conversation {
                 draft.plain(Kind::Transferred, Author::Agent, text, meta);
                 draft.owned(Some(other));
             }
-            To::Queue => {
-                draft.plain(Kind::Transferred, Author::Agent, text, Meta::default());
+            To::Queue | To::Team(_) => {
+                let team = if let To::Team(team) = to { Some(team.clone()) } else { None };
+                draft.plain(Kind::Transferred, Author::Agent, text, Meta { team: team.clone(), ..Meta::default() });
                 draft.owned(None);
+                if let Some(person) = &mut draft.next.kept.person {
+                    person.team = team;
+                }
                 draft.next.wake_at = Some(draft.at + limit);
             }
         }
@@ -166,10 +177,7 @@ impl Conversation {
 
     /// The agent who has it, or one who leads, gives it back to the pipeline. `text` tells the customer.
     pub fn give_back(&self, agent: &Person, text: String, now: Millis) -> Result<Decision, NotYours> {
-        self.may_change(agent)?;
-        let mut draft = Draft::on(self, now);
-        let meta = Meta { agent: Some(agent.id), name: Some(agent.name.clone()), ..Meta::default() };
-        draft.plain(Kind::Left, Author::Agent, text, meta);
+        let mut draft = self.ended_by(agent, Kind::Left, text, false, now)?;
         draft.unowned();
         Ok(draft.done())
     }
@@ -185,13 +193,45 @@ impl Conversation {
         Some(draft.done())
     }
 
-    /// An agent ends it. Whoever has it may, and everybody if no agent does. `text` tells the customer.
-    pub fn close(&self, agent: &Person, text: String, now: Millis) -> Result<Decision, NotYours> {
+    /// An agent ends it. Whoever has it may, and everybody if no agent does. `text` tells the customer, and, if it `asks`,
+    /// also asks for a rating.
+    pub fn close(&self, agent: &Person, text: String, asks: bool, now: Millis) -> Result<Decision, NotYours> {
+        let mut draft = self.ended_by(agent, Kind::Closed, text, asks, now)?;
+        draft.over(asks);
+        Ok(draft.done())
+    }
+
+    fn ended_by(&self, agent: &Person, kind: Kind, text: String, asks: bool, now: Millis) -> Result<Draft, NotYours> {
         self.may_change(agent)?;
         let mut draft = Draft::on(self, now);
+        let meta = Meta { agent: Some(agent.id), name: Some(agent.name.clone()), asks, ..Meta::default() };
+        draft.plain(kind, Author::Agent, text, meta);
+        Ok(draft)
+    }
+
+    /// An agent sees to it that the visitor can write no more. What is open is over with that, and `text` says so.
+    pub fn block(&self, agent: &Person, text: String, now: Millis) -> Result<Decision, NotYours> {
+        if self.status == Status::Closed {
+            return self.marked(agent, Kind::Blocked, now);
+        }
+        self.may_change(agent)?;
+        let marked = self.marked(agent, Kind::Blocked, now)?;
+        let closed = marked.next.close(agent, text, false, now)?;
+        Ok(marked.then(closed))
+    }
+
+    /// An agent lets the visitor write again.
+    pub fn unblock(&self, agent: &Person, now: Millis) -> Result<Decision, NotYours> {
+        self.marked(agent, Kind::Unblocked, now)
+    }
+
+    fn marked(&self, agent: &Person, kind: Kind, now: Millis) -> Result<Decision, NotYours> {
+        if self.last_seq == 0 {
+            return Err(NotYours::Over);
+        }
+        let mut draft = Draft::on(self, now);
         let meta = Meta { agent: Some(agent.id), name: Some(agent.name.clone()), ..Meta::default() };
-        draft.plain(Kind::Closed, Author::Agent, text, meta);
-        draft.over();
+        draft.plain(kind, Author::Agent, String::new(), meta);
         Ok(draft.done())
     }
 
@@ -201,28 +241,33 @@ impl Conversation {
         match self.status {
             Status::Waiting if !person.told => Some((Elapsed::Nobody, person.since + patience.wait)),
             Status::Agent if person.visitor_last => Some((Elapsed::Forgotten, person.said_at + patience.forgotten)),
+            Status::Agent if !person.reminded && patience.remind.is_some_and(|remind| remind < patience.idle) => {
+                Some((Elapsed::Silent, person.said_at + patience.remind?))
+            }
             Status::Waiting | Status::Agent => Some((Elapsed::Idle, person.said_at + patience.idle)),
             Status::Bot | Status::Closed => None,
         }
     }
 
-    /// Does what has become due, and says so with `text` and `buttons`. The next thing is due a whole while later,
-    /// however late it is now: an outage is followed by no burst.
+    /// Does what has become due, and says so with `text` and `buttons`; an end `asks` for a rating or does not. The next
+    /// thing is due a whole while later, however late it is now: an outage is followed by no burst.
     pub fn elapse(
         &self,
         what: Elapsed,
         text: String,
         buttons: Vec<Button>,
+        asks: bool,
         now: Millis,
         patience: &Patience,
     ) -> Decision {
         let mut draft = Draft::on(self, now);
         match what {
-            Elapsed::Nobody => {
+            Elapsed::Nobody | Elapsed::Silent => {
                 draft.plain(Kind::Message, Author::System, text, Meta { buttons, ..Meta::default() });
                 let at = draft.at;
                 if let Some(person) = &mut draft.next.kept.person {
-                    person.told = true;
+                    person.told |= what == Elapsed::Nobody;
+                    person.reminded |= what == Elapsed::Silent;
                     person.said_at = at;
                 }
                 draft.next.wake_at = Some(at + patience.idle);
@@ -234,9 +279,9 @@ impl Conversation {
                 draft.next.wake_at = Some(draft.at + patience.wait);
             }
             Elapsed::Idle => {
-                let meta = Meta { reason: Some(Reason::Idle), ..Meta::default() };
+                let meta = Meta { reason: Some(Reason::Idle), asks, ..Meta::default() };
                 draft.plain(Kind::Closed, Author::System, text, meta);
-                draft.over();
+                draft.over(asks);
             }
         }
         draft.done()
@@ -279,23 +324,36 @@ impl Draft {
         let at = self.at;
         self.next.answered_seq = self.next.asked_seq;
         if let Some(person) = &mut self.next.kept.person {
-            (person.said_at, person.visitor_last) = (at, true);
+            (person.said_at, person.visitor_last, person.reminded) = (at, true, false);
         }
         // Whoever looks then finds out when something is due.
         self.next.wake_at = Some(at + limit);
     }
 
     /// A person is asked for. Word that was left waits for an agent, and the visitor goes on with the pipeline.
-    pub(super) fn hand_over(&mut self, reason: Reason, limit: Millis) {
-        self.plain(Kind::Handover, Author::System, String::new(), Meta { reason: Some(reason), ..Meta::default() });
+    pub(super) fn hand_over(&mut self, reason: Reason, team: Option<String>, limit: Millis) {
+        let meta = Meta { reason: Some(reason), team: team.clone(), ..Meta::default() };
+        self.plain(Kind::Handover, Author::System, String::new(), meta);
         if reason == Reason::Message {
             let (since, said_at) = (self.at, self.at);
-            let person =
-                Attended { agent: None, name: None, since, said_at, visitor_last: true, told: true, message: true };
+            let person = Attended {
+                agent: None,
+                name: None,
+                since,
+                said_at,
+                visitor_last: true,
+                told: true,
+                reminded: false,
+                message: true,
+                team,
+            };
             self.next.kept.person = Some(Box::new(person));
             return;
         }
         self.owned(None);
+        if let Some(person) = &mut self.next.kept.person {
+            person.team = team;
+        }
         self.next.wake_at = Some(self.at + limit);
     }
 
@@ -308,11 +366,15 @@ impl Draft {
             name,
             since: self.at,
             said_at: self.at,
-            visitor_last: before.is_none_or(|before| before.visitor_last),
+            visitor_last: before.as_ref().is_none_or(|before| before.visitor_last),
             told: false,
+            reminded: false,
             message: false,
+            // It stays with the team whoever of it comes and goes.
+            team: before.and_then(|before| before.team),
         };
         let next = &mut self.next;
+        next.kept.ended = None;
         next.kept.person = Some(Box::new(person));
         next.kept.focus = None;
         next.kept.missed = 0;
@@ -333,7 +395,11 @@ impl Draft {
         next.wake_at = None;
     }
 
-    fn over(&mut self) {
+    fn over(&mut self, asks: bool) {
+        // What the visitor may rate is a chat that an agent had.
+        let agent = self.next.agent().filter(|_| asks);
+        let name = self.next.kept.person.as_mut().and_then(|person| person.name.take());
+        self.next.kept.ended = agent.map(|agent| Box::new(Ended { agent, name, at: self.at, stars: None }));
         self.unowned();
         self.next.status = Status::Closed;
         self.next.kept.over = true;

@@ -45,7 +45,7 @@ impl Desk {
         self.act(id, |head| {
             let text = match to {
                 To::Agent(other) => self.named(head, Line::Transferred, other),
-                To::Queue => self.line(head, Line::Requeued),
+                To::Queue | To::Team(_) => self.line(head, Line::Requeued),
             };
             Ok(Some(head.transfer(agent, to, text, self.clock.now(), LEASE)?))
         })
@@ -63,7 +63,9 @@ impl Desk {
     /// The agent ends the conversation.
     pub async fn close(&self, id: ConversationId, agent: &Agent) -> Result<(), DeskError> {
         self.act(id, |head| {
-            Ok(Some(head.close(agent, self.named(head, Line::ClosedByAgent, agent), self.clock.now())?))
+            let asks = self.asks(head);
+            let text = self.with_question(head, self.named(head, Line::ClosedByAgent, agent), asks);
+            Ok(Some(head.close(agent, text, asks, self.clock.now())?))
         })
         .await
     }
@@ -97,7 +99,7 @@ impl Desk {
     pub(super) fn heard(&self, head: &Conversation, said: &Said, now: Millis) -> Decision {
         let say = |head: &Conversation| head.say(said.clone(), now, LEASE);
         if !matches!(head.status, Status::Waiting | Status::Agent) {
-            return say(head);
+            return self.reviewed_in(head, said, now).unwrap_or_else(|| say(head));
         }
         let text = || self.line(head, Line::WithBot);
         match said.choice.as_deref() {
@@ -150,12 +152,12 @@ impl Desk {
         self.pipeline().lines().say(line, &languages).0.trim_end().to_owned()
     }
 
-    fn named(&self, head: &Conversation, line: Line, agent: &Agent) -> String {
+    pub(super) fn named(&self, head: &Conversation, line: Line, agent: &Agent) -> String {
         self.line(head, line).replace("{name}", &crate::responders::markdown::escaped(&agent.name, 80))
     }
 
     /// Does what is decided on the conversation as it is, and anew if it has gone on meanwhile.
-    async fn act(
+    pub(super) async fn act(
         &self,
         id: ConversationId,
         decide: impl Fn(&Conversation) -> Result<Option<Decision>, NotYours>,

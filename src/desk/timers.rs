@@ -1,4 +1,5 @@
-//! What becomes due in conversations with people: nobody comes, an agent forgets one, nothing is said any more.
+//! What becomes due in conversations with people: nobody comes, an agent forgets one, the customer does not answer,
+//! nothing is said any more.
 //!
 //! `wake_at` says when somebody must look. The look finds out what is due: that is done by an append, which one node
 //! can do once; or when something will be, and then the next look is at that time.
@@ -30,8 +31,10 @@ impl Desk {
                 let done = self
                     .append(seat, seated, |head| {
                         let (what, _) = head.elapses(patience).filter(|(_, at)| *at <= now)?;
+                        let asks = what == Elapsed::Idle && self.asks(head);
                         let (text, buttons) = self.told(head, what);
-                        Some(head.elapse(what, text, buttons, now, patience))
+                        let text = self.with_question(head, text, asks);
+                        Some(head.elapse(what, text, buttons, asks, now, patience))
                     })
                     .await;
                 done.map(drop).or_else(of_store)
@@ -50,6 +53,7 @@ impl Desk {
         match what {
             Elapsed::Nobody => (self.line(head, Line::NobodyCame), vec![message(), back()]),
             Elapsed::Forgotten => (self.line(head, Line::Forgotten), vec![message(), back()]),
+            Elapsed::Silent => (self.line(head, Line::StillThere), vec![back()]),
             Elapsed::Idle => (self.line(head, Line::ClosedIdle), Vec::new()),
         }
     }

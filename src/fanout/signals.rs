@@ -29,6 +29,8 @@ pub struct Signal {
 pub enum What {
     /// Who has it, or what stands in the lists of it, has changed.
     Changed,
+    /// Who may not write has changed.
+    Blocked,
     /// Somebody is typing to the other side.
     Typing(Author),
     /// An agent looks at it, by this name, or does not any more.

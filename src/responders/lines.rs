@@ -106,11 +106,19 @@ pub enum Line {
     NobodyCame,
     /// The agent did not answer any more.
     Forgotten,
+    /// The agent has answered, and the customer has not.
+    StillThere,
+    /// Asks for a rating of the chat that is over, from 1 to 5.
+    AskRating,
+    /// A rating came.
+    Rated,
+    /// The customer cannot write any more.
+    Blocked,
 }
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 47] = [
+    pub const ALL: [Line; 51] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -158,6 +166,10 @@ impl Line {
         Line::ClosedIdle,
         Line::NobodyCame,
         Line::Forgotten,
+        Line::StillThere,
+        Line::AskRating,
+        Line::Rated,
+        Line::Blocked,
     ];
 
     /// The word for it in YAML.

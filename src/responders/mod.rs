@@ -74,6 +74,8 @@ pub struct Turn {
     pub notes: Option<Arc<Notes>>,
     /// Answers look-ups in the place of the sources, in a replay.
     pub stubs: Option<Arc<dyn LookUp>>,
+    /// The team that a person is wanted of, where whoever handed the turn on says so.
+    pub team: Option<String>,
     /// Whether a person can be had.
     pub people: Presence,
     /// Nobody had an answer for so long that a person is called if nobody has one now.
@@ -177,6 +179,8 @@ pub struct Reply {
     pub expects: Option<Asked>,
     /// The conversation goes to a person, for this reason. Only the responder `person` says so.
     pub hand_over: Option<Reason>,
+    /// The team that it goes to. Whoever hands over may say so.
+    pub team: Option<String>,
 }
 
 /// What a responder wants to have back with the answer to its question.

@@ -56,7 +56,8 @@ impl Person {
             Presence::Never => Answer::HandOver(self.say(turn, Line::Person)),
             _ if turn.choice.as_deref() == Some(Person::MESSAGE) => self.ask(turn, None),
             Presence::Now => {
-                let reply = Reply { hand_over: Some(Reason::Asked), ..self.say(turn, Line::Queued) };
+                let (hand_over, team) = (Some(Reason::Asked), turn.team.clone());
+                let reply = Reply { hand_over, team, ..self.say(turn, Line::Queued) };
                 Answer::HandOver(Reply { buttons: vec![self.button(turn, Line::BackButton, Person::BACK)], ..reply })
             }
             Presence::Later(opens) => self.ask(turn, opens),
@@ -69,16 +70,17 @@ impl Person {
         if let Some(opens) = opens {
             reply.text = format!("{}\n\n{}", reply.text.trim_end(), self.opening(turn, opens));
         }
-        asks(reply)
+        asks(reply, turn.team.clone())
     }
 
     /// What was said when it was asked for. What has nothing of an address is another subject.
     fn taken(&self, turn: &Turn) -> Answer {
+        let team = turn.focus.as_ref().and_then(|focus| focus.state.as_str()).map(str::to_owned);
         let (name, contact) = match contact(&turn.text) {
             Ok(found) => found,
             Err(true) => {
                 let reply = self.say(turn, Line::ContactUnclear);
-                return asks(reply);
+                return asks(reply, team);
             }
             Err(false) => return Answer::Pass,
         };
@@ -86,6 +88,7 @@ impl Person {
         reply.text = reply.text.replace("{contact}", &escaped(&contact, LONGEST));
         reply.attributes = vec![(name.to_owned(), Some(contact))];
         reply.hand_over = Some(Reason::Message);
+        reply.team = team;
         Answer::Reply(reply)
     }
 
@@ -110,8 +113,9 @@ impl Person {
     }
 }
 
-fn asks(reply: Reply) -> Answer {
-    Answer::Ask(reply, Asked { state: serde_json::Value::Null, version: VERSION, proposed: None })
+/// The state is the team that gets the word.
+fn asks(reply: Reply, team: Option<String>) -> Answer {
+    Answer::Ask(reply, Asked { state: team.into(), version: VERSION, proposed: None })
 }
 
 impl Responder for Person {

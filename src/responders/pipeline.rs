@@ -341,11 +341,16 @@ impl Pipeline {
         let Answer::Reply(Reply { then, language, entry, .. }) = &answer else {
             return self.said(responder, answer, None, turn, course).await;
         };
-        let others = then.iter().filter_map(|name| self.responder(name));
-        for to in others.filter(|to| to.name() != responder.name()) {
+        // `person/claims`: whoever is named, and the team.
+        let others = then.iter().filter_map(|to| {
+            let (name, team) = to.split_once('/').map_or((&**to, None), |(name, team)| (name, Some(team)));
+            Some((self.responder(name)?, team))
+        });
+        for (to, team) in others.filter(|(to, _)| to.name() != responder.name()) {
             // It goes on in the language that the words were understood in.
             let spoken = language.iter().chain(&turn.languages).cloned().collect();
-            let turn = &Turn { languages: spoken, entry: entry.clone(), ..turn.clone() };
+            let team = team.map(str::to_owned);
+            let turn = &Turn { languages: spoken, entry: entry.clone(), team, ..turn.clone() };
             let handed = self.ask(to, turn, &mut course).await;
             if !matches!(handed, Answer::Pass | Answer::Suggest(_)) {
                 return self.said(to, handed, entry.clone(), turn, course).await;
@@ -400,6 +405,7 @@ impl Pipeline {
                 lookups: reply.lookups,
                 agreed: None,
                 hand_over: reply.hand_over,
+                team: reply.team,
                 missed: false,
             },
         };
@@ -418,7 +424,7 @@ impl Pipeline {
             return (reply, None);
         };
         // It is the conversation that is handed over, not what stands on a button of the one before.
-        let turn = &Turn { focus: None, choice: None, ..turn.clone() };
+        let turn = &Turn { focus: None, choice: None, team: reply.team.clone(), ..turn.clone() };
         let (how, focus) = match self.ask(person, turn, course).await {
             Answer::HandOver(how) => (how, None),
             Answer::Ask(how, Asked { state, version, .. }) => {

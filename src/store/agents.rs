@@ -63,6 +63,8 @@ pub struct Account {
     pub locked_until: Millis,
     /// When a console of the agent was open last.
     pub seen_at: Millis,
+    /// The teams that the agent is in; none: sees to everything.
+    pub teams: Vec<String>,
 }
 
 // The hash is nobody's business.
@@ -91,6 +93,8 @@ pub enum AccountChange {
     Here(AgentId, Millis),
     /// Whether chats are taken, and how many at once.
     Duty(AgentId, bool, u32),
+    /// The teams that the agent is in from now on.
+    Teams(AgentId, Vec<String>),
 }
 
 impl AccountChange {
@@ -147,6 +151,10 @@ impl AccountChange {
                     let set = sqlx::query("UPDATE agents SET away = ?, max_chats = ? WHERE id = ?");
                     set.bind(i64::from(*away)).bind(i64::from(*max_chats)).bind(id.0).execute(connection).await?
                 }
+                AccountChange::Teams(id, teams) => {
+                    let set = sqlx::query("UPDATE agents SET teams = ? WHERE id = ?");
+                    set.bind(teams.join(",")).bind(id.0).execute(connection).await?
+                }
             };
             Ok(changed.rows_affected() > 0)
         })
@@ -167,7 +175,7 @@ macro_rules! accounts {
     ($rest:literal) => {
         concat!(
             "SELECT a.id, a.login, a.name, a.role, a.password, a.disabled, a.away, a.max_chats, a.failures, ",
-            "a.locked_until, a.seen_at FROM agents a ",
+            "a.locked_until, a.seen_at, a.teams FROM agents a ",
             $rest
         )
     };
@@ -229,5 +237,6 @@ where
         failures: number(8)?,
         locked_until: row.try_get(9)?,
         seen_at: row.try_get(10)?,
+        teams: row.try_get::<&str, _>(11)?.split(',').filter(|team| !team.is_empty()).map(str::to_owned).collect(),
     })
 }

@@ -10,8 +10,9 @@ use super::pool::{Engine, Link, on};
 use super::writer::Append;
 use crate::conversation::{AgentId, Author, Conversation, ConversationId, Kind, Millis, Seq, Status};
 
-/// In how many of the newest conversations is searched.
-const SEARCHED: u32 = 2_000;
+/// In so many conversations is searched at a time, the newest first: what a search costs does not grow with what is
+/// stored.
+pub const SEARCHED: u32 = 2_000;
 /// Unread messages are counted among so many last events.
 const COUNTED: u32 = 200;
 
@@ -28,6 +29,33 @@ pub enum Shelf {
     All,
     /// This one.
     One(ConversationId),
+}
+
+/// What is looked for in a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The text; none: everything.
+    pub text: String,
+    /// Where what was found before ended; nothing: from the newest on.
+    pub from: Option<Place>,
+}
+
+/// A place in the order of a list that has the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// When the conversation there began or was closed.
+    pub at: Millis,
+    /// The conversation there.
+    pub id: ConversationId,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// In the order of the list.
+    pub rows: Vec<Listed>,
+    /// Where it goes on, in a list that has the newest first and did not come to its end.
+    pub further: Option<Place>,
 }
 
 /// A conversation in a list.
@@ -100,14 +128,11 @@ pub(super) async fn waiting(engine: &Engine) -> Result<u32, StoreError> {
     })
 }
 
-/// At most `limit` conversations of a list; with `search`, of those in which that was said or noted, or which know it
-/// of the visitor.
-pub(super) async fn list(
-    engine: &Engine,
-    shelf: Shelf,
-    search: Option<&str>,
-    limit: u32,
-) -> Result<Vec<Listed>, StoreError> {
+/// At most `limit` conversations of a list; with a search, of the next [`SEARCHED`] those in which that was said or noted,
+/// or which know it of the visitor.
+pub(super) async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
+    let is_all = search.text.is_empty();
+    let end = if is_all { None } else { end(engine, shelf, search).await? };
     let mut sql = format!(
         "SELECT c.id, c.visitor, c.status, c.created_at, c.last_seq, c.last_at, c.asked_seq, c.answered_seq, \
          c.language, c.wake_at, c.kept, COALESCE(a.since, c.created_at), \
@@ -124,31 +149,39 @@ pub(super) async fn list(
         Shelf::Taken => {
             ("attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status = 'agent'", "a.since")
         }
-        Shelf::Closed => {
-            ("attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status = 'closed'", "a.since DESC")
-        }
+        Shelf::Closed => (
+            "(SELECT conversation_id, since, seen_seq FROM attended WHERE status = 'closed' AND {place} \
+             ORDER BY since DESC, conversation_id DESC LIMIT {newest}) a JOIN conversations c ON c.id = a.conversation_id \
+             WHERE 1 = 1",
+            "a.since DESC, c.id DESC",
+        ),
         Shelf::All => (
-            "(SELECT id FROM conversations ORDER BY created_at DESC LIMIT {}) n JOIN conversations c ON c.id = n.id \
-             LEFT JOIN attended a ON a.conversation_id = c.id WHERE 1 = 1",
-            "c.created_at DESC",
+            "(SELECT id FROM conversations WHERE {place} ORDER BY created_at DESC, id DESC LIMIT {newest}) n \
+             JOIN conversations c ON c.id = n.id LEFT JOIN attended a ON a.conversation_id = c.id WHERE 1 = 1",
+            "c.created_at DESC, c.id DESC",
         ),
         Shelf::One(_) => ("conversations c LEFT JOIN attended a ON a.conversation_id = c.id WHERE c.id = ?", "c.id"),
     };
-    let newest = if search.is_some() { SEARCHED } else { limit };
-    let _ = write!(sql, "FROM {}", from.replace("{}", &newest.to_string()));
-    if search.is_some() {
+    let newest = if is_all { limit } else { SEARCHED };
+    let place = shelf.columns().map(|[at, id]| after(at, id)).unwrap_or_default();
+    let _ = write!(sql, "FROM {}", from.replace("{newest}", &newest.to_string()).replace("{place}", &place));
+    if !is_all {
         sql.push_str(
             " AND (JSON_EXTRACT(c.kept, '$.attributes') LIKE ? ESCAPE '!' OR EXISTS (SELECT 1 FROM events e WHERE e.conversation_id = c.id \
              AND e.kind IN ('message', 'note') AND e.body LIKE ? ESCAPE '!'))",
         );
     }
     let _ = write!(sql, " ORDER BY {order} LIMIT ?");
-    let pattern = search.map(pattern);
-    on!(Engine, engine, side => {
+    let pattern = (!is_all).then(|| pattern(&search.text));
+    let from = search.from.unwrap_or(NEWEST);
+    let rows: Vec<Listed> = on!(Engine, engine, side => {
         // Of parts that stand above; what comes from outside is bound.
         let mut query = sqlx::query(AssertSqlSafe(sql));
         if let Shelf::One(id) = shelf {
             query = query.bind(id.0);
+        }
+        if !place.is_empty() {
+            query = query.bind(from.at).bind(from.at).bind(from.id.0);
         }
         if let Some(pattern) = &pattern {
             query = query.bind(pattern).bind(pattern);
@@ -165,7 +198,58 @@ pub(super) async fn list(
                 unread: u32::try_from(row.try_get::<i64, _>(14)?).unwrap_or(u32::MAX),
             });
         }
-        Ok(listed)
+        listed
+    });
+    let last = rows.last().filter(|_| rows.len() >= limit as usize).and_then(|last| shelf.place(last));
+    Ok(Found { further: last.or(end), rows })
+}
+
+/// Before all places.
+const NEWEST: Place = Place { at: Millis::MAX, id: ConversationId(uuid::Uuid::max()) };
+
+/// What is behind a place in a list that has the newest first.
+fn after(at: &str, id: &str) -> String {
+    format!("({at} < ? OR ({at} = ? AND {id} < ?))")
+}
+
+impl Shelf {
+    /// Where a row of a list stands that has the newest first.
+    fn place(self, row: &Listed) -> Option<Place> {
+        let at = match self {
+            Shelf::Closed => row.since,
+            Shelf::All => row.head.created_at,
+            Shelf::Waiting | Shelf::Taken | Shelf::One(_) => return None,
+        };
+        Some(Place { at, id: row.head.id })
+    }
+
+    /// What a list is in the order of, if it has the newest first.
+    fn columns(self) -> Option<[&'static str; 2]> {
+        match self {
+            Shelf::Closed => Some(["since", "conversation_id"]),
+            Shelf::All => Some(["created_at", "id"]),
+            Shelf::Waiting | Shelf::Taken | Shelf::One(_) => None,
+        }
+    }
+}
+
+/// The last of the conversations that this search looks into, if there may be more behind it.
+async fn end(engine: &Engine, shelf: Shelf, search: &Search) -> Result<Option<Place>, StoreError> {
+    let Some([at, id]) = shelf.columns() else { return Ok(None) };
+    let table = if shelf == Shelf::Closed { "attended WHERE status = 'closed' AND" } else { "conversations WHERE" };
+    let sql = format!(
+        "SELECT {at}, {id} FROM {table} {} ORDER BY {at} DESC, {id} DESC LIMIT 1 OFFSET {}",
+        after(at, id),
+        SEARCHED - 1
+    );
+    let from = search.from.unwrap_or(NEWEST);
+    on!(Engine, engine, side => {
+        // Of parts that stand above.
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(from.at).bind(from.at).bind(from.id.0);
+        let place = |row: &_| -> Result<_, StoreError> {
+            Ok(Place { at: Row::try_get(row, 0)?, id: ConversationId(Row::try_get(row, 1)?) })
+        };
+        query.fetch_optional(&side.readers).await?.as_ref().map(place).transpose()
     })
 }
 

@@ -14,7 +14,7 @@ use sqlx::{Arguments, Connection, Database, Row};
 
 use super::pool::{Link, on};
 use super::writer::Append;
-use super::{attended, outbox};
+use super::{attended, blocked, outbox, reviews};
 use crate::conversation::{ConversationId, Event, Kind, Millis, Seq, Status};
 
 /// One statement in all its sizes.
@@ -131,6 +131,8 @@ pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, s
     outbox::write(link, &sorted).await?;
     delete_erased(link, &sorted).await?;
     attended::write(link, &sorted).await?;
+    reviews::write(link, &sorted).await?;
+    blocked::write(link, &sorted).await?;
     Ok(true)
 }
 

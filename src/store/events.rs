@@ -258,7 +258,7 @@ fn known(rows: impl Iterator<Item = Result<Option<Arc<Event>>, StoreError>>) -> 
 }
 
 /// `None` for a kind or an author of a newer version.
-fn to_event<'r, R>(row: &'r R) -> Result<Option<Arc<Event>>, StoreError>
+pub(super) fn to_event<'r, R>(row: &'r R) -> Result<Option<Arc<Event>>, StoreError>
 where
     R: Row,
     usize: ColumnIndex<R>,

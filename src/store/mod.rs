@@ -18,6 +18,7 @@
 mod agents;
 mod attended;
 mod batch;
+mod blocked;
 mod content;
 mod counts;
 mod demo;
@@ -27,6 +28,7 @@ mod judge;
 mod moving;
 mod outbox;
 mod pool;
+mod reviews;
 mod url;
 mod writer;
 
@@ -43,13 +45,14 @@ use crate::conversation::{
 };
 
 pub use agents::{Account, AccountChange, Role, change_account};
-pub use attended::{Listed, Shelf};
+pub use attended::{Found, Listed, Place, SEARCHED, Search, Shelf};
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
 pub use error::{AppendError, OpenError, StoreError};
 pub use moving::{MoveError, Moved, Progress, move_site};
 pub use outbox::DueErrand;
+pub use reviews::{Review, ReviewedAnswer};
 pub use url::{DatabaseUrl, UrlError};
 
 use pool::Engine;
@@ -392,10 +395,39 @@ impl Store {
         self.read(attended::waiting(&self.0.engine)).await
     }
 
-    /// At most `limit` conversations of a list; with `search`, of those in which that was said, or which know it of
-    /// the visitor. Of all conversations, the newest are searched.
-    pub async fn attended(&self, shelf: Shelf, search: Option<&str>, limit: u32) -> Result<Vec<Listed>, StoreError> {
+    /// At most `limit` conversations of a list.
+    pub async fn attended(&self, shelf: Shelf, limit: u32) -> Result<Vec<Listed>, StoreError> {
+        Ok(self.search(shelf, &Search::default(), limit).await?.rows)
+    }
+
+    /// At most `limit` conversations of a list in which something was said or noted, or which know it of the visitor. Of
+    /// what is closed, and of all there is, the next [`SEARCHED`] are searched.
+    pub async fn search(&self, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
         self.read(attended::list(&self.0.engine, shelf, search, limit)).await
+    }
+
+    /// At most `limit` ratings of chats with agents that ended at `since` or later, the last first.
+    pub async fn reviews(&self, since: Millis, limit: u32) -> Result<Vec<Review>, StoreError> {
+        self.read(reviews::since(&self.0.engine, since, limit)).await
+    }
+
+    /// Which answers of the pipeline stood in those chats.
+    pub async fn reviewed_answers(&self, since: Millis, limit: u32) -> Result<Vec<ReviewedAnswer>, StoreError> {
+        self.read(reviews::answers(&self.0.engine, since, limit)).await
+    }
+
+    /// What was said about those chats, where something was.
+    pub async fn review_comments(
+        &self,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<(ConversationId, Arc<Event>)>, StoreError> {
+        self.read(reviews::comments(&self.0.engine, since, limit)).await
+    }
+
+    /// The visitors who may not write.
+    pub async fn blocked(&self) -> Result<Vec<VisitorId>, StoreError> {
+        self.read(blocked::all(&self.0.engine)).await
     }
 
     /// The set that went live last.

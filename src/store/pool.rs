@@ -73,6 +73,10 @@ migrations!(
     10 "0010_agents",
     11 "0011_agent_sessions",
     12 "0012_created",
+    13 "0013_visitor",
+    14 "0014_reviews",
+    15 "0015_blocked",
+    16 "0016_teams",
 );
 
 /// Stands in a database while a move into it is not finished.

@@ -36,11 +36,12 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 4] = [
+const LATER: [(&str, &str); 5] = [
     ("later.js", include_str!("../../static/chat/later.js")),
     ("http.js", include_str!("../../static/chat/http.js")),
     ("identity.js", include_str!("../../static/chat/identity.js")),
     ("person.js", include_str!("../../static/chat/person.js")),
+    ("review.js", include_str!("../../static/chat/review.js")),
 ];
 
 /// The modules of the agents' console, each after those that it needs.
@@ -96,6 +97,7 @@ static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     let others = [
         ("widget.js", Asset::new(SCRIPT, &loader)),
         ("agent.js", Asset::new(MODULE, &joined(&CONSOLE))),
+        ("ratings.js", Asset::new(MODULE, &squeezed(include_str!("../../static/agent/ratings.js")))),
         ("agent.css", Asset::new(STYLE, include_str!("../../static/agent/agent.css"))),
         ("login.js", Asset::new(MODULE, &squeezed(include_str!("../../static/agent/login.js")))),
         ("demo.js", Asset::new(SCRIPT, include_str!("../../static/demo.js"))),

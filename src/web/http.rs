@@ -213,8 +213,8 @@ fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken => StatusCode::BAD_REQUEST,
         ErrorCode::SignInExpired | ErrorCode::SignInRefused => StatusCode::UNAUTHORIZED,
-        ErrorCode::NotYours => StatusCode::FORBIDDEN,
-        ErrorCode::NoAnswer => StatusCode::NOT_FOUND,
+        ErrorCode::NotYours | ErrorCode::Blocked => StatusCode::FORBIDDEN,
+        ErrorCode::NoAnswer | ErrorCode::NoChat => StatusCode::NOT_FOUND,
         ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::TooFast | ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::NotStored | ErrorCode::Full => StatusCode::SERVICE_UNAVAILABLE,

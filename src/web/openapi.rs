@@ -318,8 +318,8 @@ fn refusals(schemas: &mut Schemas, statuses: &[&str]) -> Map<String, Value> {
             let description = match *status {
                 "400" => "`unreadable`, `hello_first` or `bad_token`.",
                 "401" => "`sign_in_expired` or `sign_in_refused`.",
-                "403" => "`not_yours`; without frames: this site may not chat here.",
-                "404" => "`no_answer`.",
+                "403" => "`not_yours` or `blocked`; without frames: this site may not chat here.",
+                "404" => "`no_answer` or `no_chat`.",
                 "422" => "`empty` or `too_long`.",
                 "429" => "`too_fast` or `too_many`: again after `Retry-After` seconds.",
                 _ => "`not_stored` or `full`: again after `Retry-After` seconds.",

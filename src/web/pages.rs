@@ -13,6 +13,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("agent.html", include_str!("../../templates/agent.html")),
     ("api.html", include_str!("../../templates/api.html")),
     ("demo.html", include_str!("../../templates/demo.html")),
+    ("export.html", include_str!("../../templates/export.html")),
     ("login.html", include_str!("../../templates/login.html")),
     ("plain.html", include_str!("../../templates/plain.html")),
 ];

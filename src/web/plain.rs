@@ -30,6 +30,7 @@ pub async fn hear<W: Wire>(session: &mut Session<W>, visitor: VisitorId, frame: 
     match text {
         Ok(text) => match say(session, visitor, text).await {
             Ok(()) => Ok(()),
+            Err(NotSaid::Blocked) => tell(session, Line::Blocked).await,
             Err(NotSaid::Away) => tell(session, Line::NotStored).await,
             Err(NotSaid::Held(refused)) => {
                 session.door.counts.refused(refused.code);
@@ -46,12 +47,13 @@ pub async fn hear<W: Wire>(session: &mut Session<W>, visitor: VisitorId, frame: 
 /// Why a message is not with the desk.
 enum NotSaid {
     Away,
+    Blocked,
     Held(Refused),
 }
 
 impl From<DeskError> for NotSaid {
-    fn from(_: DeskError) -> NotSaid {
-        NotSaid::Away
+    fn from(error: DeskError) -> NotSaid {
+        if matches!(error, DeskError::Blocked) { NotSaid::Blocked } else { NotSaid::Away }
     }
 }
 

@@ -60,6 +60,16 @@ pub enum ClientFrame {
         #[serde(default)]
         thumb: Option<Thumb>,
     },
+    /// How the visitor finds the chat with a person that is over: `person.ended`, or a `closed` event that `asks`, says
+    /// that this may be told. May be told again, for a day. Becomes a `reviewed` event in every tab.
+    Review {
+        /// From 1, poor, to 5, very good.
+        #[schemars(range(min = 1, max = 5))]
+        stars: u8,
+        /// A word about it, as plain text.
+        #[serde(default)]
+        comment: Option<String>,
+    },
     /// The visitor is typing: told to the agent who has the conversation. Not answered; send it every few seconds at
     /// most, and only while `person` or the last of `joined`, `left` and such says that an agent is there.
     Typing,
@@ -189,8 +199,8 @@ pub enum ServerFrame<'a> {
         max_text: usize,
         /// What the site says around the messages, in the customer's language.
         site: Site,
-        /// Set while the conversation waits for a person or has one. Later changes are events: `handover`, `joined`,
-        /// `transferred`, `left`, `closed`.
+        /// Set while the conversation waits for a person or has one, and when a chat with one is over and may be
+        /// rated. Later changes are events: `handover`, `joined`, `transferred`, `left`, `closed`.
         #[serde(skip_serializing_if = "Option::is_none")]
         person: Option<WithPerson>,
     },
@@ -241,22 +251,37 @@ pub enum ServerFrame<'a> {
     Pong,
 }
 
-/// Who has a conversation that the pipeline does not answer.
+/// Who has a conversation that the pipeline does not answer, or had it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct WithPerson {
     /// The name of the agent; nothing while the visitor waits for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Set when the chat is over and may be rated: see `review`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EndedChat>,
+}
+
+/// A chat with a person that is over.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct EndedChat {
+    /// What the visitor gave it last, from 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stars: Option<u8>,
 }
 
 impl WithPerson {
-    /// Who has this conversation, if a person is asked for or has it.
-    pub fn of(head: &Conversation) -> Option<WithPerson> {
-        let person = head.kept.person.as_ref()?;
+    /// Who has this conversation, if a person is asked for or has it, or had it and it may be rated now.
+    pub fn of(head: &Conversation, now: Millis) -> Option<WithPerson> {
+        let with = |name| Some(WithPerson { name, ended: None });
         match head.status {
-            Status::Waiting => Some(WithPerson { name: None }),
-            Status::Agent => Some(WithPerson { name: person.name.clone() }),
-            Status::Bot | Status::Closed => None,
+            Status::Waiting => with(None),
+            Status::Agent => with(head.kept.person.as_ref()?.name.clone()),
+            Status::Closed => {
+                let ended = head.may_review(now)?;
+                Some(WithPerson { name: ended.name.clone(), ended: Some(EndedChat { stars: ended.stars }) })
+            }
+            Status::Bot => None,
         }
     }
 }
@@ -316,6 +341,12 @@ pub struct EventFrame<'a> {
     /// On a rating: which way the thumb points; nothing where it was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumb: Option<Thumb>,
+    /// On an end: the visitor is asked to rate the chat.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
+    /// On a rating of a chat: from 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stars: Option<u8>,
 }
 
 /// What the site says around the messages.
@@ -395,6 +426,8 @@ impl<'a> EventFrame<'a> {
             language: event.meta.language.as_deref().filter(|_| !visitor),
             answer: event.meta.rated.map(|rated| rated.answer),
             thumb: event.meta.rated.and_then(|rated| rated.thumb),
+            asks: event.meta.asks,
+            stars: event.meta.stars,
         }
     }
 }
@@ -496,6 +529,11 @@ pub enum ErrorCode {
     TooLong,
     /// There is no answer with that seq. Sending it again does not help.
     NoAnswer,
+    /// There is no chat with a person that is over and may be rated, or not so many stars. Sending it again does not
+    /// help.
+    NoChat,
+    /// An agent does not let the visitor write. Sending it again does not help.
+    Blocked,
     /// The message is not stored: the client keeps it and sends it again after `retry_after`.
     NotStored,
     /// The visitor writes too fast: the client keeps the message and sends it again after `retry_after`.

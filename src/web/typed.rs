@@ -9,7 +9,7 @@ use super::protocol::{
 };
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
-    Button, ClientId, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Text, TextError, VisitorId,
+    Button, ClientId, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Stars, Text, TextError, VisitorId,
 };
 use crate::desk::{DeskError, Seat};
 use crate::identity::{Customer, Hashed, Refusal};
@@ -51,6 +51,7 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
             Ok(())
         }
         ClientFrame::Rate { seq, thumb } => rate(session, Rated { answer: seq, thumb }).await,
+        ClientFrame::Review { stars, comment } => review(session, stars, comment).await,
         ClientFrame::Erase => erase(session).await,
         ClientFrame::Typing => {
             session.types();
@@ -148,8 +149,8 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
         Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
     };
     let last = head.as_ref().map_or(0, |head| head.last_seq);
-    let person = head.as_ref().and_then(WithPerson::of);
-    session.attend(person.is_some());
+    let person = head.as_ref().and_then(|head| WithPerson::of(head, session.door.desk.now()));
+    session.attend(person.as_ref().is_some_and(|person| person.ended.is_none()));
     session.starts_at(last);
     let knows = seen > 0 && seen <= last;
     // Read before anything is sent: a client that is welcome and gets no history would show an empty window.
@@ -238,6 +239,23 @@ async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Result<(), Gon
     }
 }
 
+async fn review<W: Wire>(session: &mut Session<W>, stars: u8, comment: Option<String>) -> Result<(), Gone> {
+    let comment = match comment.as_deref().map(Text::new) {
+        None | Some(Err(TextError::Empty)) => None,
+        Some(Ok(text)) => Some(text),
+        Some(Err(TextError::TooLong(_))) => return refuse(session, ErrorCode::TooLong, None).await,
+    };
+    let seat = match requests(session) {
+        Ok(seat) => seat,
+        Err(refused) => return refuse(session, refused, None).await,
+    };
+    let Some(stars) = Stars::new(stars) else { return refuse(session, ErrorCode::NoChat, None).await };
+    match session.door.desk.review(&seat, stars, comment).await {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(session, code(error), None).await,
+    }
+}
+
 async fn erase<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
     let seat = match requests(session) {
         Ok(seat) => seat,
@@ -316,6 +334,8 @@ pub fn code(error: DeskError) -> ErrorCode {
     match error {
         DeskError::NotYours => ErrorCode::NotYours,
         DeskError::NoAnswer => ErrorCode::NoAnswer,
+        DeskError::NoChat => ErrorCode::NoChat,
+        DeskError::Blocked => ErrorCode::Blocked,
         // Only agents are told that something is not theirs.
         DeskError::Unavailable(_) | DeskError::Busy | DeskError::NotTheirs(_) => ErrorCode::NotStored,
     }
@@ -340,7 +360,9 @@ pub async fn refuse<W: Wire>(
         | ErrorCode::HelloFirst
         | ErrorCode::BadToken
         | ErrorCode::NotYours
-        | ErrorCode::NoAnswer => Line::Unreadable,
+        | ErrorCode::NoAnswer
+        | ErrorCode::NoChat => Line::Unreadable,
+        ErrorCode::Blocked => Line::Blocked,
         ErrorCode::SignInExpired | ErrorCode::SignInRefused => Line::SignIn,
     };
     let text = session.line(line);

@@ -39,9 +39,12 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const known = h("dl");
   const tags = h("input", { "aria-label": "Tags, separated by commas", placeholder: "tags, separated by commas", maxlength: 300, onchange: () => does({ do: "tags", tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }) });
   const side = h("aside", { class: "side", "aria-label": "Customer" }, h("h3", {}, "Customer"), known, h("h3", {}, "Tags"), tags);
+  const sure = h("dialog", { "aria-label": "Block the customer" }, h("h2", {}, "Block this customer?"),
+    h("p", {}, "The chat ends, and nothing this customer writes is taken any more, here or in another chat. A colleague can undo it here."),
+    h("form", { method: "dialog" }, h("button", { autofocus: "" }, "No"), " ", h("button", { class: "danger", onclick: () => does({ do: "block" }) }, "Block")));
   const element = h("section", { class: "talk", hidden: "", "aria-label": "Conversation" },
     h("header", {}, h("button", { type: "button", class: "quiet back", "aria-label": "Back to the list", onclick: () => shut() }, "‹"), h("div", {}, title, watchers), actions),
-    log, typing, form);
+    log, typing, form, sure);
 
   const isMine = () => head?.status === "agent" && head.agent === me().id;
   const leads = () => me().role === "admin";
@@ -55,13 +58,16 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
 
   const LINES = {
     reopened: () => "The chat was opened again",
-    handover: ({ reason }) => (reason === "message" ? "The customer left word" : "A person was asked for"),
+    handover: ({ reason, team }) => (reason === "message" ? "The customer left word" : "A person was asked for") + (team ? ` (${team})` : ""),
     joined: ({ name }) => `${name} took the chat`,
     left: ({ name }) => (name ? `${name} gave the chat back to the assistant` : "The customer went back to the assistant"),
-    transferred: ({ name, reason }) => (reason === "forgotten" ? "The agent did not answer: back in the queue" : name ? `The chat went to ${name}` : "The chat went back into the queue"),
+    transferred: ({ name, reason, team }) => (reason === "forgotten" ? "The agent did not answer: back in the queue" : name ? `The chat went to ${name}` : team ? `The chat waits for ${team}` : "The chat went back into the queue"),
     closed: ({ name }) => (name ? `${name} closed the chat` : "Closed, since nothing was said"),
     tagged: ({ name, tags }) => `${name} tagged it: ${tags.length ? tags.join(", ") : "nothing"}`,
     attribute: ({ attribute: [name, value] }) => (value == null ? `${name} was forgotten` : `${name}: ${value}`),
+    reviewed: ({ stars, text }) => `The customer gave the chat ${"★".repeat(stars)}${"☆".repeat(5 - stars)}${text ? `: ${text}` : ""}`,
+    blocked: ({ name }) => `${name} has blocked the customer`,
+    unblocked: ({ name }) => `${name} lets the customer write again`,
     rated: ({ answer, thumb }) => `Answer ${answer} was ${thumb === "up" ? "helpful" : thumb === "down" ? "not helpful" : "not rated any more"}`,
     erased: () => "The customer deleted everything before this",
   };
@@ -112,6 +118,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (kind === "left" || kind === "reopened") Object.assign(head, { status: "bot", agent: null });
     if (kind === "closed" || kind === "erased") Object.assign(head, { status: "closed", agent: null });
     if (kind === "tagged") head.tags = now;
+    if (kind === "blocked" || kind === "unblocked") head.blocked = kind === "blocked";
     if (kind === "attribute") attribute[1] == null ? delete head.known[attribute[0]] : (head.known[attribute[0]] = attribute[1]);
     if (!["message", "note", "rated"].includes(kind)) draw();
   };
@@ -126,8 +133,9 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (status === "agent" && !isMine() && leads()) all.push(button("Take over", "Answer in the place of the agent who has it", take0));
     if (status === "agent" && (isMine() || leads())) all.push(transferList(), button("To assistant", "Give the chat back to the assistant (Shift+B)", back), button("Close", "End the chat (Shift+C)", close));
     if (status === "waiting") all.push(button("Close", "End the chat (Shift+C)", close));
+    all.push(moreList());
     // A list that is open under the agent's hand stays.
-    const shape = JSON.stringify([head.id, status, head.agent, all.map(({ textContent }) => textContent)]);
+    const shape = JSON.stringify([head.id, status, head.agent, head.blocked, all.map(({ textContent }) => textContent)]);
     if (shape !== actions.shape) actions.replaceChildren(...all);
     actions.shape = shape;
     form.hidden = status === "closed" && !seq;
@@ -140,16 +148,43 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (document.activeElement !== tags) tags.value = head.tags.join(", ");
     changed();
   };
+  // A button with a list below it. With a select, an arrow key would do the next best thing at once.
+  const menuOf = (name, title, className, items) => {
+    const pick = (does) => {
+      menu.open = false;
+      does();
+    };
+    const moves = (event) => {
+      const all = [...menu.querySelectorAll("li button")];
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (event.key === "Escape" && menu.open) {
+        menu.open = false;
+        menu.firstChild.focus();
+      } else if (by && menu.open) all[(all.indexOf(document.activeElement) + by + all.length) % all.length]?.focus();
+      else return;
+      event.preventDefault();
+    };
+    const menu = h("details", { class: "menu " + className, onkeydown: moves, onfocusout: ({ relatedTarget }) => relatedTarget && !menu.contains(relatedTarget) && (menu.open = false) },
+      h("summary", { title }, name), h("ul", {}, ...items.map(([name, does]) => h("li", {}, h("button", { type: "button", onclick: () => pick(does) }, name)))));
+    return menu;
+  };
+  const opens = (menu) => {
+    if (!menu) return;
+    menu.open = true;
+    menu.querySelector("li button")?.focus();
+  };
   const transferList = () => {
     const here = board().lists.agents.filter(({ id, here, away }) => here && !away && id !== head.agent);
-    const list = h("select", { title: "Pass the chat on (x)", "aria-label": "Pass on to", onchange: () => transfer(list) },
-      h("option", { value: "" }, "Pass on…"), h("option", { value: "queue" }, "the queue"), ...here.map(({ id, name, chats, max_chats: most }) => h("option", { value: id }, `${name} (${chats}/${most})`)));
-    return list;
+    const pass = (to, team) => () => does({ do: "transfer", to, team });
+    return menuOf("Pass on", "Pass the chat on (x)", "pass", [["The queue", pass(null)], ...board().teams.map((name) => [`Team ${name}`, pass(null, name)]),
+      ...here.map(({ id, name, chats, max_chats: most }) => [`${name} (${chats}/${most})`, pass(id)])]);
   };
-  const transfer = async (list) => {
-    const to = list.value;
-    list.value = "";
-    if (to) await does({ do: "transfer", to: to === "queue" ? null : to });
+  // What is not wanted often.
+  const moreList = () => {
+    const free = head.status !== "agent" || isMine() || leads();
+    const save = (form) => () => h("a", { href: `/agent/export?${new URLSearchParams({ conversation: head.id, form })}`, download: "" }).click();
+    const block = head.blocked ? [["Let the customer write again", () => does({ do: "unblock" })]] : free ? [["Block the customer", () => sure.showModal()]] : [];
+    return menuOf("More", "More (e)", "more", [["Save as a page", save("html")], ["Save as JSON", save("json")], ...block]);
   };
   const take0 = async () => {
     const { id } = head;
@@ -194,7 +229,11 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     field.focus();
   };
   const pressed = (event) => {
-    if (event.key === "Escape") return picker.hidden ? field.blur() : (picker.hidden = true);
+    if (event.key === "Escape") {
+      // What closes the list does not leave the field, too.
+      event.preventDefault();
+      return picker.hidden ? field.blur() : (picker.hidden = true);
+    }
     if (event.key === "/" && !field.value) {
       event.preventDefault();
       return pick();
@@ -208,7 +247,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (!picker.hidden) return (picker.hidden = true);
     try {
       const { replies, findings } = await get("replies", { conversation: head.id });
-      const choice = ({ title, text, language }) => h("li", {}, h("button", { type: "button", onclick: () => insert(text), onkeydown: (event) => event.key === "Escape" && ((picker.hidden = true), field.focus()) }, h("b", {}, title), ` (${language}) `, h("span", {}, text)));
+      const choice = ({ title, text, language }) => h("li", {}, h("button", { type: "button", onclick: () => insert(text), onkeydown: (event) => event.key === "Escape" && (event.preventDefault(), (picker.hidden = true), field.focus()) }, h("b", {}, title), ` (${language}) `, h("span", {}, text)));
       const none = h("li", { class: "nothing" }, "There are no replies yet: see docs/agents.md.");
       picker.replaceChildren(...(replies.length ? replies.map(choice) : [none]), ...findings.map((finding) => h("li", { class: "finding" }, finding)));
       picker.hidden = false;
@@ -321,7 +360,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     take: () => head && head.status !== "closed" && !isMine() && take0(),
     back: () => isMine() && back(),
     close: () => isMine() && close(),
-    passOn: () => actions.querySelector("select")?.focus(),
+    passOn: () => opens(actions.querySelector(".pass")),
+    more: () => opens(actions.querySelector(".more")),
     reply() {
       if (isMine()) setMode("reply");
       field.focus();

@@ -1,4 +1,4 @@
-// What is not needed for the first answer: thumbs, what to do about a message that was not sent, deleting the chat.
+// What is not needed for the first answer: thumbs, names of agents, what to do about a message that was not sent, deleting the chat.
 // Fetched when the first answer is there. From then on it also looks whether a person is called. The window hands in its texts, its parts, and what nodes are built with.
 
 const UP = "M7 11v9H4v-9zM7 11l4-8a2.500 2.500 0 0 1 2.500 2.500V9H19a2 2 0 0 1 2 2.300l-1.200 7A2 2 0 0 1 17.800 20H7";
@@ -10,6 +10,7 @@ look.replaceSync(`
 .thumb:hover{background:var(--line);color:var(--ink)}
 .thumb[aria-pressed=true]{color:var(--ink)}
 .thumb[aria-pressed=true] svg{fill:color-mix(in srgb,currentColor 30%,#0000)}
+.by{display:block;font-size:13px}
 .ask{padding:16px;border-top:1px solid var(--line)}
 .ask p{margin:0 0 12px}
 .ask div{display:flex;gap:8px}
@@ -27,33 +28,53 @@ const show = async (tools, now) => {
   shown?.show(now);
   return shown;
 };
+// And so it is with a chat that is over and may be rated.
+let review;
+const ask = async (tools, ended) => {
+  if (!ended && !review) return;
+  review ||= import("./review.js").then(({ reviewOf }) => reviewOf(tools));
+  const shown = await review.catch(() => (review = null));
+  shown?.show(ended);
+};
 const watch = (tools) => {
   if (watched) return;
   watched = true;
   const { hears } = tools.link;
   const { event, welcome, ack } = hears;
+  const now = (person) => {
+    show(tools, person?.ended ? null : person);
+    ask(tools, person?.ended);
+  };
   hears.event = async (frame) => {
     event(frame);
-    const { kind, name, author, reason } = frame;
+    const { kind, name, reason, stars } = frame;
+    if (kind === "reviewed") (await review)?.rated(stars);
     if (OWNERS.test(kind) && reason !== "message") {
       show(tools, kind === "joined" || (kind === "transferred" && name) ? { name } : kind === "handover" || kind === "transferred" ? {} : null);
-    } else if (author === "agent" && person) (await person)?.sign(frame);
+      ask(tools, frame.asks && {});
+    }
   };
   hears.welcome = (frame, anew) => {
     welcome(frame, anew);
-    show(tools, frame.person);
+    now(frame.person);
   };
   // The dots stand for the assistant.
   hears.ack = async (frame) => {
     ack(frame);
     if ((await person)?.is) tools.log.typing(false);
   };
-  show(tools, hears.person);
+  now(hears.person);
 };
 
 export const thumbs = (meta, row, tools) => {
   const { texts, h, icon, link, log } = tools;
   watch(tools);
+  // An agent's message says whose it is.
+  if (row.author !== "bot") {
+    const bubble = row.children[2];
+    if (row.author === "agent" && !bubble.querySelector(".by")) bubble.prepend(h("b", { class: "by" }, row.more));
+    return;
+  }
   const thumb = (value, shape) => {
     const pressed = row.thumb === value;
     const press = () => {

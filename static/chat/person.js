@@ -11,8 +11,7 @@ export const look = new CSSStyleSheet();
 look.replaceSync(`
 .person{display:flex;align-items:center;gap:10px;padding:8px 16px;font-size:14px;border-bottom:1px solid var(--line);background:var(--surface)}
 .person span{flex:1}
-.person button{padding:5px 12px;border:1px solid var(--edge);border-radius:16px}
-.by{display:block;font-size:13px}`);
+.person button{padding:5px 12px;border:1px solid var(--edge);border-radius:16px}`);
 
 // `person` is nothing while the assistant answers, { name } while an agent does, and without a name while one waits.
 export const personOf = ({ h, link, log, field }) => {
@@ -38,12 +37,6 @@ export const personOf = ({ h, link, log, field }) => {
       said.replaceChildren(now?.name ? words.here + " " : words.waits, ...(now?.name ? [h("strong", {}, now.name)] : []));
       back.textContent = words.back;
       if (now) log.typing(false);
-    },
-    // An agent's message says whose it is.
-    sign({ seq, name }) {
-      const row = [...log.scroller.querySelectorAll(".row.agent")].find((row) => row.seq === seq);
-      const bubble = row?.children[2];
-      if (name && bubble && !bubble.querySelector(".by")) bubble.prepend(h("b", { class: "by" }, name));
     },
   };
 };

@@ -10,6 +10,7 @@ use super::placed::{At, Placed};
 use super::set::{FaqSet, Known, Language, Origin, Ready, Site, names};
 use crate::conversation::Millis;
 use crate::finding::{Finding, Place};
+use crate::people::is_team;
 use crate::responders::lines::{Line, Texts, tags};
 use crate::yaml::nearest;
 
@@ -79,6 +80,13 @@ pub fn entry(
 
 /// Who a turn is handed to must be there, or may come with a plugin.
 fn target(document: &Document, at: At, name: &str, site: &Site) -> Option<Finding> {
+    if let Some((handler, team)) = name.split_once('/')
+        && handler == "person"
+    {
+        let finding = || document.error(at, format!("`{team}` cannot be a team"));
+        return (!is_team(team))
+            .then(|| finding().hint("write small letters, digits and hyphens, such as person/claims"));
+    }
     if site.handlers.iter().any(|known| known == name) || site.plugins.contains(name) {
         return None;
     }

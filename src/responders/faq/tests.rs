@@ -66,6 +66,11 @@ fn the_set_is_checked() {
         ("  title: \"\"\n", "f:7:10: nothing stands here (write a text, or take it out)\n"),
         ("  then: person\n", ""),
         ("  then: quote\n", ""),
+        ("  then: person/claims\n", ""),
+        (
+            "  then: person/Big Claims\n",
+            "f:7:9: `Big Claims` cannot be a team (write small letters, digits and hyphens, such as person/claims)\n",
+        ),
         (
             "  then: persn\n",
             "warning: f:7:9: nobody here is called `persn`; its own answer is used (did you mean `person`?)\n",

@@ -55,7 +55,8 @@ pub(super) enum Act {
     Ask(Value),
     /// With what is done if the customer agrees, and the state to have back if they say something else.
     Propose(Box<Proposed>, Value),
-    HandOver,
+    /// To this team, or to everybody.
+    HandOver(Option<String>),
 }
 
 impl Given {
@@ -144,7 +145,7 @@ pub(super) fn register(library: &mut Library) {
                     Ok(())
                 }
                 Act::Ask(_) => fail("ask() expects an answer by itself"),
-                Act::HandOver => fail("after hand_over() a person gets the next message"),
+                Act::HandOver(_) => fail("after hand_over() a person gets the next message"),
             })
         },
     );
@@ -200,7 +201,18 @@ pub(super) fn register(library: &mut Library) {
         "fn hand_over(text: String) -> Answer",
         "Hands the conversation to a person. The text says why; how it goes on is said after it.",
         &[r#"hand_over("Your parcel is late. A colleague will look into it."); true"#],
-        |text: &str| Given::said(Act::HandOver, text),
+        |text: &str| Given::said(Act::HandOver(None), text),
+    );
+    library.function(
+        "fn hand_over(text: String, team: String) -> Answer",
+        "Hands it to a team of people, such as `claims`: small letters, digits and hyphens.",
+        &[r#"hand_over("Somebody who knows about damages will look into it.", "claims"); true"#],
+        |text: &str, team: &str| -> Result<Given> {
+            if !crate::people::is_team(team) {
+                return fail(format!("`{team}` cannot be a team: write small letters, digits and hyphens"));
+            }
+            Ok(Given::said(Act::HandOver(Some(team.to_owned())), text))
+        },
     );
     library.function(
         "fn button(answer: Answer, text: String) -> Answer",

@@ -164,7 +164,7 @@ impl Script {
             Act::Reply => Answer::Reply(reply),
             Act::Ask(state) => Answer::Ask(reply, Asked { state, version, proposed: None }),
             Act::Propose(proposed, state) => Answer::Ask(reply, Asked { state, version, proposed: Some(proposed) }),
-            Act::HandOver => Answer::HandOver(reply),
+            Act::HandOver(team) => Answer::HandOver(Reply { team, ..reply }),
         }
     }
 }

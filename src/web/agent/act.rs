@@ -67,8 +67,15 @@ async fn perform(door: &Door, account: &Account, wanted: Act) -> Result<Option<u
         Act::Note { conversation, id, text } => {
             return Ok(Some(desk.note_down(conversation, &agent, id, checked(&text)?).await?));
         }
-        Act::Transfer { conversation, to: None } => desk.transfer(conversation, &agent, &To::Queue).await?,
-        Act::Transfer { conversation, to: Some(to) } => {
+        Act::Transfer { conversation, to: None, team: None } => desk.transfer(conversation, &agent, &To::Queue).await?,
+        Act::Transfer { conversation, to: None, team: Some(team) } => {
+            let agents = door.store.agents().await?;
+            if !agents.iter().any(|agent| !agent.disabled && agent.teams.contains(&team)) {
+                return Err(Refused::Unfit("nobody is in this team".to_owned()));
+            }
+            desk.transfer(conversation, &agent, &To::Team(team)).await?;
+        }
+        Act::Transfer { conversation, to: Some(to), .. } => {
             let others = door.store.agents().await?;
             let other = others.iter().find(|other| other.id == to && !other.disabled);
             let other = other.ok_or_else(|| Refused::Unfit("there is no such agent".to_owned()))?;
@@ -83,6 +90,14 @@ async fn perform(door: &Door, account: &Account, wanted: Act) -> Result<Option<u
         Act::Tags { conversation, tags } => {
             desk.tag(conversation, &agent, checked_tags(tags)?).await?;
             changed(door, conversation);
+        }
+        Act::Block { conversation } => {
+            desk.block(conversation, &agent).await?;
+            door.fanout.signal(Signal { conversation, what: What::Blocked });
+        }
+        Act::Unblock { conversation } => {
+            desk.unblock(conversation, &agent).await?;
+            door.fanout.signal(Signal { conversation, what: What::Blocked });
         }
         Act::Typing { conversation } => {
             door.fanout.signal(Signal { conversation, what: What::Typing(Author::Agent) });
@@ -115,7 +130,7 @@ fn changed(door: &Door, conversation: ConversationId) {
 
 /// Whether an agent may get one more chat.
 async fn has_room(door: &Door, account: &Account, name: &str) -> Result<(), Refused> {
-    let taken = door.store.attended(Shelf::Taken, None, super::board::ROWS).await?;
+    let taken = door.store.attended(Shelf::Taken, super::board::ROWS).await?;
     let theirs = taken.iter().filter(|listed| listed.head.agent() == Some(account.id)).count();
     if theirs < usize::try_from(account.max_chats).unwrap_or(usize::MAX) {
         return Ok(());
@@ -150,7 +165,9 @@ impl From<DeskError> for Refused {
             DeskError::NotTheirs(why @ (NotYours::Taken(_) | NotYours::NotTaken | NotYours::Over)) => {
                 Refused::NotTheirs(why.to_string())
             }
-            DeskError::NotYours | DeskError::NoAnswer => Refused::NotTheirs(NotYours::Over.to_string()),
+            DeskError::NotYours | DeskError::NoAnswer | DeskError::NoChat | DeskError::Blocked => {
+                Refused::NotTheirs(NotYours::Over.to_string())
+            }
             DeskError::Unavailable(_) | DeskError::Busy => Refused::Away,
         }
     }

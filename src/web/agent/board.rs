@@ -1,16 +1,19 @@
 //! The lists of the console: who waits, who is with whom, which agents are there. A node makes them once for all its
-//! consoles, whenever something has changed, and every few seconds, since a signal may be lost.
+//! consoles, whenever something has changed, and every few seconds, since a signal may be lost. A console gets all of them
+//! once, and then what has changed: what a change costs does not grow with agents times conversations.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::frames::{Colleague, Lists, Row};
-use crate::conversation::Millis;
+use super::frames::{Colleague, Row};
+use crate::conversation::{ConversationId, Millis};
 use crate::fanout::{Fanout, Signal, What};
 use crate::store::{Account, Listed, Shelf, Store, StoreError};
 
@@ -23,20 +26,35 @@ pub const ROWS: u32 = 200;
 /// An agent whose console was open within this time is there.
 pub const HERE: Millis = 45_000;
 
-/// The lists as JSON, and whoever waits for a change of them.
+/// The lists, and whoever waits for a change of them.
+#[derive(Default)]
 pub struct Board {
-    lists: watch::Sender<Arc<str>>,
+    lists: watch::Sender<Version>,
 }
 
-impl Default for Board {
-    fn default() -> Board {
-        Board { lists: watch::Sender::new("".into()) }
-    }
+/// The lists at one moment, as JSON.
+#[derive(Clone, Default)]
+pub struct Version {
+    /// Counts the changes; 0 before the lists were read for the first time.
+    pub number: u64,
+    /// All of them.
+    pub all: Arc<str>,
+    /// What has changed since the version before: the rows that are new or otherwise, the ids of those that are gone,
+    /// and the agents, if anything is otherwise with them.
+    pub change: Arc<str>,
+}
+
+/// What the last version showed.
+#[derive(Default)]
+struct Before {
+    number: u64,
+    rows: HashMap<ConversationId, String>,
+    agents: String,
 }
 
 impl Board {
-    /// The lists from now on. Empty until they were read for the first time.
-    pub fn watch(&self) -> watch::Receiver<Arc<str>> {
+    /// The lists from now on.
+    pub fn watch(&self) -> watch::Receiver<Version> {
         self.lists.subscribe()
     }
 
@@ -45,13 +63,14 @@ impl Board {
         let keeping = async {
             let mut signals = fanout.listen();
             let mut away = false;
+            let mut before = Before::default();
             loop {
                 if self.lists.receiver_count() == 0 {
                     sleep(TOGETHER).await;
                     signals = signals.resubscribe();
                     continue;
                 }
-                match self.read(&store, now()).await {
+                match self.read(&store, now(), &mut before).await {
                     Ok(()) => away = false,
                     Err(error) => {
                         if !away {
@@ -67,23 +86,48 @@ impl Board {
         stop.run_until_cancelled(keeping).await;
     }
 
-    async fn read(&self, store: &Store, now: Millis) -> Result<(), StoreError> {
-        let waiting = store.attended(Shelf::Waiting, None, ROWS).await?;
-        let taken = store.attended(Shelf::Taken, None, ROWS).await?;
+    async fn read(&self, store: &Store, now: Millis, before: &mut Before) -> Result<(), StoreError> {
+        let waiting = store.attended(Shelf::Waiting, ROWS).await?;
+        let taken = store.attended(Shelf::Taken, ROWS).await?;
         let agents = store.agents().await?;
-        let lists = Lists {
-            waiting: waiting.iter().map(Row::of).collect(),
-            taken: taken.iter().map(Row::of).collect(),
-            agents: agents.iter().filter(|agent| !agent.disabled).map(|agent| colleague(agent, &taken, now)).collect(),
-        };
-        let json: Arc<str> = serde_json::to_string(&lists).unwrap_or_default().into();
-        self.lists.send_if_modified(|before| {
-            let is_new = **before != *json;
-            *before = json;
-            is_new
-        });
+        let agents = agents.iter().filter(|agent| !agent.disabled);
+        let agents: Vec<_> = agents.map(|agent| colleague(agent, &taken, now)).collect();
+        if let Some(version) = before.next(&rows(&waiting), &rows(&taken), json(&agents)) {
+            self.lists.send_replace(version);
+        }
         Ok(())
     }
+}
+
+impl Before {
+    /// The version that shows this, if anything is otherwise than before.
+    fn next(&mut self, waiting: &[RowJson], taken: &[RowJson], agents: String) -> Option<Version> {
+        let all = || waiting.iter().chain(taken);
+        let set: Vec<&str> =
+            all().filter(|(id, row)| self.rows.get(id) != Some(row)).map(|(_, row)| row.as_str()).collect();
+        let now: HashMap<ConversationId, String> = all().cloned().collect();
+        let gone: Vec<&ConversationId> = self.rows.keys().filter(|id| !now.contains_key(id)).collect();
+        if self.number > 0 && set.is_empty() && gone.is_empty() && agents == self.agents {
+            return None;
+        }
+        let told = if agents == self.agents { "null" } else { &*agents };
+        let change = format!("{{\"set\":[{}],\"gone\":{},\"agents\":{told}}}", set.join(","), json(&gone));
+        let list = |rows: &[RowJson]| rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>().join(",");
+        let all = format!("{{\"waiting\":[{}],\"taken\":[{}],\"agents\":{agents}}}", list(waiting), list(taken));
+        *self = Before { number: self.number + 1, rows: now, agents };
+        Some(Version { number: self.number, all: all.into(), change: change.into() })
+    }
+}
+
+/// A row as JSON, and whose it is.
+type RowJson = (ConversationId, String);
+
+fn rows(listed: &[Listed]) -> Vec<RowJson> {
+    listed.iter().map(|listed| (listed.head.id, json(&Row::of(listed)))).collect()
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn colleague<'a>(agent: &'a Account, taken: &[Listed], now: Millis) -> Colleague<'a> {
@@ -94,6 +138,7 @@ fn colleague<'a>(agent: &'a Account, taken: &[Listed], now: Millis) -> Colleague
         away: agent.away,
         chats: taken.iter().filter(|listed| listed.head.agent() == Some(agent.id)).count(),
         max_chats: agent.max_chats,
+        teams: &agent.teams,
     }
 }
 
@@ -105,5 +150,25 @@ async fn changed(signals: &mut tokio::sync::broadcast::Receiver<Signal>) {
             Ok(_) => {}
             Err(RecvError::Closed) => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_is_told_what_has_changed() {
+        let [a, b, c] = [ConversationId::new(), ConversationId::new(), ConversationId::new()];
+        let row = |id, text: &str| (id, format!("\"{text}\""));
+        let mut before = Before::default();
+        let first = before.next(&[row(a, "a"), row(b, "b")], &[], "[1]".to_owned()).expect("a version");
+        assert_eq!((first.number, &*first.all), (1, r#"{"waiting":["a","b"],"taken":[],"agents":[1]}"#));
+        assert!(before.next(&[row(a, "a"), row(b, "b")], &[], "[1]".to_owned()).is_none());
+        let second = before.next(&[row(c, "c")], &[row(a, "a taken")], "[1]".to_owned()).expect("a version");
+        assert_eq!((second.number, &*second.all), (2, r#"{"waiting":["c"],"taken":["a taken"],"agents":[1]}"#));
+        assert_eq!(*second.change, format!(r#"{{"set":["c","a taken"],"gone":["{b}"],"agents":null}}"#));
+        let third = before.next(&[row(c, "c")], &[row(a, "a taken")], "[2]".to_owned()).expect("a version");
+        assert_eq!(&*third.change, r#"{"set":[],"gone":[],"agents":[2]}"#);
     }
 }

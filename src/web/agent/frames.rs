@@ -20,25 +20,62 @@ const SHOWN: usize = 140;
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Act {
     /// Takes a conversation.
-    Take { conversation: ConversationId },
+    Take {
+        conversation: ConversationId,
+    },
     /// Says something, in Markdown; under the same id once.
-    Reply { conversation: ConversationId, id: EventId, text: String },
+    Reply {
+        conversation: ConversationId,
+        id: EventId,
+        text: String,
+    },
     /// Notes something for other agents.
-    Note { conversation: ConversationId, id: EventId, text: String },
-    /// Passes it on to an agent, or into the queue.
-    Transfer { conversation: ConversationId, to: Option<AgentId> },
+    Note {
+        conversation: ConversationId,
+        id: EventId,
+        text: String,
+    },
+    /// Passes it on to an agent, or into the queue: everybody's, or a team's.
+    Transfer {
+        conversation: ConversationId,
+        to: Option<AgentId>,
+        #[serde(default)]
+        team: Option<String>,
+    },
     /// Gives it back to the pipeline.
-    Back { conversation: ConversationId },
+    Back {
+        conversation: ConversationId,
+    },
     /// Ends it.
-    Close { conversation: ConversationId },
+    Close {
+        conversation: ConversationId,
+    },
     /// Tags it anew.
-    Tags { conversation: ConversationId, tags: Vec<String> },
+    Tags {
+        conversation: ConversationId,
+        tags: Vec<String>,
+    },
+    /// Lets the visitor write no more, or again.
+    Block {
+        conversation: ConversationId,
+    },
+    Unblock {
+        conversation: ConversationId,
+    },
     /// Is typing to the visitor.
-    Typing { conversation: ConversationId },
+    Typing {
+        conversation: ConversationId,
+    },
     /// Has seen it up to here.
-    Seen { conversation: ConversationId, seq: Seq },
+    Seen {
+        conversation: ConversationId,
+        seq: Seq,
+    },
     /// Takes chats or not, and how many at once.
-    Duty { away: bool, max_chats: u32 },
+    Duty {
+        away: bool,
+        max_chats: u32,
+    },
 }
 
 /// A conversation in a list.
@@ -63,6 +100,12 @@ pub struct Row<'a> {
     last: Option<Last>,
     unread: u32,
     tags: &'a [String],
+    /// The team that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    /// What the customer gave the chat that is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stars: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +135,8 @@ impl<'a> Row<'a> {
                 .map(|(author, body)| Last { author: *author, text: body.chars().take(SHOWN).collect() }),
             unread: *unread,
             tags: &head.kept.tags,
+            team: person.and_then(|person| person.team.as_deref()),
+            stars: head.kept.ended.as_deref().and_then(|ended| ended.stars),
         }
     }
 }
@@ -106,14 +151,7 @@ pub struct Colleague<'a> {
     pub away: bool,
     pub chats: usize,
     pub max_chats: u32,
-}
-
-/// The lists that every console shows.
-#[derive(Serialize)]
-pub struct Lists<'a> {
-    pub waiting: Vec<Row<'a>>,
-    pub taken: Vec<Row<'a>>,
-    pub agents: Vec<Colleague<'a>>,
+    pub teams: &'a [String],
 }
 
 /// Who works at a console.
@@ -124,12 +162,13 @@ pub struct Me<'a> {
     pub role: &'static str,
     pub away: bool,
     pub max_chats: u32,
+    pub teams: &'a [String],
 }
 
 impl<'a> Me<'a> {
     pub fn of(account: &'a Account) -> Me<'a> {
-        let Account { id, name, role, away, max_chats, .. } = account;
-        Me { id: *id, name, role: role.as_str(), away: *away, max_chats: *max_chats }
+        let Account { id, name, role, away, max_chats, teams, .. } = account;
+        Me { id: *id, name, role: role.as_str(), away: *away, max_chats: *max_chats, teams }
     }
 }
 
@@ -145,12 +184,14 @@ pub struct Opened<'a> {
     /// What is known of the visitor.
     pub known: &'a std::collections::BTreeMap<String, String>,
     pub tags: &'a [String],
+    /// The visitor may not write.
+    pub blocked: bool,
     pub events: Vec<Shown<'a>>,
     pub more: bool,
 }
 
 impl<'a> Opened<'a> {
-    pub fn of(head: &'a Conversation, events: &'a [Arc<Event>]) -> Opened<'a> {
+    pub fn of(head: &'a Conversation, blocked: bool, events: &'a [Arc<Event>]) -> Opened<'a> {
         Opened {
             id: head.id,
             status: head.status,
@@ -160,6 +201,7 @@ impl<'a> Opened<'a> {
             language: head.language.as_deref(),
             known: &head.kept.attributes,
             tags: &head.kept.tags,
+            blocked,
             more: events.first().is_some_and(|event| event.seq > 1),
             events: events.iter().map(|event| Shown::of(event)).collect(),
         }
@@ -192,6 +234,8 @@ pub struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attribute: Option<(&'a str, Option<&'a str>)>,
@@ -199,6 +243,8 @@ pub struct Shown<'a> {
     answer: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thumb: Option<Thumb>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stars: Option<u8>,
 }
 
 impl<'a> Shown<'a> {
@@ -219,10 +265,12 @@ impl<'a> Shown<'a> {
             agent: meta.agent,
             name: meta.name.as_deref(),
             reason: meta.reason,
+            team: meta.team.as_deref(),
             tags: meta.tags.as_deref(),
             attribute: meta.attribute.as_ref().map(|known| (known.name.as_str(), known.value.as_deref())),
             answer: meta.rated.map(|rated| rated.answer),
             thumb: meta.rated.and_then(|rated| rated.thumb),
+            stars: meta.stars,
         }
     }
 }

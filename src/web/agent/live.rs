@@ -1,6 +1,6 @@
 //! `GET /agent/live`: what an agent sees, as it happens, in server-sent events.
 //!
-//! `me` tells who is logged in, `board` the lists. With `?conversation=` the conversation comes too: `opened` with its
+//! `me` tells who is logged in, `board` the lists, and then `change` what is otherwise in them. With `?conversation=` the conversation comes too: `opened` with its
 //! last events, or only what is new after `?after=`, then `event` for each further one, and `typing` and `looking`.
 
 use std::collections::HashSet;
@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, interval_at, timeout};
 
+use super::board::Version;
 use super::door::agent;
 use super::frames::{Me, Opened, Shown};
 use super::look::id;
@@ -64,7 +65,7 @@ pub async fn live(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
     res.stream(stream::poll_fn(move |context| sent.poll_recv(context).map(|event| event.map(Ok::<_, Infallible>))));
     let token = super::door::token(req).ok_or_else(StatusError::unauthorized)?;
     door.sockets.clone().spawn(async move {
-        let console = Console { door, account, token, sender, sent: after, others: HashSet::new() };
+        let console = Console { door, account, token, sender, sent: after, board: 0, others: HashSet::new() };
         let _ = console.run(conversation, after).await;
     });
     Ok(())
@@ -78,6 +79,8 @@ struct Console {
     sender: mpsc::Sender<String>,
     /// The last seq of the open conversation that went out.
     sent: Seq,
+    /// The version of the lists that went out.
+    board: u64,
     /// The other agents who look at it.
     others: HashSet<AgentId>,
 }
@@ -122,11 +125,12 @@ impl Console {
             return Ok(subscription);
         };
         subscription.starts_at(head.last_seq);
+        let blocked = self.door.desk.is_blocked(head.visitor);
         if after == 0 || after > head.last_seq {
             let events = store.events_before(id, head.last_seq + 1, PAGE).await?;
-            self.send("opened", &Opened::of(&head, &events)).await?;
+            self.send("opened", &Opened::of(&head, blocked, &events)).await?;
         } else {
-            self.send("opened", &Opened::of(&head, &[])).await?;
+            self.send("opened", &Opened::of(&head, blocked, &[])).await?;
             self.sent = after;
             self.fill(id, head.last_seq + 1).await?;
         }
@@ -174,12 +178,16 @@ impl Console {
         }
     }
 
-    async fn lists(&self, board: &mut watch::Receiver<Arc<str>>) -> Result<(), Gone> {
-        let lists = board.borrow_and_update().clone();
-        if lists.is_empty() {
-            return Ok(());
-        }
-        self.put(format!("event: board\ndata: {lists}\n\n")).await
+    async fn lists(&mut self, board: &mut watch::Receiver<Version>) -> Result<(), Gone> {
+        let Version { number, all, change } = board.borrow_and_update().clone();
+        let (name, lists) = match number {
+            0 => return Ok(()),
+            // Whoever has missed one gets all of it.
+            next if next == self.board + 1 && self.board > 0 => ("change", change),
+            _ => ("board", all),
+        };
+        self.board = number;
+        self.put(format!("event: {name}\ndata: {lists}\n\n")).await
     }
 
     /// The session may have ended, or who it is of may be called otherwise.
@@ -187,7 +195,8 @@ impl Console {
         match self.door.accounts.who(&self.token).await {
             Ok(Some(account)) => {
                 let (before, now) = (&self.account, &account);
-                if (before.away, before.max_chats, before.role) != (now.away, now.max_chats, now.role) {
+                let shown = |account: &Account| (account.away, account.max_chats, account.role);
+                if shown(before) != shown(now) || before.teams != now.teams {
                     self.send("me", &Me::of(now)).await?;
                 }
                 self.account = account;

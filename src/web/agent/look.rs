@@ -10,13 +10,14 @@ use super::frames::{Row, Shown};
 use super::live::PAGE;
 use super::replies;
 use crate::conversation::{ConversationId, Seq};
-use crate::store::{Role, Shelf, StoreError};
+use crate::store::{Place, Role, Search, Shelf, StoreError};
 use crate::web::door;
 
 /// The longest search, in characters.
 const SEARCH: usize = 100;
 
-/// `GET /agent/list?shelf=waiting|taken|closed|all&q=`
+/// `GET /agent/list?shelf=waiting|taken|closed|all&q=&from=`: `rows`, and, where it did not come to the end, `further`:
+/// with that as `from` it goes on.
 #[handler]
 pub async fn list(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
@@ -30,10 +31,19 @@ pub async fn list(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
         Some("all") => Shelf::All,
         _ => return Err(StatusError::bad_request().brief("the shelves are waiting, taken, closed and all")),
     };
-    let search = Some(&*search).filter(|search| !search.is_empty() && !matches!(shelf, Shelf::One(_)));
-    let found = door.store.attended(shelf, search, ROWS).await.map_err(away)?;
-    res.render(Json(found.iter().map(Row::of).collect::<Vec<_>>()));
+    let text = if matches!(shelf, Shelf::One(_)) { String::new() } else { search };
+    let search = Search { text, from: req.query::<String>("from").and_then(|text| place(&text)) };
+    let found = door.store.search(shelf, &search, ROWS).await.map_err(away)?;
+    let rows: Vec<_> = found.rows.iter().map(Row::of).collect();
+    let further = found.further.map(|Place { at, id }| format!("{at}.{id}"));
+    res.render(Json(json!({ "rows": rows, "further": further })));
     Ok(())
+}
+
+/// The place of this name.
+fn place(text: &str) -> Option<Place> {
+    let (at, name) = text.split_once('.')?;
+    Some(Place { at: at.parse().ok()?, id: id(name)? })
 }
 
 /// `GET /agent/older?conversation=&before=`
@@ -76,7 +86,8 @@ pub fn id(text: &str) -> Option<ConversationId> {
     Uuid::try_parse(text).ok().map(ConversationId)
 }
 
-fn away(error: StoreError) -> StatusError {
+/// The store is away.
+pub fn away(error: StoreError) -> StatusError {
     tracing::warn!(%error, "the console cannot read the store");
     StatusError::service_unavailable()
 }

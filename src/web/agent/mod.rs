@@ -8,10 +8,12 @@
 mod act;
 mod board;
 mod door;
+mod export;
 mod frames;
 mod live;
 mod look;
 mod pages;
+mod ratings;
 mod replies;
 
 use salvo::prelude::*;
@@ -29,5 +31,7 @@ pub fn routes() -> Router {
         .push(Router::with_path("list").hoop(door::only_agents).get(look::list))
         .push(Router::with_path("older").hoop(door::only_agents).get(look::older))
         .push(Router::with_path("replies").hoop(door::only_agents).get(look::often))
+        .push(Router::with_path("export").hoop(door::only_agents).get(export::export))
+        .push(Router::with_path("ratings").hoop(door::only_agents).get(ratings::ratings))
         .push(Router::with_path("act").hoop(door::own_site).hoop(door::only_agents).post(act::act))
 }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Agent, PASSWORD, hostile};
 use crate::browser::{Browser, DESKTOP, Device, PHONE, Shop, visitor};
-use crate::harness::{Visitor, within};
+use crate::harness::{Visitor, http_client, within};
 
 /// Opens the console and logs in as somebody would.
-async fn log_in(browser: &Browser, shop: &Shop, login: &str) {
+pub async fn log_in(browser: &Browser, shop: &Shop, login: &str) {
     browser.goto(&format!("{}agent", shop.url)).await;
     browser.click("input[name=login]").await;
     browser.type_text(login).await;
@@ -21,11 +21,11 @@ async fn log_in(browser: &Browser, shop: &Shop, login: &str) {
     browser.when("the console", "$('.board') && $('.bar b').textContent").await;
 }
 
-async fn account(shop: &Shop, login: &str, role: Role) {
+pub async fn account(shop: &Shop, login: &str, role: Role) {
     Agent::new(&shop.purser, login, role).await;
 }
 
-async fn picture(browser: &Browser, name: &str) {
+pub async fn picture(browser: &Browser, name: &str) {
     let shot = browser.client().screenshot().await.expect("a picture");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures");
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -66,7 +66,7 @@ async fn a_customer_and_two_agents() {
     anna.key("t").await;
     customer.hear("Anna is here now.").await;
     customer.when("her name", "$('.person strong').innerText === 'Anna'").await;
-    ben.when("no way to take it", "$('.line:last-child').innerText.includes('Anna took') && !$('.actions button')")
+    ben.when("no way to take it", "$('.line:last-child').innerText.includes('Anna took') && !$('.actions > button')")
         .await;
 
     // They write, and see each other write.
@@ -93,9 +93,9 @@ async fn a_customer_and_two_agents() {
     picture(&anna, "console.png").await;
 
     // Passed on, answered on a phone, and given back.
-    let id = anna.js("return [...$('.actions select').options].find((o) => o.text.startsWith('Ben')).value").await;
-    anna.js(&format!("const list = $('.actions select'); list.value = {id}; list.dispatchEvent(new Event('change'))"))
-        .await;
+    anna.click(".pass summary").await;
+    anna.js("$$('.pass li button').find((e) => e.innerText.startsWith('Ben')).focus()").await;
+    anna.press("Enter").await;
     customer.hear("Ben goes on with you now.").await;
     ben.when("his", "$$('.actions button').some((b) => b.innerText === 'Close')").await;
     ben.click(".modes button:nth-child(1)").await;
@@ -144,7 +144,7 @@ async fn hostile_texts_are_text() {
     anna.take(&customer).await;
     browser.goto(&format!("{}agent#{}", shop.url, customer.conversation)).await;
     browser.reload().await;
-    browser.when("the conversation", "$('.actions button')").await;
+    browser.when("the conversation", "$('.actions > button')").await;
 
     // What a customer writes comes out as it went in.
     for (number, text) in texts.iter().enumerate() {
@@ -220,12 +220,32 @@ async fn hostile_texts_are_text() {
     // Nothing ran, nothing was fetched from elsewhere, and there is no element that we did not make.
     let found = browser
         .js("const strange = $$('script, img, iframe, object, embed, link, style, form, video, audio, base, meta, svg, math, template, marquee, portal, animate') \
-             .filter((e) => !e.closest('head') && !e.matches('.compose, .keys form, body > noscript')).map((e) => e.outerHTML); \
+             .filter((e) => !e.closest('head') && !e.matches('.compose, dialog form, body > noscript')).map((e) => e.outerHTML); \
              const links = $$('a').map((a) => a.getAttribute('href') ?? '').filter((to) => to && !/^(https?:|mailto:|tel:)/i.test(to)); \
              const handlers = $$('*').filter((e) => [...e.attributes].some(({ name }) => name.startsWith('on'))).length; \
              return [window.hit, strange, links, handlers]")
         .await;
     assert_eq!(found, json!([[], [], [], 0]));
+    // Saved as a page and opened from a disk, it is text as well.
+    let saved = format!("{}agent/export?form=html&conversation={}", shop.url, customer.conversation);
+    let saved = within("a file", http_client().get(saved).header("Cookie", &anna.cookie).send()).await.expect("a file");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("saved.html");
+    std::fs::write(&file, within("a body", saved.bytes()).await.expect("a body")).expect("a file");
+    browser.goto(&format!("file://{}", file.display())).await;
+    let found = browser
+        .js("const strange = $$('script, img, iframe, object, embed, link, a, form, video, audio, base, svg, math, template') \
+             .map((e) => e.outerHTML); \
+             const handlers = $$('*').filter((e) => [...e.attributes].some(({ name }) => name.startsWith('on'))).length; \
+             return [window.hit, strange, handlers]")
+        .await;
+    assert_eq!(found, json!([[], [], 0]));
+    let shown = browser.js("return $$('article p').map((e) => e.textContent)").await;
+    let shown: Vec<&str> = shown.as_array().expect("texts").iter().filter_map(Value::as_str).collect();
+    // HTML knows no carriage return and no NUL.
+    for text in texts.iter().filter(|text| !text.contains(['\r', '\0'])) {
+        assert!(shown.contains(&text.as_str()), "{text:?} is not in the saved page");
+    }
     let foreign: Vec<String> = browser
         .reports()
         .await
@@ -233,7 +253,7 @@ async fn hostile_texts_are_text() {
         .filter(|report| report["method"] == "Network.requestWillBeSent")
         .filter_map(|report| report["params"]["request"]["url"].as_str().map(str::to_owned))
         // The browser's own first tab is none of ours.
-        .filter(|url| !["data:", "about:", "chrome:", &shop.url].iter().any(|start| url.starts_with(start)))
+        .filter(|url| !["data:", "about:", "chrome:", "file:", &shop.url].iter().any(|start| url.starts_with(start)))
         .collect();
     assert_eq!(foreign, Vec::<String>::new());
 
@@ -285,7 +305,7 @@ async fn it_fits_on_a_phone_and_in_the_dark() {
         picture(&browser, &format!("list-{name}.png")).await;
         browser.click(".rows .row").await;
         browser.click(".actions .primary").await;
-        browser.when("hers", "$$('.actions button').length === 2").await;
+        browser.when("hers", "$('.actions .pass')").await;
         browser.js("$('.compose textarea').focus()").await;
         browser.type_text("Hello, let me look that up for you.").await;
         browser.press("Enter").await;

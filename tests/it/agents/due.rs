@@ -10,7 +10,7 @@ use purser::store::Role;
 use serde_json::json;
 
 use super::{Agent, events};
-use crate::harness::{Setup, TestDatabase, TestPurser, Visitor};
+use crate::harness::{Setup, TestDatabase, TestPurser, Typed, Visitor};
 use crate::on_both_engines;
 
 on_both_engines! {
@@ -25,22 +25,47 @@ on_both_engines! {
 const MORNING: i64 = 1_770_199_200_000;
 const MINUTE: i64 = 60_000;
 
-fn clock() -> (Clock, Arc<AtomicI64>) {
+pub fn clock() -> (Clock, Arc<AtomicI64>) {
     let clock = Clock::set(MORNING);
     let Clock::Set(now) = &clock else { unreachable!("it was set") };
     let now = now.clone();
     (clock, now)
 }
 
-fn later(now: &AtomicI64, minutes: i64) {
+pub fn later(now: &AtomicI64, minutes: i64) {
     now.fetch_add(minutes * MINUTE, Ordering::SeqCst);
 }
 
-async fn wake(purser: &TestPurser) {
+pub async fn wake(purser: &TestPurser) {
     // The first look may only find out when the next one is.
     for _ in 0..2 {
         purser.desk.wake_due().await.expect("the store");
     }
+}
+
+/// A customer who has called Anna, on a clock that stands still.
+struct Called {
+    purser: TestPurser,
+    clock: Clock,
+    now: Arc<AtomicI64>,
+    anna: Agent,
+    visitor: Visitor,
+    customer: Typed,
+}
+
+async fn called(database: &TestDatabase) -> Called {
+    let (clock, now) = clock();
+    let purser = Setup::on(database).clock(&clock).start().await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    let (visitor, customer) = calls(&purser).await;
+    Called { purser, clock, now, anna, visitor, customer }
+}
+
+async fn calls(purser: &TestPurser) -> (Visitor, Typed) {
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    customer.ask("m1", "talk to a person").await;
+    (visitor, customer)
 }
 
 async fn kinds(purser: &TestPurser, visitor: &Visitor) -> Vec<Kind> {
@@ -48,12 +73,7 @@ async fn kinds(purser: &TestPurser, visitor: &Visitor) -> Vec<Kind> {
 }
 
 async fn nobody_comes_then_it_is_closed(database: &TestDatabase) {
-    let (clock, now) = clock();
-    let purser = Setup::on(database).clock(&clock).start().await;
-    let anna = Agent::new(&purser, "anna", Role::Agent).await;
-    let visitor = Visitor::new();
-    let mut customer = purser.visit(&visitor, 0).await;
-    customer.ask("m1", "talk to a person").await;
+    let Called { purser, now, anna, visitor, mut customer, .. } = called(database).await;
     later(&now, 2);
     wake(&purser).await;
     assert_eq!(events(&purser, &visitor).await.len(), 3, "nothing is due yet");
@@ -78,14 +98,12 @@ async fn nobody_comes_then_it_is_closed(database: &TestDatabase) {
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("does not look like")), "{answer}");
     let (_, answer) = customer.ask("m4", "sorry, anna@example.org").await;
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("**anna@example.org**")), "{answer}");
-    let (_, rows) = anna.get("list?shelf=waiting").await;
+    let rows = anna.list("list?shelf=waiting").await;
     assert_eq!((&rows[0]["message"], &rows[0]["name"]), (&json!(true), &json!("anna@example.org")));
     let (_, answer) = customer.ask("m5", "saturday delivery").await;
     assert_eq!(answer["text"], "Yes, **on Saturdays** too.");
 
-    let visitor = Visitor::new();
-    let mut customer = purser.visit(&visitor, 0).await;
-    customer.ask("m1", "talk to a person").await;
+    let (visitor, _customer) = calls(&purser).await;
     later(&now, 4);
     wake(&purser).await;
     later(&now, 61);
@@ -96,12 +114,7 @@ async fn nobody_comes_then_it_is_closed(database: &TestDatabase) {
 }
 
 async fn a_forgotten_conversation_goes_back_into_the_queue(database: &TestDatabase) {
-    let (clock, now) = clock();
-    let purser = Setup::on(database).clock(&clock).start().await;
-    let anna = Agent::new(&purser, "anna", Role::Agent).await;
-    let visitor = Visitor::new();
-    let mut customer = purser.visit(&visitor, 0).await;
-    customer.ask("m1", "talk to a person").await;
+    let Called { purser, now, anna, visitor, mut customer, .. } = called(database).await;
     anna.take(&visitor).await;
     anna.reply(&visitor, "Hello").await;
     // The agent has answered, and waits for the customer.
@@ -126,12 +139,7 @@ async fn a_forgotten_conversation_goes_back_into_the_queue(database: &TestDataba
 }
 
 async fn timers_outlive_a_restart_and_do_not_burst(database: &TestDatabase) {
-    let (clock, now) = clock();
-    let purser = Setup::on(database).clock(&clock).start().await;
-    let _anna = Agent::new(&purser, "anna", Role::Agent).await;
-    let visitor = Visitor::new();
-    let mut customer = purser.visit(&visitor, 0).await;
-    customer.ask("m1", "talk to a person").await;
+    let Called { purser, clock, now, visitor, customer, .. } = called(database).await;
     drop(customer);
     let folder = purser.folder.clone();
     purser.stop().await;
@@ -159,10 +167,7 @@ async fn of_two_nodes_one_does_what_is_due(database: &TestDatabase) {
     let _anna = Agent::new(&nodes[0], "anna", Role::Agent).await;
     let mut visitors = Vec::new();
     for _ in 0..20 {
-        let visitor = Visitor::new();
-        let mut customer = nodes[0].visit(&visitor, 0).await;
-        customer.ask("m1", "talk to a person").await;
-        visitors.push(visitor);
+        visitors.push(calls(&nodes[0]).await.0);
     }
     later(&now, 4);
     for _ in 0..3 {
@@ -206,7 +211,7 @@ async fn outside_hours_word_is_left(database: &TestDatabase) {
     assert_eq!(head().await.kept.attributes.get("phone").map(String::as_str), Some("+44 20 7946 0123"));
     let log = events(&purser, &visitor).await;
     assert_eq!(log.iter().filter(|event| event.meta.reason == Some(Reason::Message)).count(), 1);
-    let (_, rows) = anna.get("list?shelf=waiting").await;
+    let rows = anna.list("list?shelf=waiting").await;
     assert_eq!((&rows[0]["message"], &rows[0]["status"]), (&json!(true), &json!("bot")));
     // Whoever reads it may take it.
     anna.take(&visitor).await;

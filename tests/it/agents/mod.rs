@@ -1,11 +1,17 @@
 //! People who answer: hand-over, one owner, accounts, the console's requests and what becomes due.
 
+mod blocks;
 mod browser;
+mod console;
 mod doors;
 mod due;
 mod hostile;
+mod nodes;
 mod owner;
 mod race;
+mod reviews;
+mod search;
+mod teams;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -42,6 +48,13 @@ impl Agent {
         let (status, cookie) = log_in(purser.address, login, PASSWORD).await;
         assert_eq!(status, 204);
         Agent { id, name, address: purser.address, cookie: cookie.expect("a cookie") }
+    }
+
+    /// The same agent, logged in anew.
+    pub async fn again(&self) -> Agent {
+        let (status, cookie) = log_in(self.address, &self.name.to_lowercase(), PASSWORD).await;
+        assert_eq!(status, 204);
+        Agent { id: self.id, name: self.name.clone(), address: self.address, cookie: cookie.expect("a cookie") }
     }
 
     /// The same agent at another node.
@@ -89,6 +102,13 @@ impl Agent {
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
+    /// The rows of a list.
+    pub async fn list(&self, path: &str) -> Value {
+        let (status, mut found) = self.get(path).await;
+        assert_eq!(status, 200, "{found}");
+        found["rows"].take()
+    }
+
     /// The console's stream, with this conversation open.
     pub async fn live(&self, visitor: Option<&Visitor>) -> Live {
         let query = visitor.map(|visitor| format!("?conversation={}", visitor.conversation)).unwrap_or_default();
@@ -96,7 +116,7 @@ impl Agent {
         let request = http_client().get(url).header("Cookie", &self.cookie);
         let response = within("a stream", request.send()).await.expect("a stream");
         assert_eq!(response.status(), 200);
-        Live { response, text: String::new(), waiting: VecDeque::new() }
+        Live { response, text: String::new(), board: Value::Null, waiting: VecDeque::new() }
     }
 }
 
@@ -115,6 +135,8 @@ pub async fn log_in(address: SocketAddr, login: &str, password: &str) -> (u16, O
 pub struct Live {
     response: reqwest::Response,
     text: String,
+    /// The lists, with all changes of them.
+    board: Value,
     waiting: VecDeque<(String, Value)>,
 }
 
@@ -138,13 +160,38 @@ impl Live {
         while self.next().await.is_some() {}
     }
 
+    /// A change of the lists as the lists that it makes, as a console shows them.
+    fn with_lists(&mut self, name: String, data: Value) -> (String, Value) {
+        match &*name {
+            "board" => self.board = data.clone(),
+            "change" => {
+                let set = data["set"].as_array().expect("rows");
+                let gone = data["gone"].as_array().expect("ids");
+                let stale = |row: &Value| gone.contains(&row["id"]) || set.iter().any(|new| new["id"] == row["id"]);
+                for (list, taken) in [("waiting", false), ("taken", true)] {
+                    let rows = self.board[list].as_array_mut().expect("the lists came before");
+                    rows.retain(|row| !stale(row));
+                    rows.extend(set.iter().filter(|row| (row["status"] == "agent") == taken).cloned());
+                    rows.sort_by_key(|row| row["since"].as_i64());
+                }
+                if !data["agents"].is_null() {
+                    self.board["agents"] = data["agents"].clone();
+                }
+                return ("board".to_owned(), self.board.clone());
+            }
+            _ => {}
+        }
+        (name, data)
+    }
+
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
                 let (Some(name), Some(data)) = (field("event:"), field("data:")) else { continue };
-                return Some((name.to_owned(), serde_json::from_str(data).expect("JSON")));
+                let (name, data) = (name.to_owned(), serde_json::from_str(data).expect("JSON"));
+                return Some(self.with_lists(name, data));
             }
             let chunk = within("the stream", self.response.chunk()).await.expect("an open stream")?;
             self.text.push_str(std::str::from_utf8(&chunk).expect("they are sent whole"));

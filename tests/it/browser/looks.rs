@@ -13,7 +13,7 @@ const LOADER: usize = 3_000;
 const ALL: usize = 15_000;
 
 /// axe-core, or a line that says what is missing.
-fn axe() -> Option<String> {
+pub fn axe() -> Option<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/npm/node_modules/axe-core/axe.min.js");
     let found = std::fs::read_to_string(file).ok();
     if found.is_none() {
@@ -23,7 +23,7 @@ fn axe() -> Option<String> {
 }
 
 /// Fails with what axe finds on the page as it is now.
-async fn no_finding(browser: &Browser, axe: &str, state: &str) {
+pub async fn no_finding(browser: &Browser, axe: &str, state: &str) {
     browser.js(&format!("if (!window.axe) {{ {axe}; window.axe = axe; }}")).await;
     // Of an element beside the body, or without any style of the page's, axe does not find out what is behind a text:
     // for the moment it moves in and takes them.

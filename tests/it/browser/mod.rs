@@ -10,6 +10,7 @@ mod plain;
 mod sign_in;
 mod widget;
 
+pub use looks::{axe, no_finding};
 pub use widget::visitor;
 
 use std::io::{BufRead, BufReader};
@@ -245,6 +246,7 @@ impl Browser {
             "Escape" => (27, ""),
             "Tab" => (9, ""),
             " " => (32, " "),
+            "ArrowDown" => (40, ""),
             other => panic!("{other} has no code here"),
         };
         for kind in [if text.is_empty() { "rawKeyDown" } else { "keyDown" }, "keyUp"] {

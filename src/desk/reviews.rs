@@ -1,0 +1,51 @@
+//! What customers think of their chats with agents: asked when one is over, given as a frame or as a message.
+
+use super::{Conversation, Decision, Desk, DeskError, Line, Millis, Said, Seat};
+use crate::conversation::{Stars, Text};
+use crate::text::card::without_cards;
+
+impl Desk {
+    /// The visitor of this seat rates the chat that is over. Returns when it is durable; the same rating once more
+    /// changes nothing.
+    pub async fn review(&self, seat: &Seat, stars: Stars, mut comment: Option<Text>) -> Result<(), DeskError> {
+        if self.is_blocked(seat.visitor) {
+            return Err(DeskError::Blocked);
+        }
+        if let Some(Ok(text)) =
+            comment.as_ref().and_then(|text| without_cards(text.as_str())).map(|text| Text::new(&text))
+        {
+            comment = Some(text);
+        }
+        let mut seated = seat.state.lock().await;
+        if self.head(seat, &mut seated).await?.may_review(self.clock.now()).is_none() {
+            // An agent may have ended it a moment ago, on another node.
+            seated.head = None;
+            if self.head(seat, &mut seated).await?.may_review(self.clock.now()).is_none() {
+                return Err(DeskError::NoChat);
+            }
+        }
+        let review = |head: &Conversation| head.review(stars, comment.clone(), self.clock.now());
+        self.append(seat, &mut seated, review).await.map(drop)
+    }
+
+    /// Whether a rating is asked for when this is over.
+    pub(super) fn asks(&self, head: &Conversation) -> bool {
+        self.people.ask_rating && head.agent().is_some()
+    }
+
+    /// The text that says that it is over, with the question if it is asked.
+    pub(super) fn with_question(&self, head: &Conversation, text: String, asks: bool) -> String {
+        if asks { format!("{text}\n\n{}", self.line(head, Line::AskRating)) } else { text }
+    }
+
+    /// What a message to a conversation that is over does if it answers that question.
+    pub(super) fn reviewed_in(&self, head: &Conversation, said: &Said, now: Millis) -> Option<Decision> {
+        let review = head.review_in(said, now)?;
+        Some(head.say_review(said.clone(), review, self.line(head, Line::Rated), now))
+    }
+
+    /// The day of a time where the site is, as 2026-02-04.
+    pub fn day(&self, at: Millis) -> String {
+        self.people.day(at)
+    }
+}

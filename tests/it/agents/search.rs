@@ -1,0 +1,83 @@
+//! The search goes on as far back as there is anything, a bounded piece at a time.
+
+use purser::conversation::{ClientId, Conversation, ConversationId, EventId, Said, Text, VisitorId};
+use purser::store::{Role, SEARCHED};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Agent;
+use crate::harness::{TestDatabase, TestPurser};
+use crate::on_both_engines;
+
+on_both_engines! {
+    what_is_old_is_found_too;
+}
+
+/// So many more than one piece.
+const MORE: usize = 250;
+
+async fn what_is_old_is_found_too(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    let all = SEARCHED as usize + MORE;
+    let mut ids = Vec::with_capacity(all);
+    let mut appends = Vec::with_capacity(all);
+    for number in 0..all {
+        let id = ConversationId::new();
+        let head = Conversation::new(id, VisitorId::of_token(&Uuid::new_v4().to_string()));
+        let text = if number == 3 || number == all - 1 { "a needle" } else { "hay" };
+        let said = Said {
+            id: EventId::new(),
+            client_id: ClientId::new(),
+            text: Text::new(text).expect("a text"),
+            choice: None,
+            language: None,
+        };
+        // Of one second there are a hundred, so that the order among them counts.
+        let second = i64::try_from(number / 100).expect("a small number");
+        let mut decision = head.say(said, second * 1_000, 1_000);
+        decision.next.wake_at = None;
+        decision.next.answered_seq = decision.next.asked_seq;
+        ids.push(json!(id));
+        appends.push(purser.store.append(decision));
+    }
+    for stored in futures_util::future::join_all(appends).await {
+        stored.expect("it is stored");
+    }
+    let page = async |query: &str| {
+        let (status, page) = anna.get(&format!("list?shelf=all{query}")).await;
+        assert_eq!(status, 200);
+        let rows: Vec<Value> = page["rows"].as_array().expect("rows").iter().map(|row| row["id"].clone()).collect();
+        (rows, page["further"].as_str().map(str::to_owned))
+    };
+    let (rows, further) = page("&q=needle").await;
+    assert_eq!(rows, [ids[all - 1].clone()]);
+    let further = further.expect("there is more");
+    let (rows, further) = page(&format!("&q=needle&from={further}")).await;
+    assert_eq!((rows, further), (vec![ids[3].clone()], None));
+    // Whatever is found is found once, and nothing is left out.
+    for query in ["", "&q=hay"] {
+        let (mut found, mut from) = (Vec::new(), String::new());
+        loop {
+            let (rows, further) = page(&format!("{query}{from}")).await;
+            found.extend(rows);
+            let Some(further) = further else { break };
+            from = format!("&from={further}");
+            assert!(found.len() <= all, "it goes round");
+        }
+        let expected: Vec<&Value> = ids
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| query.is_empty() || (*n != 3 && *n != all - 1))
+            .map(|(_, id)| id)
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{query}");
+        let of = |id: &Value| id.to_string();
+        let mut found: Vec<_> = found.iter().map(of).collect();
+        let mut expected: Vec<_> = expected.into_iter().map(of).collect();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert!(found == expected, "{query}");
+    }
+    purser.stop().await;
+}
