@@ -34,7 +34,8 @@ pub async fn picture(browser: &Browser, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_and_two_agents() {
-    let Some([customer, anna, ben]) = Browser::start_three([DESKTOP, DESKTOP, PHONE]).await else { return };
+    let browsers = Browser::start_together([DESKTOP, DESKTOP, PHONE], &[]).await;
+    let Some([customer, anna, ben]) = browsers else { return };
     let shop = Shop::open().await;
     account(&shop, "anna", Role::Agent).await;
     account(&shop, "ben", Role::Agent).await;

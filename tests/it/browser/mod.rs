@@ -56,6 +56,17 @@ pub struct Browser {
     _place: Option<SemaphorePermit<'static>>,
 }
 
+const ARGUMENTS: [&str; 8] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
 /// Stands before every script: the inside of the chat, and its parts by selector.
 const PRELUDE: &str = "const chat = document.querySelector('purser-chat'), root = chat ? chat.shadowRoot : document; \
                        const $ = (s) => root?.querySelector(s), $$ = (s) => [...(root?.querySelectorAll(s) || [])]; \
@@ -65,18 +76,25 @@ impl Browser {
     /// `None`, and a line that says so, where there is no Chromium.
     pub async fn start(device: Device) -> Option<Browser> {
         let place = BROWSERS.acquire().await.expect("never closed");
-        Browser::start_at(device, Some(place)).await
+        Browser::start_at(device, &[], Some(place)).await
     }
 
-    /// Three of them at once, while no others run.
-    pub async fn start_three(devices: [Device; 3]) -> Option<[Browser; 3]> {
-        let place = BROWSERS.acquire_many(PLACES).await.expect("never closed");
-        let [one, two, three] = devices;
-        let first = Browser::start_at(one, Some(place)).await?;
-        Some([first, Browser::start_at(two, None).await?, Browser::start_at(three, None).await?])
+    /// Several at once, while no others run: whoever waited for a second one with the first in hand could wait for
+    /// ever. With these arguments besides the usual ones.
+    pub async fn start_together<const N: usize>(devices: [Device; N], arguments: &[String]) -> Option<[Browser; N]> {
+        let mut place = Some(BROWSERS.acquire_many(PLACES).await.expect("never closed"));
+        let mut browsers = Vec::with_capacity(N);
+        for device in devices {
+            browsers.push(Browser::start_at(device, arguments, place.take()).await?);
+        }
+        browsers.try_into().ok()
     }
 
-    async fn start_at(device: Device, place: Option<SemaphorePermit<'static>>) -> Option<Browser> {
+    async fn start_at(
+        device: Device,
+        arguments: &[String],
+        place: Option<SemaphorePermit<'static>>,
+    ) -> Option<Browser> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let Ok(driver) = driver else {
             eprintln!("SKIPPED: chromedriver cannot be started; `tests/run` installs it");
@@ -95,13 +113,16 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let profile = tempfile::tempdir().expect("a temporary folder");
         let Device { width, height, language, dark, phone } = device;
+        let mut all = vec![
+            format!("--window-size={width},{height}"),
+            format!("--lang={language}"),
+            format!("--accept-lang={language}"),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        all.extend(ARGUMENTS.map(str::to_owned));
+        all.extend_from_slice(arguments);
         let options = json!({
-            "goog:chromeOptions": { "args": [
-                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                format!("--window-size={width},{height}"), format!("--lang={language}"),
-                format!("--accept-lang={language}"), format!("--user-data-dir={}", profile.path().display()),
-            ] },
+            "goog:chromeOptions": { "args": all },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         });
         let mut builder = ClientBuilder::new(HttpConnector::new());

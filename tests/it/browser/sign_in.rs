@@ -74,8 +74,7 @@ async fn site() -> (Shop, SignedSite) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_signs_in_goes_on_elsewhere_and_signs_out() {
-    let Some(desktop) = Browser::start(DESKTOP).await else { return };
-    let Some(phone) = Browser::start(PHONE).await else { return };
+    let Some([desktop, phone]) = Browser::start_together([DESKTOP, PHONE], &[]).await else { return };
     let (shop, site) = site().await;
     desktop.goto(&site.origin).await;
     desktop.open().await;
