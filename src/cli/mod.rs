@@ -13,6 +13,7 @@ pub mod convert;
 pub mod coverage;
 pub mod demo;
 pub mod gaps;
+pub mod import;
 pub mod init;
 pub mod moving;
 pub mod plugin;
@@ -209,6 +210,12 @@ enum Command {
         Stop every server on both before. The old database is only read. A move that is interrupted leaves a new one\n\
         on which no server starts; the same command again begins anew.")]
     Move(moving::Options),
+    /// Take over the conversations of an earlier chat
+    #[command(after_help = "Examples:\n  \
+        purser import django --from sqlite://db.sqlite3 --dry-run\n  \
+        purser import django --help\n\n\
+        With SQLite stop the server before; with MariaDB it may run.")]
+    Import(import::Options),
     /// Make and change the accounts of the people who answer at /agent
     #[command(after_help = "Examples:\n  \
         purser agent add anna --name 'Anna B.'\n  \
@@ -274,6 +281,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Agent(options) => agent::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
+        Command::Import(options) => import::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Init(options) => {

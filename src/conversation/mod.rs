@@ -4,6 +4,7 @@
 //! decide the next append; it is written in the same transaction as the events. Nothing here waits, reads a clock or
 //! imports the rest of the crate, so the desk, replay and the tests run the very same decisions.
 
+mod earlier;
 mod errand;
 mod event;
 mod id;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use earlier::Earlier;
 pub use errand::{Errand, Outcome, Proposal, Settled, Words, is_verdict};
 pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Reason, Thumb};
 pub use id::{

@@ -14,7 +14,7 @@ use sqlx::{Arguments, Connection, Database, Row};
 
 use super::pool::{Link, on};
 use super::writer::Append;
-use super::{attended, blocked, outbox, reviews};
+use super::{attended, blocked, customers, outbox, reviews};
 use crate::conversation::{ConversationId, Event, Kind, Millis, Seq, Status};
 
 /// One statement in all its sizes.
@@ -148,6 +148,7 @@ async fn delete_erased(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx:
                 .execute(&mut **connection)
                 .await?;
         });
+        customers::forget(link, append).await?;
     }
     Ok(())
 }

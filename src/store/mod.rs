@@ -3,9 +3,9 @@
 //! Its methods are needs, not tables. Two engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer;
 //! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
-//! such a batch, `outbox.rs` what its events mean for errands, `judge.rs` finds out what became of a batch that met
+//! such a batch, `outbox.rs` what its events mean for errands, `customers.rs` whose account is whose, `judge.rs` finds out what became of a batch that met
 //! somebody else's rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving.rs` takes a whole site from
-//! one database into another.
+//! one database into another; `views.rs` shows others what is said.
 //!
 //! Invariants:
 //! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
@@ -21,7 +21,9 @@ mod batch;
 mod blocked;
 mod content;
 mod counts;
+mod customers;
 mod demo;
+mod earlier;
 mod error;
 mod events;
 mod judge;
@@ -30,6 +32,7 @@ mod outbox;
 mod pool;
 mod reviews;
 mod url;
+mod views;
 mod writer;
 
 use std::future::Future;
@@ -49,6 +52,7 @@ pub use attended::{Found, Listed, Place, SEARCHED, Search, Shelf};
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
+pub use earlier::{EarlierChat, EarlierError, EarlierMessage, EarlierSession, Layout};
 pub use error::{AppendError, OpenError, StoreError};
 pub use moving::{MoveError, Moved, Progress, move_site};
 pub use outbox::DueErrand;

@@ -18,6 +18,7 @@ use sqlx::{ConnectOptions, Connection, Executor, Row, SqlSafeStr};
 
 use super::error::OpenError;
 use super::url::{DatabaseUrl, Target, place};
+use super::views;
 
 /// `on!(Engine, engine, side => expression)`: the expression for whichever engine it is.
 macro_rules! on {
@@ -77,6 +78,9 @@ migrations!(
     14 "0014_reviews",
     15 "0015_blocked",
     16 "0016_teams",
+    17 "0017_customers",
+    18 "0018_events_number",
+    19 "0019_conversations_uuid",
 );
 
 /// Stands in a database while a move into it is not finished.
@@ -151,7 +155,10 @@ impl Link {
     pub(super) async fn tables(&mut self) -> Result<Vec<String>, sqlx::Error> {
         let query = match self {
             Link::Lite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
-            Link::Maria(_) => "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+            Link::Maria(_) => {
+                "SELECT table_name FROM information_schema.tables \
+                 WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+            }
         };
         on!(Link, self, connection => {
             sqlx::query(query).fetch_all(&mut **connection).await?.iter().map(|row| row.try_get(0)).collect()
@@ -164,7 +171,9 @@ impl Link {
         if self.tables().await.map_err(failed)?.iter().any(|table| table == UNFINISHED_MOVE) {
             return Err(OpenError::HalfMoved(place.to_owned()));
         }
-        self.migrate(place, i64::MAX).await
+        self.migrate(place, i64::MAX).await?;
+        views::make(self).await;
+        Ok(())
     }
 
     /// Brings the tables to where they were after the migration with this number.
@@ -482,6 +491,48 @@ mod tests {
         known.sort_unstable();
         made.sort_unstable();
         assert_eq!(known, made);
+    }
+
+    /// Events of an older purser keep their rows, with the numbers that these had; views that somebody made stay.
+    #[tokio::test]
+    async fn a_grown_log_is_numbered() {
+        let mut link = Link::Lite(Box::new(SqliteConnectOptions::new().connect().await.unwrap()));
+        link.migrate("memory", 14).await.unwrap();
+        let Link::Lite(connection) = &mut link else { unreachable!() };
+        connection.execute("CREATE VIEW mine AS SELECT body FROM events").await.unwrap();
+        let insert = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, meta) \
+                      VALUES (?, ?, ?, 7, 'message', 'visitor', ?, ?, '{}')";
+        for (conversation, seq) in [(2_u8, 1), (1, 1), (2, 2)] {
+            let insert = sqlx::query(insert).bind(vec![conversation; 16]).bind(seq).bind(vec![seq as u8; 16]);
+            insert
+                .bind(format!("{conversation}/{seq}"))
+                .bind(seq.to_string())
+                .execute(&mut **connection)
+                .await
+                .unwrap();
+        }
+        link.migrate("memory", i64::MAX).await.unwrap();
+        views::make(&mut link).await;
+        let Link::Lite(connection) = &mut link else { unreachable!() };
+        let rows = "SELECT number, body FROM events ORDER BY number";
+        let rows: Vec<(i64, String)> = sqlx::query_as(rows).fetch_all(&mut **connection).await.unwrap();
+        assert_eq!(rows, [(1, "2/1".to_owned()), (2, "1/1".to_owned()), (3, "2/2".to_owned())]);
+        for (view, count) in [("mine", 3), ("chat_message", 0), ("chat_session", 0)] {
+            let query = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {view}"));
+            assert_eq!(
+                sqlx::query_scalar::<_, i64>(query).fetch_one(&mut **connection).await.unwrap(),
+                count,
+                "{view}"
+            );
+        }
+        // The keys of the log are as they were.
+        for key in ["conversation_id, seq", "conversation_id, client_id"] {
+            let taken = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id) \
+                         SELECT conversation_id, seq + ?, id, at, kind, author, body, client_id || ? FROM events LIMIT 1";
+            let (seq, client) = if key.ends_with("seq") { (0, "x") } else { (9, "") };
+            let refused = sqlx::query(taken).bind(seq).bind(client).execute(&mut **connection).await.unwrap_err();
+            assert!(refused.as_database_error().is_some_and(|error| error.is_unique_violation()), "{key}: {refused}");
+        }
     }
 
     #[test]

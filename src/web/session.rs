@@ -55,6 +55,8 @@ pub struct Session<W> {
     address: Option<Address>,
     /// The customer whom the host site vouches for.
     customer: Option<Box<Customer>>,
+    /// Whether the store was told which account that is.
+    noted: bool,
     pub wire: W,
     pub dialect: Dialect,
     /// How the client wants what others say.
@@ -78,6 +80,7 @@ impl<W: Wire> Session<W> {
             seat: None,
             address,
             customer: None,
+            noted: false,
             wire,
             dialect,
             form: Form::default(),
@@ -91,9 +94,35 @@ impl<W: Wire> Session<W> {
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
         let Session {
-            door, languages, seat, address, customer, dialect, form, seen, subscription, signals, sent, ..
+            door,
+            languages,
+            seat,
+            address,
+            customer,
+            noted,
+            dialect,
+            form,
+            seen,
+            subscription,
+            signals,
+            sent,
+            ..
         } = self;
-        Session { door, languages, seat, address, customer, wire, dialect, form, seen, subscription, signals, sent }
+        Session {
+            door,
+            languages,
+            seat,
+            address,
+            customer,
+            noted,
+            wire,
+            dialect,
+            form,
+            seen,
+            subscription,
+            signals,
+            sent,
+        }
     }
 
     /// Begins with what the dialect knows before anything is said.
@@ -106,6 +135,7 @@ impl<W: Wire> Session<W> {
     /// The host site says who it is that comes.
     pub fn signed_in(&mut self, customer: Customer) {
         self.customer = Some(Box::new(customer));
+        self.noted = false;
     }
 
     /// Whether the host site says who it is.
@@ -243,6 +273,9 @@ impl<W: Wire> Session<W> {
         if let (Err(_), Some((limits, address))) = (&said, begins) {
             limits.no_conversation(address);
         }
+        if let (Some(customer), Ok(_), false) = (&self.customer, &said, self.noted) {
+            self.noted = self.door.store.note_customer(seat.visitor(), &customer.account);
+        }
         Ok(said)
     }
 
@@ -305,6 +338,8 @@ impl<W: Wire> Session<W> {
     }
 
     async fn word(&mut self, event: &Event) -> Result<(), Gone> {
+        // With the last that was said the account is forgotten, too.
+        self.noted &= event.kind != Kind::Erased;
         if event.kind.changes_owner() {
             let goes_on = matches!(event.kind, Kind::Handover | Kind::Joined | Kind::Transferred);
             if goes_on != self.signals.is_some() {

@@ -59,7 +59,7 @@ impl Table {
                  FROM information_schema.columns c LEFT JOIN information_schema.statistics k \
                  ON k.table_schema = c.table_schema AND k.table_name = c.table_name \
                  AND k.column_name = c.column_name AND k.index_name = 'PRIMARY' \
-                 WHERE c.table_schema = DATABASE() AND c.table_name = ? ORDER BY c.ordinal_position"
+                 WHERE c.table_schema = DATABASE() AND c.table_name = ? AND c.is_generated = 'NEVER' ORDER BY c.ordinal_position"
             }
         };
         let found: Vec<(String, String, i64)> = on!(Link, link, connection => {
