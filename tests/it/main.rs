@@ -17,6 +17,7 @@ mod content;
 mod conversations;
 mod convert;
 mod demo;
+mod django;
 mod fanout;
 mod faults;
 mod frames;
