@@ -32,7 +32,7 @@ pub fn question(text: &str) -> Vec<u8> {
 }
 
 /// A masked text frame.
-fn frame(text: &str) -> Vec<u8> {
+pub fn frame(text: &str) -> Vec<u8> {
     const MASK: [u8; 4] = [0x5a, 0xc3, 0x17, 0x9e];
     let mut frame = vec![0x81];
     match u8::try_from(text.len()) {

@@ -1,14 +1,16 @@
 //! What purser costs, next to what its parts cost bare.
 //!
-//! `cargo bench` runs everything in about four minutes; `cargo bench -- messages` (or `agents`, `idle`, `matching`,
-//! `nodes`, `replay`, `shipping`, `start`) one part. Floor and purser are measured in the same run on the same machine, so the ratios mean more than the
-//! numbers. Everything runs on loopback, in temporary folders, and is gone afterwards. docs/performance.md says what
+//! `cargo bench` runs everything in about five minutes; `cargo bench -- messages` (or `agents`, `idle`, `lookups`,
+//! `matching`, `nodes`, `replay`, `shipping`, `start`) one part; `million` only by its name. Floor and purser are
+//! measured in the same run on the same machine, so the ratios mean more than the numbers. Everything runs on loopback,
+//! in temporary folders, and is gone afterwards. docs/performance.md says what
 //! the tables mean.
 
 mod agents;
 mod floors;
 mod idle;
 mod load;
+mod lookups;
 mod matching;
 mod messages;
 mod nodes;
@@ -22,12 +24,17 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const PARTS: [&str; 8] = ["messages", "agents", "idle", "matching", "start", "nodes", "shipping", "replay"];
+const PARTS: [&str; 10] =
+    ["messages", "agents", "idle", "matching", "start", "nodes", "shipping", "lookups", "replay", "million"];
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|arg| arg == floors::ECHO) {
         floors::serve_echo()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.first().is_some_and(|arg| arg == lookups::SOURCE) {
+        lookups::serve_source()?;
         return Ok(ExitCode::SUCCESS);
     }
     let named: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
@@ -57,8 +64,15 @@ fn main() -> anyhow::Result<ExitCode> {
     if wanted("replay") {
         runtime.block_on(replay::measure(&mut report))?;
     }
+    // It takes minutes, and is run only by its name.
+    if named.contains(&"million") {
+        runtime.block_on(replay::measure_million(&mut report))?;
+    }
     if wanted("idle") {
         runtime.block_on(idle::measure(&mut report))?;
+    }
+    if wanted("lookups") {
+        runtime.block_on(lookups::measure(&mut report))?;
     }
     if wanted("messages") {
         runtime.block_on(messages::measure(&mut report))?;

@@ -3,7 +3,7 @@
 //! The questions are those of the shipped content (its phrases), each made different by words before it that say
 //! nothing; entries of the FAQ answer them. On this machine's cores.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use purser::conversation::{ClientId, Conversation, ConversationId, EventId, Said
 use purser::recording::compare::{Material, Sides, run};
 use purser::recording::{Action, Recording, Stage, Start, Step, crew};
 use purser::responders::Turn;
-use purser::store::{Logged, Store};
+use purser::store::{DatabaseUrl, Logged, Store};
 
 use super::report::Report;
 
@@ -28,6 +28,9 @@ const FILES: usize = 5_000;
 const GOAL_A_SECOND: f64 = 100_000.0;
 const GOAL_SECONDS: f64 = 3.0;
 const GOAL_OF_PARSING: f64 = 2.0;
+/// Questions for which memory must be flat, and what is flat.
+const MANY: usize = 1_000_000;
+const GOAL_FLAT: f64 = 1.2;
 const START: i64 = 1_772_442_000_000;
 
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
@@ -49,12 +52,12 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let home = tempfile::Builder::new().prefix("purser-bench-replay-").tempdir()?;
     let url = format!("sqlite://{}", home.path().join("purser.db").display()).parse()?;
     report.note("replay: a corpus for the store");
-    fill(&url, &questions).await?;
+    fill(&url, &questions, 0..CORPUS).await?;
     report.note("replay: compare from the store");
     let sides = Sides { before: &stage, after: &changed };
     let mut seconds = Vec::new();
     for _ in 0..3 {
-        seconds.push(compare_store(&url, &sides, threads).await?);
+        seconds.push(compare_store(&url, &sides, threads, CORPUS).await?);
     }
     seconds.sort_by(f64::total_cmp);
     let compared = seconds[1];
@@ -90,6 +93,35 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         &["", "questions a second", "s", "goal"],
         &rows,
     );
+    Ok(())
+}
+
+/// Whether comparing ten times as many questions takes more memory.
+pub async fn measure_million(report: &mut Report) -> anyhow::Result<()> {
+    let config = Config::default();
+    let loaded = load(&purser::app::folders(&config), &Good::default());
+    let snapshot = loaded.snapshot.context("the shipped content does not load")?;
+    let stage = purser::app::stage(&config, &snapshot);
+    let changed = changed(&config, &snapshot)?;
+    let questions = questions(&stage).await?;
+    let home = tempfile::Builder::new().prefix("purser-bench-million-").tempdir()?;
+    let url = format!("sqlite://{}", home.path().join("purser.db").display()).parse()?;
+    let sides = Sides { before: &stage, after: &changed };
+    let (mut rows, mut peaks, mut filled) = (Vec::new(), Vec::new(), 0);
+    for count in [CORPUS, MANY] {
+        report.note(&format!("million: {count} questions in the store"));
+        fill(&url, &questions, filled..count).await?;
+        filled = count;
+        // From here on the peak is that of the comparison.
+        std::fs::write("/proc/self/clear_refs", "5").context("this bench needs Linux")?;
+        let seconds = compare_store(&url, &sides, crew::threads(), count).await?;
+        peaks.push(peak() as f64);
+        rows.push(vec![format!("{count} questions"), format!("{seconds:.1}"), format!("{}", peak())]);
+    }
+    let [times, goal] =
+        report.at_most("times the memory for ten times the questions", peaks[1] / peaks[0], GOAL_FLAT, 2);
+    rows.push(vec!["times the memory".to_owned(), String::new(), format!("{times} ({goal})")]);
+    report.print("Compare from the store: memory", &["", "s", "MB at most"], &rows);
     Ok(())
 }
 
@@ -198,14 +230,14 @@ fn replay_files(recordings: &[Recording], stage: &Stage, threads: usize) -> anyh
     Ok((reading, begin.elapsed().as_secs_f64()))
 }
 
-/// Has the questions asked and answered in a new database.
-async fn fill(url: &purser::store::DatabaseUrl, questions: &[String]) -> anyhow::Result<()> {
+/// Has these questions asked and answered in a database.
+async fn fill(url: &DatabaseUrl, questions: &[String], numbers: Range<usize>) -> anyhow::Result<()> {
     let config = Config::default();
     let loaded = load(&purser::app::folders(&config), &Good::default());
     let stage = Arc::new(purser::app::stage(&config, &*loaded.snapshot.context("no content")?));
     let store = Store::open(url, |_| ()).await?;
     let mut writing = tokio::task::JoinSet::new();
-    for number in 0..CORPUS / LONG {
+    for number in numbers.start / LONG..numbers.end / LONG {
         let (store, stage) = (store.clone(), stage.clone());
         let texts: Vec<String> = (0..LONG).map(|at| question(questions, number * LONG + at)).collect();
         while writing.len() >= 256 {
@@ -239,7 +271,7 @@ async fn fill(url: &purser::store::DatabaseUrl, questions: &[String]) -> anyhow:
 }
 
 /// The seconds from opening the store to the report.
-async fn compare_store(url: &purser::store::DatabaseUrl, sides: &Sides<'_>, threads: usize) -> anyhow::Result<f64> {
+async fn compare_store(url: &DatabaseUrl, sides: &Sides<'_>, threads: usize, questions: usize) -> anyhow::Result<f64> {
     let begin = Instant::now();
     let report = std::thread::scope(|scope| {
         let working = scope.spawn(|| {
@@ -247,16 +279,7 @@ async fn compare_store(url: &purser::store::DatabaseUrl, sides: &Sides<'_>, thre
             let store = runtime.block_on(Store::open_to_read(url))?;
             let (sender, mut pages) = tokio::sync::mpsc::channel::<Vec<Logged>>(4);
             let reader = store.clone();
-            runtime.spawn(async move {
-                let mut after = None;
-                while let Ok(page) = reader.logged(after, i64::MIN, 256).await {
-                    let Some(last) = page.last() else { return };
-                    after = Some(last.id);
-                    if sender.send(page).await.is_err() {
-                        return;
-                    }
-                }
-            });
+            runtime.spawn(async move { reader.stream(i64::MIN, 256, sender).await });
             let material = std::iter::from_fn(|| pages.blocking_recv()).map(Material::Stored);
             let report = run(material, sides, i64::MIN, threads, |_| ControlFlow::Continue(()));
             runtime.block_on(store.close());
@@ -264,7 +287,7 @@ async fn compare_store(url: &purser::store::DatabaseUrl, sides: &Sides<'_>, thre
         });
         working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    ensure!(report.questions == CORPUS as u64, "{} of {CORPUS} questions were compared", report.questions);
+    ensure!(report.questions == questions as u64, "{} of {questions} questions were compared", report.questions);
     ensure!(report.changed > 0, "the change was not seen");
     Ok(begin.elapsed().as_secs_f64())
 }

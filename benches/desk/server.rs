@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -29,6 +29,11 @@ pub fn memory(pid: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim_end_matches("kB").trim().parse()?)
+}
+
+/// How many threads a process has.
+pub fn threads(pid: u32) -> anyhow::Result<f64> {
+    Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count() as f64)
 }
 
 /// Thousands of connections are open at once.
@@ -67,6 +72,11 @@ impl Server {
     /// This program again, as the bare echo.
     pub fn echo() -> anyhow::Result<Server> {
         Server::start(Command::new(std::env::current_exe()?).arg(super::floors::ECHO))
+    }
+
+    /// This program again, as a source that holds its answers.
+    pub fn source() -> anyhow::Result<Server> {
+        Server::start(Command::new(std::env::current_exe()?).arg(super::lookups::SOURCE))
     }
 
     pub fn pid(&self) -> u32 {
@@ -108,8 +118,32 @@ impl Home {
         self.node(database, None)
     }
 
+    /// The same with the plugins of this folder.
+    pub fn purser_with(&self, database: &str, plugins: &Path) -> anyhow::Result<Server> {
+        Server::start(self.command(database).env("PURSER_PLUGINS", plugins)).context("purser")
+    }
+
     /// The same, connected to other nodes by this Redis.
     pub fn node(&self, database: &str, redis: Option<&Redis>) -> anyhow::Result<Server> {
+        let mut command = self.command(database);
+        if let Some(redis) = redis {
+            command.env("PURSER_REDIS", redis.url());
+        }
+        Server::start(&mut command).context("purser")
+    }
+
+    /// A file in the folder, for purser to find.
+    pub fn write(&self, path: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().context("it lies in the folder")?)?;
+        Ok(fs::write(path, text)?)
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn command(&self, database: &str) -> Command {
         let crate_root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PURSER_")) {
@@ -123,10 +157,7 @@ impl Home {
             .env("PURSER_PLUGINS", crate_root.join("plugins"))
             .env("PURSER_LIMITS", "off")
             .env("PURSER_LOG", "warn");
-        if let Some(redis) = redis {
-            command.env("PURSER_REDIS", redis.url());
-        }
-        Server::start(&mut command).context("purser")
+        command
     }
 }
 

@@ -54,24 +54,11 @@ impl Stream {
         let failure: Arc<Mutex<Option<anyhow::Error>>> = Arc::default();
         let failed = failure.clone();
         runtime.spawn(async move {
-            if let Err(error) = read(&store, since, &sender).await {
+            if let Err(error) = store.stream(since, PAGE, sender).await {
                 *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
             }
         });
         Stream { pages, failure }
-    }
-}
-
-async fn read(store: &Store, since: Millis, pages: &mpsc::Sender<Vec<Logged>>) -> Result<(), crate::store::StoreError> {
-    let mut after = None;
-    loop {
-        let page = store.logged(after, since, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id);
-        // Nobody wants more.
-        if pages.send(page).await.is_err() {
-            return Ok(());
-        }
     }
 }
 

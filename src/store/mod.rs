@@ -290,6 +290,20 @@ impl Store {
         self.read(events::logged(&self.0.engine, after, since, limit)).await
     }
 
+    /// Hands on all conversations that something happened in at `since` or later, `limit` at a time, until nobody wants
+    /// more.
+    pub async fn stream(&self, since: Millis, limit: u32, pages: mpsc::Sender<Vec<Logged>>) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.logged(after, since, limit).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            if pages.send(page).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
     /// The event with this client id.
     pub async fn event_by_client_id(
         &self,

@@ -19,7 +19,7 @@ use crate::content::Snapshot;
 use crate::conversation::Millis;
 use crate::finding::Finding;
 use crate::recording::compare::{Material, Report, Sides, run};
-use crate::store::{Logged, Store, StoreError};
+use crate::store::{Logged, StoreError};
 
 /// The largest body: a whole FAQ.
 const MAX_BODY: usize = 8 << 20;
@@ -71,7 +71,8 @@ pub async fn compare(req: &mut Request, depot: &mut Depot, res: &mut Response) -
     let (done, outcome) = oneshot::channel();
     let (pages, material) = mpsc::channel(1);
     let since = Clock::System.now() - Millis::from(edit.days) * DAY;
-    let reading = tokio::spawn(stream(door.store.clone(), since, pages));
+    let store = door.store.clone();
+    let reading = tokio::spawn(async move { store.stream(since, PAGE, pages).await });
     let (stopped, stop) = (gone.0.clone(), door.stop.clone());
     let work = move || {
         be_nice();
@@ -150,18 +151,6 @@ fn compared(
     let sides = Sides { before: &before, after: &after };
     let pages = std::iter::from_fn(|| material.blocking_recv()).map(Material::Stored);
     Ok(run(pages, &sides, since, 1, |_| if is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }))
-}
-
-async fn stream(store: Store, since: Millis, pages: mpsc::Sender<Vec<Logged>>) -> Result<(), StoreError> {
-    let mut after = None;
-    loop {
-        let page = store.logged(after, since, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id);
-        if pages.send(page).await.is_err() {
-            return Ok(());
-        }
-    }
 }
 
 /// This thread, and those that it starts, run when nobody else wants to.
