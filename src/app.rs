@@ -46,6 +46,7 @@ pub struct App {
     sources: Arc<Sources>,
     identity: Arc<Identity>,
     demo: Option<Demo>,
+    pages_backwards: bool,
     /// Ends the background tasks.
     stop: CancellationToken,
     background: TaskTracker,
@@ -60,6 +61,8 @@ pub struct Tuning {
     pub first: Vec<Arc<dyn Responder>>,
     /// How soon the fan-out looks after what is missing.
     pub pace: Pace,
+    /// Pages of history are sent backwards: a promise that is broken on purpose.
+    pub pages_backwards: bool,
 }
 
 impl App {
@@ -70,7 +73,7 @@ impl App {
 
     /// The same, with what a caller may want otherwise.
     pub async fn build_with(config: Config, tuning: Tuning) -> anyhow::Result<App> {
-        let Tuning { clock, first, pace } = tuning;
+        let Tuning { clock, first, pace, pages_backwards } = tuning;
         let queue = usize::try_from(config.limits.socket_queue).context("limits.socket_queue")?;
         let fanout = Fanout::with(queue, config.redis.clone(), pace);
         let publish = fanout.clone();
@@ -144,7 +147,20 @@ impl App {
         let in_force = content.clone();
         let revision = move || in_force.in_force().revision.clone();
         background.spawn(fanout.clone().run(store.clone(), revision, limits.clone(), stop.clone()));
-        Ok(App { config, store, fanout, content, desk, limits, sources, identity, demo, stop, background })
+        Ok(App {
+            config,
+            store,
+            fanout,
+            content,
+            desk,
+            limits,
+            sources,
+            identity,
+            demo,
+            pages_backwards,
+            stop,
+            background,
+        })
     }
 
     /// Where messages go.
@@ -210,6 +226,7 @@ impl App {
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
             test_echo: self.config.test_echo,
+            pages_backwards: self.pages_backwards,
             watchers: self.config.watchers.clone(),
             counts: web::Counts::default(),
             templates: self.config.templates.clone(),

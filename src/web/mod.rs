@@ -117,6 +117,8 @@ pub struct Door {
     pub returns: Returns,
     /// Whether there is an echo for trying the WebSocket itself.
     pub test_echo: bool,
+    /// Whether pages of history are sent backwards, for trying whether somebody notices.
+    pub pages_backwards: bool,
     /// Set when the server is about to stop, and says so to whoever sends it customers.
     pub draining: CancellationToken,
     /// Set when the server stops.

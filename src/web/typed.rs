@@ -301,7 +301,9 @@ async fn page(door: &Door, form: Form, conversation: ConversationId, before: Seq
         }
         events.push(worded);
     }
-    events.reverse();
+    if !door.pages_backwards {
+        events.reverse();
+    }
     Ok(ServerFrame::History { events, more: first > 1 }.frame())
 }
 

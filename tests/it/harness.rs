@@ -125,7 +125,7 @@ impl<'a> Setup<'a> {
         // Tests say more, and faster, than any customer; those of the limits switch them on.
         config.limits.off = true;
         (self.change)(&mut config);
-        let tuning = Tuning { clock: self.clock, first: self.first, pace: self.pace };
+        let tuning = Tuning { clock: self.clock, first: self.first, pace: self.pace, ..Tuning::default() };
         let app = App::build_with(config, tuning).await.expect("purser starts");
         let listener = purser::web::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
         let address = listener.local_addr().expect("a local address");

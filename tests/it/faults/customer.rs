@@ -64,8 +64,8 @@ pub struct Tab {
     pub record: Arc<Record>,
     pub trace: Arc<Trace>,
     pub dice: Dice,
-    /// Shows what it missed as if it had come in another order, for trying the checker.
-    pub out_of_order: bool,
+    /// Begins anew when it comes back, as after a reload: what it shows then comes in pages.
+    pub reloads: bool,
 }
 
 /// A message until it is acknowledged.
@@ -90,14 +90,10 @@ struct Talk<'a> {
     tab: &'a mut Tab,
     outbox: &'a mut VecDeque<Waiting>,
     socket: Socket,
-    /// The last seq when it came in; 0 until the welcome.
-    caught_up_at: u64,
     welcomed: bool,
     under_way: bool,
     /// Nothing is sent before, since the server said so.
     not_before: Instant,
-    /// Events that wait to be shown in another order, for trying the checker.
-    page: Vec<Shown>,
 }
 
 impl Tab {
@@ -112,11 +108,9 @@ impl Tab {
                     let talk = Talk {
                         outbox: &mut outbox,
                         socket,
-                        caught_up_at: 0,
                         welcomed: false,
                         under_way: false,
                         not_before: Instant::now(),
-                        page: Vec::new(),
                         tab: &mut self,
                     };
                     talk.run(&stop).await
@@ -210,6 +204,9 @@ impl Talk<'_> {
 
     async fn hello(&mut self) -> Result<(), Ended> {
         let Visitor { token, conversation } = self.tab.who.clone();
+        if self.tab.reloads {
+            self.tab.record.seen().views[self.tab.view].shown.clear();
+        }
         let seq = self.tab.last_shown();
         self.send(json!({ "type": "hello", "token": token, "conversation": conversation, "seq": seq })).await
     }
@@ -234,7 +231,6 @@ impl Talk<'_> {
         match frame["type"].as_str().expect("a type") {
             "welcome" => {
                 self.welcomed = true;
-                self.caught_up_at = frame["seq"].as_u64().expect("a seq");
                 self.send_next().await
             }
             "event" => {
@@ -275,26 +271,13 @@ impl Talk<'_> {
 
     fn show(&mut self, frame: &Value) {
         let shown = shown(frame);
-        let missed = shown.seq <= self.caught_up_at;
-        if self.tab.out_of_order && missed {
-            let is_last = shown.seq == self.caught_up_at;
-            self.page.insert(0, shown);
-            if is_last {
-                let page = std::mem::take(&mut self.page);
-                self.tab.record.seen().views[self.tab.view].shown.extend(page);
-            }
-            return;
-        }
         self.tab.record.seen().views[self.tab.view].shown.push(shown);
     }
 
     /// A page of history comes before everything that is shown, and is gone back from until there is no more.
     async fn show_page(&mut self, frame: &Value) -> Result<(), Ended> {
-        let mut page: Vec<Shown> = frame["events"].as_array().expect("events").iter().map(shown).collect();
-        let first = page.first().map(|shown| shown.seq);
-        if self.tab.out_of_order {
-            page.reverse();
-        }
+        let page: Vec<Shown> = frame["events"].as_array().expect("events").iter().map(shown).collect();
+        let first = page.iter().map(|shown| shown.seq).min();
         self.tab.record.seen().views[self.tab.view].shown.splice(0..0, page);
         match first {
             Some(first) if frame["more"] == true => self.send(json!({ "type": "older", "before": first })).await,

@@ -60,8 +60,8 @@ struct Run {
     pace: Pace,
     /// What is done to MariaDB before anybody types: it takes from purser what a promise stands on.
     spoiled: &'static [&'static str],
-    /// Tabs show what they missed as if it had come in another order.
-    out_of_order: bool,
+    /// Nodes send pages of history backwards, and tabs ask for them: each begins anew when it comes back.
+    pages_backwards: bool,
     settles: Duration,
     /// Whether violations are what is wanted.
     is_sabotage: bool,
@@ -88,7 +88,7 @@ impl Run {
             faults,
             pace,
             spoiled: &[],
-            out_of_order: false,
+            pages_backwards: false,
             settles: SETTLES,
             is_sabotage: false,
         }
@@ -103,7 +103,7 @@ impl Run {
     /// `None` where a server that it needs cannot be started.
     async fn go(self) -> Option<Outcome> {
         let trace = Arc::new(Trace::new());
-        let site = Arc::new(Site::start(self.topology, self.pace, trace.clone()).await?);
+        let site = Arc::new(Site::start(self.topology, self.pace, self.pages_backwards, trace.clone()).await?);
         if !self.spoiled.is_empty() {
             let options: MySqlConnectOptions = site.database.parse().expect("MariaDB");
             let mut link = options.connect().await.expect("a connection");
@@ -125,8 +125,8 @@ impl Run {
                 keyboards[visitor].push(keyboard);
                 let (who, doors) = (who.clone(), site.doors());
                 let (view, record, trace) = (view(&record, visitor, tab), record.clone(), trace.clone());
-                let (dice, out_of_order) = (Dice::new(dice.next()), self.out_of_order);
-                let tab = Tab { visitor, tab, view, who, doors, typed, record, trace, dice, out_of_order };
+                let (dice, reloads) = (Dice::new(dice.next()), self.pages_backwards);
+                let tab = Tab { visitor, tab, view, who, doors, typed, record, trace, dice, reloads };
                 tabs.spawn(tab.live(stop.clone()));
             }
             visitors.push(who);
@@ -299,9 +299,10 @@ async fn storing_twice_what_is_sent_twice_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_out_of_order_is_found() {
-    let cut = |after| at(after, Fault::Refuse(Link::Front(0), Duration::from_millis(after)));
-    let run = Run::sabotage(SQLITE, Duration::from_secs(2), vec![cut(300), cut(700), cut(1_500)]);
-    let Some(found) = violations(Run { out_of_order: true, ..run }).await else { return };
+    // The last one comes when there is something to show, whatever else the machine does.
+    let cut = |after| at(after, Fault::Cut(Link::Front(0)));
+    let run = Run::sabotage(SQLITE, Duration::from_secs(4), vec![cut(1_000), cut(2_000), cut(3_500)]);
+    let Some(found) = violations(Run { pages_backwards: true, ..run }).await else { return };
     assert!(found.iter().any(|violation| matches!(violation, Violation::OutOfOrder { .. })), "{found:?}");
 }
 
@@ -358,6 +359,7 @@ async fn a_full_disk_is_waited_out() {
         faq: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faq").to_owned(),
         gap_millis: 60,
         round_millis: 5_000,
+        pages_backwards: false,
     };
     let log = folder.path().join("node.log");
     let mut node = spec.start(&log).expect("a node");

@@ -28,6 +28,7 @@ pub struct Spec {
     pub faq: String,
     pub gap_millis: u64,
     pub round_millis: u64,
+    pub pages_backwards: bool,
 }
 
 impl Spec {
@@ -90,7 +91,8 @@ fn a_node() {
             round: Duration::from_millis(spec.round_millis),
             ..Pace::default()
         };
-        let tuning = Tuning { first: vec![std::sync::Arc::new(Sluggish)], pace, ..Tuning::default() };
+        let first: Vec<std::sync::Arc<dyn Responder>> = vec![std::sync::Arc::new(Sluggish)];
+        let tuning = Tuning { first, pace, pages_backwards: spec.pages_backwards, ..Tuning::default() };
         let app = App::build_with(config, tuning).await.expect("a node");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, spec.port));
         let listener = purser::web::listen(address).expect("the node's port");
