@@ -94,7 +94,7 @@ fn bot_framework_chats_and_transcripts_go_both_ways() {
     let (recordings, left) = converted(&site, "a.chat");
     let expected = "conversation:\n  - say: hello\n    answer: { contains: [Ahoy!], buttons: [Track, Price] }\n  - say: |-\n      two\n      lines\n";
     assert_eq!(written(&recordings), expected);
-    assert!(left.contains("a.chat:9:1: `[Attachment=x.png image/png]`"), "{left}");
+    assert!(left.contains("a.chat:9:1: `[Attachment]`"), "{left}");
 
     let ran = site.run(&["convert", "a.chat", "--to", "t", "--format", "transcript"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -114,4 +114,109 @@ fn bot_framework_chats_and_transcripts_go_both_ways() {
         ran.code == 2 && ran.err.contains("c.transcript:2:12") && ran.out.contains("1 conversations written"),
         "{ran:?}"
     );
+}
+
+/// Rules that begin with `...`, intents as payloads and of retrieval, test cases of end-to-end tests, and words in the
+/// folders of a larger project.
+#[test]
+fn rasa_projects_of_every_age_are_read() {
+    let site = Site::empty();
+    site.write("config.yml", "language: en\n");
+    site.write(
+        "domain/talk.yml",
+        "responses:\n  utter_small/name:\n    - text: I am Purser.\n  utter_hi:\n    - text: Ahoy!\n",
+    );
+    site.write(
+        "data/nlu/small/talk.yml",
+        "nlu:\n  - intent: small/name\n    examples:\n      - text: who are you\n  - intent: greet\n    examples: |\n      - good day\n",
+    );
+    site.write(
+        "data/rules/rules.yml",
+        "rules:\n- rule: one\n  steps:\n  - ...\n  - intent: small\n  - action: utter_small\n- rule: two\n  steps:\n  - user: '/greet{\"name\": \"Bo\"}'\n  - action: utter_hi\n  - intent: /nowhere\n",
+    );
+    let (recordings, left) = converted(&site, "data/rules/rules.yml");
+    let expected = "about: one\nconversation:\n  - say: who are you\n    answer: { contains: [I am Purser.] }\n---\n\
+                    about: two\nconversation:\n  - say: good day\n    answer: { contains: [Ahoy!] }\n";
+    assert_eq!(written(&recordings), expected);
+    assert!(left.contains("rules.yml:4:5: `...` has no place") && left.contains("the intent `nowhere`"), "{left}");
+
+    site.write(
+        "tests/e2e.yml",
+        "fixtures:\n- a: []\ntest_cases:\n- test_case: three\n  fixtures: [a]\n  steps:\n  - user: hello\n    assertions:\n    - bot_uttered:\n        \
+         utter_name: utter_hi\n    - action_executed: action_look\n  - user: bye\n  - utter: utter_small\n  - bot: Bye!\n",
+    );
+    let (recordings, left) = converted(&site, "tests/e2e.yml");
+    let expected = "about: three\nconversation:\n  - say: hello\n    answer: { contains: [Ahoy!] }\n  - say: bye\n    \
+                    answer: { contains: [I am Purser., Bye!] }\n";
+    assert_eq!(written(&recordings), expected);
+    assert!(left.contains("`fixtures` has no place") && left.contains("`action_executed` has no place"), "{left}");
+
+    // The first version told retrieval apart in Markdown, too.
+    site.write("data/responses.md", "## name\n* chitchat/name\n  - Purser, at your service.\n");
+    site.write(
+        "tests/old.md",
+        "## four\n* chitchat: who are you?\n  - respond_chitchat\n* form: /greet <!-- in the form -->\n  - utter_hi\n",
+    );
+    let (recordings, left) = converted(&site, "tests/old.md");
+    let expected = "about: four\nconversation:\n  - say: who are you?\n    answer: { contains: [\"Purser, at your service.\"] }\n  \
+                    - say: good day\n    answer: { contains: [Ahoy!] }\n";
+    assert_eq!((written(&recordings), left.as_str()), (expected.to_owned(), ""));
+}
+
+/// Marks, messages in JSON, parts that are included as a section, channels, and hooks of the project's own.
+#[test]
+fn botium_conversations_are_read_as_botium_does() {
+    let site = Site::empty();
+    site.write("c/bye.pconvo.txt", "bye\n\n#me\nbye\n\n#bot\nSo long\n");
+    site.write(
+        "c/all.convo.txt",
+        "all\n\n#me\n{\n  \"text\": \"hello\",\n  \"data\": 1\n}\n\n#bot\n!!really\n\n#me shop\n# one hash\n\n#bot\n?maybe\n\n\
+         #me\nBUTTON payload|Yes\n\n#bot\nDUMMY a | b\nFine.\n\n#include bye\n\n#me\nthree\n\n#bot\n!BUTTONS No\n!not this\n",
+    );
+    let (recordings, left) = converted(&site, "c/all.convo.txt");
+    let expected = "about: all\nconversation:\n  - say: hello\n    answer: { contains: [\"!really\"] }\n  - say: \"# one hash\"\n  \
+                    - press: \"Yes\"\n    answer: { contains: [Fine.] }\n  - say: bye\n    answer: { contains: [So long] }\n  \
+                    - say: three\n";
+    let without_empty = |text: String| text.replace("    answer: {  }\n", "").replace("    answer: {}\n", "");
+    assert_eq!(without_empty(written(&recordings)), expected);
+    for expected in [
+        ":3:1: of a message in JSON",
+        ":12:1: the channel `shop`",
+        ":16:1: an answer that may be left out",
+        ":22:1: `DUMMY`",
+        ":31:1: `!BUTTONS`",
+        ":32:1: what an answer must not be",
+    ] {
+        assert!(left.contains(expected), "{expected} in\n{left}");
+    }
+}
+
+/// Cards over several lines, instructions within a line, several customers; and what the emulator adds of its own.
+#[test]
+fn bot_framework_files_are_read_as_the_tools_write_them() {
+    let site = Site::empty();
+    site.write(
+        "a.chat",
+        "users=Joe,Sue\nbot=LulaBot\n\nJoe: Hi! [not an instruction]\nLulaBot->Joe: [Typing][Delay=3000]\nHello Joe!\n[Herocard\n  \
+         title=Cheese\n  buttons=One|Two]\nSue:[Delay = 5000]Goodbye!\nbot: # choices\n1. one\n[Suggestions=one|two]\n",
+    );
+    let (recordings, left) = converted(&site, "a.chat");
+    let expected = "conversation:\n  - say: Hi! [not an instruction]\n    answer: { contains: [Hello Joe!] }\n  - wait: 5 seconds\n  \
+                    - say: Goodbye!\n    answer: { contains: [\"# choices\\n1. one\"], buttons: [one, two] }\n";
+    assert_eq!(written(&recordings), expected);
+    for expected in [":5:1: `[Typing]`", ":5:1: the time that a bot takes", ":7:1: `[Herocard]`"] {
+        assert!(left.contains(expected), "{expected} in\n{left}");
+    }
+
+    let user = |text: &str| {
+        format!(
+            "{{\"type\": \"message\", \"from\": {{\"role\": \"user\"}}, \"text\": \"{text}\", \"channelData\": {{\"clientActivityID\": \"1\"}}, \"entities\": [{{\"type\": \"ClientCapabilities\"}}]}}"
+        )
+    };
+    let trace = "{\"type\": \"trace\", \"value\": {}}";
+    site.write("b.transcript", &format!("[\n{trace},\n{},\n{trace}\n]\n", user("hi")));
+    let (recordings, left) = converted(&site, "b.transcript");
+    assert_eq!(written(&recordings), "conversation:\n  - say: hi\n");
+    assert_eq!(left.lines().count(), 1, "{left}");
+    assert!(left.contains("b.transcript:2:1: 2 activities of the type `trace`, of which this is the first"), "{left}");
 }

@@ -1,6 +1,10 @@
 //! Bot Framework: `.transcript`, a list of activities in JSON, read and written, and `.chat`, its form to write by
 //! hand.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -24,23 +28,19 @@ pub(super) fn read_transcript(name: &str, text: &str) -> Result<Carried, Box<Fin
     let mut carried = Carried::default();
     let mut told = Told::default();
     let mut last: Option<Millis> = None;
+    // How often a type comes that has no words, and where first: there may be dozens.
+    let mut silent: BTreeMap<&str, (u32, usize)> = BTreeMap::new();
     for (number, activity) in activities.iter().enumerate() {
         let line = lines.get(number).copied().unwrap_or(1);
         let mut leave = |message: String| carried.notes.push(note(name, text, line, message));
         let kind = activity["type"].as_str().unwrap_or("message");
         if !kind.eq_ignore_ascii_case("message") {
-            leave(format!("an activity of the type `{kind}` has no place in a recording"));
+            silent.entry(kind).or_insert((line, 0)).1 += 1;
             continue;
         }
         let said = activity["text"].as_str().unwrap_or_default().trim();
         for key in ["attachments", "entities", "channelData", "value"] {
-            let is_empty = match &activity[key] {
-                Value::Null => true,
-                Value::Array(list) => list.is_empty(),
-                Value::Object(map) => map.is_empty(),
-                _ => false,
-            };
-            if !is_empty {
+            if !says_nothing(&activity[key]) {
                 leave(format!("`{key}` has no place in a recording"));
             }
         }
@@ -77,11 +77,30 @@ pub(super) fn read_transcript(name: &str, text: &str) -> Result<Carried, Box<Fin
         }
         told.say(line, said);
     }
+    for (kind, (line, count)) in silent {
+        let message = match count {
+            1 => format!("an activity of the type `{kind}` has no place in a recording"),
+            _ => format!(
+                "{count} activities of the type `{kind}`, of which this is the first, have no place in a recording"
+            ),
+        };
+        carried.notes.push(note(name, text, line, message));
+    }
     match told.is_empty() {
         true => carried.notes.push(note(name, text, 1, "no customer says anything here")),
         false => carried.recordings.push(told.recording),
     }
     Ok(carried)
+}
+
+/// Whether there is nothing in it, or only what the emulator says of itself.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.iter().all(|item| item["type"] == "ClientCapabilities"),
+        Value::Object(map) => map.keys().all(|key| ["clientActivityID", "clientTimestamp"].contains(&key.as_str())),
+        _ => false,
+    }
 }
 
 fn is_bot(activity: &Value) -> bool {
@@ -118,7 +137,7 @@ fn lines_of_items(text: &str) -> Vec<u32> {
 pub(super) fn read_chat(name: &str, text: &str) -> Carried {
     let mut carried = Carried::default();
     let mut told = Told::default();
-    let (mut user, mut bot) = ("user".to_owned(), "bot".to_owned());
+    let (mut users, mut bot) = (vec!["user".to_owned()], "bot".to_owned());
     // Who speaks, from which line on, and what.
     let mut open: Option<(bool, u32, Vec<String>)> = None;
     let mut header = true;
@@ -126,9 +145,10 @@ pub(super) fn read_chat(name: &str, text: &str) -> Carried {
     for (number, line) in (1_u32..).zip(text.lines().chain([""])) {
         let trimmed = line.trim();
         let speaker = trimmed.split_once(':').and_then(|(who, said)| {
-            let who = who.trim();
-            let is = |name: &String, role: &str| who.eq_ignore_ascii_case(name) || who.eq_ignore_ascii_case(role);
-            match (is(&user, "user"), is(&bot, "bot")) {
+            // `bot->Joe` speaks to one of several.
+            let who = who.split("->").next().unwrap_or(who).trim();
+            let is = |name: &String| who.eq_ignore_ascii_case(name);
+            match (users.iter().any(is), is(&bot) || who.eq_ignore_ascii_case("bot")) {
                 (true, _) => Some((false, said)),
                 (_, true) => Some((true, said)),
                 _ => None,
@@ -148,7 +168,7 @@ pub(super) fn read_chat(name: &str, text: &str) -> Carried {
         }
         if header {
             match trimmed.split_once('=') {
-                Some(("user", value)) => user = value.trim().to_owned(),
+                Some(("user" | "users", value)) => users.extend(value.split(',').map(|name| name.trim().to_owned())),
                 Some(("bot", value)) => bot = value.trim().to_owned(),
                 _ if trimmed.is_empty() || trimmed.starts_with('>') || trimmed.starts_with("**") => {}
                 _ => carried.notes.push(note(name, text, number, "this line belongs to nobody")),
@@ -166,31 +186,37 @@ pub(super) fn read_chat(name: &str, text: &str) -> Carried {
     carried
 }
 
-/// What somebody says, with instructions such as `[Delay=3000]` between.
+/// What somebody says, with instructions such as `[Delay=3000]` between, which may go over lines.
 fn spoken(told: &mut Told, is_bot: bool, line: u32, said: Vec<String>, mut leave: impl FnMut(u32, String)) {
-    let mut words: Vec<String> = Vec::new();
+    static INSTRUCTION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"(?is)\[\s*(?:((?:hero|thumbnail|animation|audio|video|media|signin|oauth|receipt)card|typing|delay|attachment(?:layout)?|suggestions|suggestedactions|conversationupdate|messagereaction|endofconversation)\b\s*[=:]?|([a-z]+)\s*=)(.*?)\]",
+        )
+        .ok()
+    });
+    let said = said.join("\n");
+    let (mut words, mut rest) = (String::new(), 0);
     let mut buttons: Vec<String> = Vec::new();
-    for (number, text) in (line..).zip(said) {
-        let trimmed = text.trim();
-        let instruction =
-            trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|i| !i.contains(']'));
-        let Some(instruction) = instruction else {
-            words.push(text);
-            continue;
-        };
-        let (kind, value) = instruction.split_once('=').unwrap_or((instruction, ""));
-        match kind.to_lowercase().as_str() {
-            "delay" => match value.trim().parse::<Millis>() {
+    for found in INSTRUCTION.iter().flat_map(|instruction| instruction.captures_iter(&said)) {
+        let Some(whole) = found.get(0) else { continue };
+        words.push_str(&said[rest..whole.start()]);
+        rest = whole.end();
+        let number = line + u32::try_from(said[..whole.start()].matches('\n').count()).unwrap_or(0);
+        let name = found.get(1).or(found.get(2)).map_or("", |name| name.as_str());
+        let (kind, value) = (name.to_lowercase(), found[3].trim());
+        match kind.as_str() {
+            "delay" => match value.parse::<Millis>() {
                 Ok(millis) if !is_bot => told.step(number, Action::Wait(millis)),
                 _ => leave(number, "the time that a bot takes has no place in a recording".to_owned()),
             },
             "suggestedactions" | "suggestions" if is_bot => {
                 buttons.extend(value.split('|').map(|title| title.trim().to_owned()));
             }
-            _ => leave(number, format!("`[{instruction}]` has no place in a recording")),
+            _ => leave(number, format!("`[{name}]` has no place in a recording")),
         }
     }
-    let text = words.join("\n").trim().to_owned();
+    words.push_str(&said[rest..]);
+    let text = words.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned();
     if !is_bot {
         if !text.is_empty() {
             told.say(line, &text);
@@ -245,6 +271,8 @@ pub fn transcript(recording: &Recording, id: &str) -> String {
                 now += millis;
                 continue;
             }
+            // What is told of an outcome stands in the answer.
+            Action::Errand { .. } => {}
             Action::Joined(_) | Action::Left(_) => continue,
         }
         if let Some(expected) = &step.answer {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use regex::Regex;
+use serde_json::Value;
 
 use super::{Carried, Told, beside, note, one_of};
 use crate::conversation::Millis;
@@ -25,6 +26,8 @@ struct Around {
 struct Section {
     line: u32,
     who: String,
+    /// What stands behind that: a channel, or the name of a part.
+    rest: String,
     lines: Vec<(u32, String)>,
 }
 
@@ -44,6 +47,9 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
         let mut notes: Vec<Finding> = Vec::new();
         for section in &sections {
             let mut leave = |line: u32, message: String| notes.push(note(name, text, line, message));
+            if !section.rest.is_empty() {
+                leave(section.line, format!("the channel `{}` has no place in a recording", section.rest));
+            }
             match section.who.as_str() {
                 "begin" | "end" => prepare(section, &mut memory, &mut leave),
                 "me" => around.me(section, &mut memory, &mut told, &mut leave),
@@ -67,9 +73,13 @@ fn sections(text: &str) -> (String, Vec<Section>) {
     let mut title = Vec::new();
     let mut sections: Vec<Section> = Vec::new();
     for (number, line) in (1_u32..).zip(text.lines()) {
-        match (line.strip_prefix('#'), sections.last_mut()) {
-            (Some(who), _) => {
-                sections.push(Section { line: number, who: who.trim().to_owned(), lines: Vec::new() });
+        // A blank or another `#` begins a line of text.
+        let header = line.trim().strip_prefix('#').filter(|who| who.starts_with(|c: char| c.is_alphabetic()));
+        match (header, sections.last_mut()) {
+            (Some(header), _) => {
+                let (who, rest) = header.split_once(' ').unwrap_or((header, ""));
+                let (who, rest) = (who.to_owned(), rest.trim().to_owned());
+                sections.push(Section { line: number, who, rest, lines: Vec::new() });
             }
             (None, Some(section)) => section.lines.push((number, line.trim_end().to_owned())),
             (None, None) => title.push(line.trim()),
@@ -105,10 +115,13 @@ impl Around {
         out: &mut Vec<Section>,
         leave: &mut dyn FnMut(u32, String),
     ) {
-        for Section { line, who, lines } in sections {
-            let (includes, lines) = lines.into_iter().partition(|(_, text)| text.starts_with("INCLUDE "));
-            out.push(Section { line, who, lines });
-            let includes: Vec<(u32, String)> = includes;
+        for Section { line, who, rest, lines } in sections {
+            let (mut includes, lines): (Vec<(u32, String)>, Vec<_>) =
+                lines.into_iter().partition(|(_, text)| text.starts_with("INCLUDE "));
+            match who.as_str() {
+                "include" => includes.insert(0, (line, rest)),
+                _ => out.push(Section { line, who, rest, lines }),
+            }
             for (at, text) in includes {
                 let name = text.trim_start_matches("INCLUDE ").split('|').next().unwrap_or_default().trim();
                 match self.partials.get(name).filter(|_| depth < DEEPEST) {
@@ -181,16 +194,20 @@ impl Around {
                     _ => leave(line, "a pause in the middle of a message has no place in a recording".to_owned()),
                 },
                 "BUTTON" => {
-                    let button = rest.split('|').next().unwrap_or_default();
+                    // What it stands for may come before its text.
+                    let button = rest.split('|').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
                     told.step(line, Action::Press(filled(button.trim(), memory)));
                     return;
                 }
                 "SET_SCRIPTING_MEMORY" => _ = remember(text, memory),
-                word if is_hook(word) => leave(line, format!("`{word}` has no place in a recording")),
+                word if is_hook(word) || is_own_hook(word, rest) => {
+                    leave(line, format!("`{word}` has no place in a recording"));
+                }
                 _ => said.push(text.to_owned()),
             }
         }
         let text = filled(said.join("\n").trim(), memory);
+        let text = words_of(text, |message| leave(section.line, message));
         if text.is_empty() {
             return;
         }
@@ -240,20 +257,29 @@ impl Around {
                     Ok(pattern) => expected.matches.push(Pattern(pattern)),
                     Err(_) => leave(line, "this is no regular expression that is known here".to_owned()),
                 },
-                word if is_hook(word.trim_start_matches('!')) => {
+                word if is_hook(word.trim_start_matches(['!', '?'])) || is_own_hook(word, rest) => {
                     leave(line, format!("`{word}` has no place in a recording"));
-                }
-                _ if text.starts_with('!') && text.len() > 1 => {
-                    leave(line, "what an answer must not be has no place in a recording".to_owned());
-                }
-                _ if text.starts_with('?') && text.len() > 1 => {
-                    leave(line, "an answer that may be left out has no place in a recording".to_owned());
                 }
                 _ => lines.push((line, text.to_owned())),
             }
         }
-        let text = lines.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
-        let text = filled(text.trim(), memory);
+        let mut lines = lines.into_iter().skip_while(|(_, line)| line.trim().is_empty()).peekable();
+        // Marks stand before the first line; one that is doubled is text.
+        if let Some((line, first)) = lines.peek_mut() {
+            for (mark, twice, what) in [
+                ('?', "??", "an answer that may be left out has no place in a recording"),
+                ('!', "!!", "what an answer must not be has no place in a recording"),
+            ] {
+                if first.starts_with(mark) && first.len() > 1 {
+                    if !first.starts_with(twice) {
+                        return leave(*line, what.to_owned());
+                    }
+                    first.remove(0);
+                }
+            }
+        }
+        let text = lines.map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+        let text = words_of(filled(text.trim(), memory), |message| leave(section.line, message));
         let Some(expected) = told.answer().filter(|_| !text.is_empty()) else { return };
         match self.utterances.get(&text) {
             Some(wordings) => {
@@ -298,6 +324,30 @@ fn is_hook(word: &str) -> bool {
     ];
     HOOKS.contains(&word)
         || (word.contains('_') && word.len() > 4 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+}
+
+/// Whether a line calls a hook that the project has made itself: a word in capitals, and arguments with bars between.
+fn is_own_hook(word: &str, rest: &str) -> bool {
+    let word = word.trim_start_matches(['!', '?']);
+    let is_name = word.len() > 2 && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    is_name && rest.contains('|')
+}
+
+/// The words of a message that may be given as JSON.
+fn words_of(text: String, mut leave: impl FnMut(String)) -> String {
+    let Some(message) = text.starts_with('{').then(|| serde_json::from_str::<Value>(&text).ok()).flatten() else {
+        return text;
+    };
+    match ["messageText", "text"].iter().find_map(|key| message[*key].as_str()) {
+        Some(words) => {
+            leave("of a message in JSON the words are taken".to_owned());
+            words.to_owned()
+        }
+        None => {
+            leave("a message in JSON without words has no place in a recording".to_owned());
+            String::new()
+        }
+    }
 }
 
 /// A text with the names of the memory replaced by what they hold, the longest names first.

@@ -45,7 +45,7 @@ pub fn read_any(path: &Path) -> Result<Carried, Box<Finding>> {
         Ok(botframework::read_chat(&name, text))
     } else if name.ends_with(".md") {
         Ok(rasa_markdown::read(path, &name, text))
-    } else if has("stories:") || has("rules:") {
+    } else if has("stories:") || has("rules:") || has("test_cases:") {
         rasa::read(path, &name, text)
     } else {
         Ok(Carried { recordings: Recording::parse_any(&name, text)?, notes: Vec::new() })
@@ -57,7 +57,7 @@ fn note(file: &str, text: &str, line: u32, message: impl Into<String>) -> Findin
     Finding::warning(file, message).at(text, line, 1)
 }
 
-/// The files beside this one, and in the folders that Rasa and Botium keep such things in.
+/// The files beside this one, and in the folders that Botium keeps such things in.
 fn beside(path: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let own = path.parent().unwrap_or(Path::new("."));
     let own = if own.as_os_str().is_empty() { Path::new(".") } else { own };

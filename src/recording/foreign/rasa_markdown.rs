@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::rasa::{Around, plain};
+use super::rasa::Around;
 use super::{Carried, Told, note};
 
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
@@ -66,10 +66,10 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
 }
 
 /// `greet: hello there`, `greet{"name": "Sara"}`, `greet`, or several with OR between.
-fn say(around: &Around, said: &str, line: u32, told: &mut Told, leave: &mut impl FnMut(String)) {
+fn say(around: &Around, said: &str, line: u32, told: &mut Told, leave: &mut dyn FnMut(String)) {
     let intent = |text: &str| text.split(['{', ':']).next().unwrap_or_default().trim().to_owned();
     match said.split_once(':').filter(|(intent, _)| !intent.contains('{')) {
-        Some((_, words)) => told.say(line, &plain(words)),
+        Some((_, words)) => around.user(words, line, told, leave),
         None => {
             let mut all = said.split(" OR ");
             let first = all.next().unwrap_or_default();
