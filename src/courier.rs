@@ -8,15 +8,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::conversation::{Errand, Millis, Outcome, Proposal, Settled};
+use crate::conversation::{Errand, Millis, Outcome, Settled};
 use crate::desk::{Desk, DeskError};
-use crate::responders::markdown::escaped;
+use crate::responders::errand::told;
 use crate::sources::{Attempt, Sources};
 use crate::store::{DueErrand, Store, StoreError};
 
@@ -32,8 +32,6 @@ const FIRST_PAUSE: Millis = 1_000;
 const LONGEST_PAUSE: Millis = 5 * 60 * 1_000;
 /// How long a stop waits for attempts under way. What it cuts off is tried again, under the same key.
 const STOPPING: Duration = Duration::from_secs(3);
-/// What the other side says is shown to the customer up to this, in characters a field.
-const MAX_FIELD: usize = 500;
 
 /// Carries out errands. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -148,44 +146,6 @@ impl Courier {
     }
 }
 
-/// What the customer is told.
-fn told(proposal: &Proposal, outcome: Outcome, fields: &Map<String, Value>) -> String {
-    let mut out = String::new();
-    let mut rest = proposal.words.of(outcome);
-    while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, after)) = after.split_once('}') else { break };
-        out.push_str(before);
-        match fields.get(name) {
-            Some(Value::String(text)) => out.push_str(&escaped(text, MAX_FIELD)),
-            Some(Value::Number(number)) => out.push_str(&number.to_string()),
-            _ => {}
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
 fn millis(time: Duration) -> Millis {
     Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::conversation::{EventId, Words};
-
-    #[test]
-    fn what_the_other_side_says_is_shown_as_text() {
-        let done = "It comes on **{day}**, {window}{nothing}{map}. {open".to_owned();
-        let words = Words { done, refused: "no {day}".to_owned(), unknown: String::new(), person: None };
-        let (action, button) = ("x".to_owned(), "Yes".to_owned());
-        let proposal = Proposal { id: EventId::new(), action, params: Map::new(), button, words, language: None };
-        let fields = json!({ "day": "*Friday* <b>", "window": 9, "map": {} });
-        let fields = fields.as_object().unwrap();
-        assert_eq!(told(&proposal, Outcome::Done, fields), "It comes on **\\*Friday\\* \\<b\\>**, 9. {open");
-        assert_eq!(told(&proposal, Outcome::Refused, &Map::new()), "no ");
-    }
 }

@@ -13,6 +13,7 @@ mod agents;
 mod blocks;
 mod counts;
 mod holds;
+mod past;
 mod reviews;
 mod sign_in;
 mod timers;
@@ -20,7 +21,7 @@ mod timers;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ use crate::people::People;
 use crate::responders::lines::Line;
 use crate::responders::person::Person;
 use crate::responders::pipeline::{Answered, Pipeline};
-use crate::responders::{BoxFuture, Presence, Turn};
+use crate::responders::{BoxFuture, Notes, Past, Presence, Turn};
 use crate::store::{AppendError, Store, StoreError};
 use crate::text::card::without_cards;
 use holds::{Holds, LEASE};
@@ -80,6 +81,10 @@ pub struct Desk {
     answering: TaskTracker,
     holds: Holds,
     blocks: blocks::Blocks,
+    /// What was said before, for responders that read it.
+    past: Arc<dyn Past>,
+    /// What somebody takes down who looks on.
+    notes: OnceLock<Arc<Notes>>,
     /// Told when a customer has agreed to an errand.
     ordered: sync::Notify,
     conflicts: AtomicU64,
@@ -158,6 +163,8 @@ impl Desk {
     /// A desk over this store. Its first pipeline is `pipeline`; `limit` bounds how long a node may hold a question.
     pub fn new(store: Store, pipeline: Pipeline, clock: Clock, language: String, limit: Duration) -> Desk {
         Desk {
+            past: Arc::new(past::Stored(store.clone())),
+            notes: OnceLock::new(),
             store,
             pipeline: ArcSwap::from_pointee(pipeline),
             seats: Arc::default(),
@@ -178,6 +185,11 @@ impl Desk {
     /// The same desk with people as these, who are called once there is an agent's account.
     pub fn with_people(self, people: People) -> Desk {
         Desk { people, ..self }
+    }
+
+    /// From now on somebody looks on: what happens in turns is taken down here.
+    pub fn looked_on(&self) -> Arc<Notes> {
+        self.notes.get_or_init(Arc::default).clone()
     }
 
     /// What it did since the start.
@@ -697,8 +709,9 @@ impl Desk {
             focus: head.kept.focus.as_deref().cloned(),
             entry: None,
             team: None,
-            notes: None,
+            notes: self.notes.get().cloned(),
             stubs: None,
+            past: Some(self.past.clone()),
             drafts: None,
             people: self.presence(),
             call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,

@@ -10,7 +10,7 @@ use clap::Args;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
-use super::{terminal, turn};
+use super::terminal;
 use crate::app::App;
 use crate::config::Config;
 use crate::conversation::{
@@ -18,6 +18,7 @@ use crate::conversation::{
 };
 use crate::desk::Seat;
 use crate::fanout::Subscription;
+use crate::responders::Notes;
 
 /// How long the outcome of an errand is waited for before the next line is read. It is shown whenever it comes.
 const OUTCOME: Duration = Duration::from_secs(10);
@@ -74,8 +75,8 @@ struct Chat<'a> {
     errands: usize,
     /// What can be pressed by its number.
     buttons: Vec<Button>,
-    /// What the conversation speaks.
-    language: Option<String>,
+    /// What happens in the desk, where somebody wants to know why.
+    notes: Option<Arc<Notes>>,
     styled: bool,
 }
 
@@ -88,7 +89,8 @@ impl<'a> Chat<'a> {
         let events = app.fanout().subscribe(conversation);
         let patience = Duration::from_secs(u64::from(config.limits.answer_seconds) + 5);
         let styled = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Ok(Chat { app, options, patience, seat, events, errands: 0, buttons: Vec::new(), language: None, styled })
+        let notes = options.why.then(|| app.desk().looked_on());
+        Ok(Chat { app, options, patience, seat, events, errands: 0, buttons: Vec::new(), notes, styled })
     }
 
     /// Says a line, or presses the button with that number, and gives the answer as text.
@@ -109,9 +111,6 @@ impl<'a> Chat<'a> {
             language: language.clone(),
         };
         let mut out = pressed.map(|button| format!("> {}\n", button.text)).unwrap_or_default();
-        if self.options.why {
-            out.push_str(&self.why(&said).await);
-        }
         let ack = self.app.desk().say(&self.seat, said).await?;
         let mut heard = Vec::new();
         let is_it = |event: &Event| event.meta.question == Some(ack.seq);
@@ -123,10 +122,12 @@ impl<'a> Chat<'a> {
             // It may take longer; then it is shown with a later answer.
             let _ = tokio::time::timeout(OUTCOME, self.hear(&mut heard, |event| event.meta.question.is_none())).await;
         }
+        if let Some((turn, trace)) = self.notes.as_ref().and_then(|notes| notes.take_last()) {
+            out.push_str(&terminal::why(&trace, &self.app.desk().pipeline().explain(&turn)));
+        }
         for message in heard {
             out.push_str(&terminal::answer(&message.body, &message.meta.buttons, self.styled));
             out.push('\n');
-            self.language = message.meta.language.clone().or(self.language.take());
             self.buttons.clone_from(&message.meta.buttons);
         }
         Ok(out)
@@ -148,15 +149,6 @@ impl<'a> Chat<'a> {
             }
         }
         bail!("the conversation was cut off")
-    }
-
-    /// The stored answer does not say how it came about in full, so the pipeline is asked once more beforehand.
-    async fn why(&self, said: &Said) -> String {
-        let languages = [self.language.as_deref(), self.options.lang.as_deref(), Some(self.app.desk().language())];
-        let turn = turn(said.text.as_str(), said.choice.clone(), &languages);
-        let pipeline = self.app.desk().pipeline();
-        let answered = pipeline.answer(&turn).await;
-        terminal::why(&answered.trace, &pipeline.explain(&turn))
     }
 }
 

@@ -44,14 +44,7 @@ pub struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
-}
-
-impl Options {
-    /// The settings among the options.
-    pub fn flags(&self) -> Vec<(&'static str, String)> {
-        self.place.flags()
-    }
+    pub place: Place,
 }
 
 /// Ends with 1 if an entry answers another one's questions or too little is reached, and with 2 if a file is no

@@ -33,14 +33,7 @@ pub struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
-}
-
-impl Options {
-    /// The settings among the options.
-    pub fn flags(&self) -> Vec<(&'static str, String)> {
-        self.place.flags()
-    }
+    pub place: Place,
 }
 
 /// Reads the store and prints the groups.

@@ -270,13 +270,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Ask(options) => ask::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Replay(options) => replay::run(&common.load(Vec::new(), Some("warn"))?, &options),
-        Command::Record(options) => record::run(&common.load(options.flags(), Some("warn"))?, &options),
-        Command::Gaps(options) => gaps::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Record(options) => record::run(&common.load(options.place.flags(), Some("warn"))?, &options),
+        Command::Gaps(options) => gaps::run(&common.load(options.place.flags(), Some("warn"))?, &options),
         Command::Convert(options) => {
             common.refuse();
             convert::run(&options)
         }
-        Command::Coverage(options) => coverage::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Coverage(options) => coverage::run(&common.load(options.place.flags(), Some("warn"))?, &options),
         Command::Compare(options) => compare::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Agent(options) => agent::run(&common.load(options.flags(), Some("warn"))?, &options),

@@ -8,9 +8,10 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Action, Expected, Recording};
+use crate::conversation::Author;
 use crate::text::parcel::{ParcelNumber, parcel_numbers};
 
 /// Invented people, who have the first names of programmers and no family.
@@ -87,14 +88,7 @@ impl Disguise {
             *value = disguise.field(name, value);
         }
         for stub in &mut recording.lookups {
-            let params = std::mem::take(&mut stub.params);
-            stub.params = params
-                .into_iter()
-                .map(|(name, value)| {
-                    let value = disguise.json(&name, value);
-                    (name, value)
-                })
-                .collect();
+            disguise.fields(&mut stub.params);
             if let Ok(result) = &mut stub.result {
                 *result = disguise.json("", std::mem::take(result));
             }
@@ -105,8 +99,15 @@ impl Disguise {
             match &mut step.action {
                 Action::Say { text, .. } | Action::Agent(text) => *text = disguise.text(text),
                 Action::Joined(name) | Action::Left(name) => *name = disguise.person(name),
+                Action::Errand { fields, .. } => disguise.fields(fields),
                 Action::Press(_) | Action::Wait(_) => {}
             }
+        }
+        for earlier in &mut recording.start.messages {
+            earlier.text = match earlier.author {
+                Author::Visitor | Author::Agent => disguise.text(&earlier.text),
+                Author::Bot | Author::System => disguise.again(&earlier.text),
+            };
         }
         for step in &mut recording.conversation {
             if let Action::Press(text) = &mut step.action {
@@ -123,6 +124,13 @@ impl Disguise {
         recording.start.buttons.iter_mut().for_each(|button| button.text = disguise.again(&button.text));
         if let Some(focus) = &mut recording.start.focus {
             focus.state = disguise.json("", std::mem::take(&mut focus.state));
+        }
+    }
+
+    /// Values whose names say what they are.
+    fn fields(&mut self, fields: &mut Map<String, Value>) {
+        for (name, value) in fields.iter_mut() {
+            *value = self.json(name, std::mem::take(value));
         }
     }
 

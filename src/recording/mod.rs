@@ -18,7 +18,8 @@
 //! `conversation.rs` on a log in memory, and the pipeline in between; only the store is left out. `crew.rs` puts many
 //! threads to it and keeps the order; `update.rs` writes what is answered today into the files.
 //! [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there,
-//! [`gaps`] what nothing answered, [`coverage`] what no question reaches. [`disguise`] takes out what leads to a person. [`foreign`]
+//! [`gaps`] what nothing answered, [`coverage`] what no question reaches. [`taken`] makes recordings of stored
+//! conversations, from which [`disguise`] takes out what leads to a person. [`foreign`]
 //! reads and writes what others call recordings.
 
 pub mod compare;
@@ -27,10 +28,12 @@ pub mod crew;
 pub mod disguise;
 pub mod foreign;
 pub mod gaps;
+mod history;
 mod lookups;
 pub mod past;
 pub mod read;
 mod replay;
+pub mod taken;
 #[cfg(test)]
 mod tests;
 pub mod update;
@@ -48,7 +51,7 @@ pub use lookups::Stub;
 pub use read::schema;
 pub use replay::{Failure, Replayed, Stage, Turned, diff, word};
 
-use crate::conversation::{Author, Button, Event, Kind, Millis};
+use crate::conversation::{self, Author, Button, Errand, Event, Kind, Millis, Settled};
 use crate::responders::pipeline::Outcome;
 use read::{one_or_many, outcome, timestamp};
 
@@ -70,7 +73,7 @@ pub struct Recording {
     pub conversation: Vec<Step>,
 }
 
-/// Where a recording starts. The last three are for one that starts in the middle of a conversation.
+/// Where a recording starts. The last four are for one that starts in the middle of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Start {
@@ -88,6 +91,18 @@ pub struct Start {
     pub buttons: Vec<Button>,
     /// What a responder asked back and waits for.
     pub focus: Option<Asking>,
+    /// The messages before, for plugins that read them.
+    pub messages: Vec<Earlier>,
+}
+
+/// A message before the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Earlier {
+    /// Whose it is: `visitor`, `bot` or `agent`.
+    pub author: Author,
+    /// What it says.
+    pub text: String,
 }
 
 /// A responder has asked something back.
@@ -135,6 +150,13 @@ pub enum Action {
     Agent(String),
     /// The person hands the conversation back.
     Left(String),
+    /// What the customer agreed to has its outcome, and they are told so.
+    Errand {
+        /// What became of it.
+        outcome: conversation::Outcome,
+        /// What the other side answered.
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
 }
 
 /// What an answer must be. What is not said is not checked.
@@ -204,7 +226,18 @@ impl Recording {
         let mut recording = Recording::default();
         let mut clock: Option<(Millis, Option<String>)> = None;
         let mut person = false;
-        for event in events.iter().filter(|event| event.kind == Kind::Message) {
+        for (at, event) in events.iter().enumerate() {
+            if let Some(Errand::Settled(Settled { outcome, fields, .. })) = event.meta.errand.as_deref() {
+                let is_told = |event: &&Arc<Event>| event.author == Author::Bot && event.meta.question.is_none();
+                let told = events[at..].iter().filter(|event| event.kind == Kind::Message).find(is_told);
+                recording.pass(event, &mut clock);
+                let action = Action::Errand { outcome: *outcome, fields: fields.clone() };
+                recording.step(action, told.map(|event| Expected::as_told(event)));
+                continue;
+            }
+            if event.kind != Kind::Message {
+                continue;
+            }
             let answered = |answer: &&Arc<Event>| {
                 answer.author == Author::Bot && answer.kind == Kind::Message && answer.meta.question == Some(event.seq)
             };
@@ -270,10 +303,17 @@ impl Expected {
     /// What an answer was.
     fn as_given(event: &Event) -> Expected {
         let provenance = event.provenance.as_ref();
-        let buttons: Vec<String> = event.meta.buttons.iter().map(|button| button.text.clone()).collect();
         Expected {
             responder: provenance.map(|provenance| provenance.responder.clone()),
             entry: provenance.and_then(|provenance| provenance.entry.clone()),
+            ..Expected::as_told(event)
+        }
+    }
+
+    /// What a message said.
+    fn as_told(event: &Event) -> Expected {
+        let buttons: Vec<String> = event.meta.buttons.iter().map(|button| button.text.clone()).collect();
+        Expected {
             language: event.meta.language.clone(),
             text: Some(event.body.trim().to_owned()),
             buttons: (!buttons.is_empty()).then_some(buttons),

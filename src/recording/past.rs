@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::Stub;
+use super::history::History;
 use super::lookups::Stubs;
 use crate::conversation::{Author, ConversationId, Event, Focus, Kind, LookedUp, Thumb};
 use crate::responders::Turn;
@@ -37,6 +38,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
     let rated = events.iter().filter_map(|event| event.meta.rated);
     let thumbs: HashMap<_, _> = rated.map(|rated| (rated.answer, rated.thumb)).collect();
 
+    let past = Arc::new(History::of(events));
     let mut questions = Vec::new();
     let mut spoken: Option<&str> = None;
     let mut focus: Option<Focus> = None;
@@ -67,6 +69,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
                     entry: None,
                     notes: None,
                     stubs: Some(stubs.clone()),
+                    past: Some(past.clone()),
                     ..Turn::default()
                 };
                 let thumb = thumbs.get(&answer.seq).copied().flatten();

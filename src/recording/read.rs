@@ -8,12 +8,13 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde_json::{Map, Value};
 use serde_yaml::Spanned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Action, Expected, Recording, Start, Step, Stub};
-use crate::conversation::{Millis, Text};
+use crate::conversation::{self, Millis, Text};
 use crate::finding::Finding;
 use crate::responders::pipeline::Outcome;
 use crate::yaml;
@@ -46,7 +47,7 @@ struct Files {
     tests: Vec<File>,
 }
 
-/// One thing that happens: one of `say`, `press`, `wait`, `joined`, `agent` and `left`.
+/// One thing that happens: one of `say`, `press`, `wait`, `joined`, `agent`, `left` and `errand`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Step")]
@@ -63,6 +64,10 @@ struct FileStep {
     agent: Option<String>,
     /// The person of this name hands the conversation back to purser.
     left: Option<String>,
+    /// What the visitor agreed to last has this outcome; the `answer` is what they are told.
+    errand: Option<conversation::Outcome>,
+    /// With `errand`: what the other side answered.
+    fields: Option<Map<String, Value>>,
     /// With `say`: the language of the page from now on.
     language: Option<String>,
     /// What the answer must be. What is not said is not checked.
@@ -144,25 +149,41 @@ impl FileStep {
         if self.language.is_some() && self.say.is_none() {
             return Err("`language` belongs to a `say`".to_owned());
         }
-        let is_message = self.say.is_some() || self.press.is_some();
+        if self.fields.is_some() && self.errand.is_none() {
+            return Err("`fields` belong to an `errand`".to_owned());
+        }
+        if let (Some(_), Some(answer)) = (&self.errand, &self.answer)
+            && (answer.outcome.is_some()
+                || answer.responder.is_some()
+                || answer.entry.is_some()
+                || !answer.suggests.is_empty())
+        {
+            return Err("nobody is asked here: what is told of an errand has text, contains, matches, buttons and \
+                        language"
+                .to_owned());
+        }
+        let has_answer = self.say.is_some() || self.press.is_some() || self.errand.is_some();
         let actions = [
             self.say.map(|text| Action::Say { text, language: self.language }),
             self.press.map(Action::Press),
             self.joined.map(Action::Joined),
             self.agent.map(Action::Agent),
             self.left.map(Action::Left),
+            self.errand.map(|outcome| Action::Errand { outcome, fields: self.fields.unwrap_or_default() }),
         ];
         let wait = self.wait.map(|wait| duration(&wait).map(Action::Wait)).transpose()?;
         let mut actions = actions.into_iter().flatten().chain(wait);
         let (Some(action), None) = (actions.next(), actions.next()) else {
-            return Err("a step is one `say`, one `press` or one `wait`, or what an agent does: `joined`, `agent`, \
-                        `left`"
-                .to_owned());
+            return Err(
+                "a step is one `say`, one `press` or one `wait`, what an agent does (`joined`, `agent`, `left`), \
+                        or the outcome of an `errand`"
+                    .to_owned(),
+            );
         };
         if let Action::Say { text, .. } = &action {
             Text::new(text).map_err(|error| error.to_string())?;
         }
-        if self.answer.is_some() && !is_message {
+        if self.answer.is_some() && !has_answer {
             return Err("nobody answers this: an `answer` belongs to a `say` or a `press`".to_owned());
         }
         Ok(Step { line, action, answer: self.answer })

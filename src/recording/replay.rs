@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
+use super::history::History;
 use super::lookups::Stubs;
 use super::{Action, DEFAULT_START, Expected, Recording, STEP, Step};
 use crate::conversation::{
-    Button, ClientId, Conversation, ConversationId, Event, EventId, Focus, Millis, Said, Text, VisitorId,
+    self, Author, Button, ClientId, Conversation, ConversationId, Errand, Event, EventId, Focus, Kind, Meta, Millis,
+    Said, Settled, Text, VisitorId,
 };
 use crate::responders::Turn;
+use crate::responders::errand::told;
 use crate::responders::faq::FaqSet;
 use crate::responders::pipeline::{Answered, Outcome, Pipeline};
 
@@ -116,7 +121,9 @@ struct Play<'a> {
     buttons: Vec<Button>,
     /// Whether a person has the conversation.
     with_person: bool,
-    events: Vec<Arc<Event>>,
+    /// What the visitor agreed to, until it has its outcome.
+    ordered: Option<Arc<Event>>,
+    history: Arc<History>,
 }
 
 impl Recording {
@@ -130,14 +137,20 @@ impl Recording {
                     play.now += millis;
                     continue;
                 }
-                Action::Joined(_) | Action::Agent(_) => {
+                Action::Joined(_) => {
                     play.take_over();
+                    continue;
+                }
+                Action::Agent(text) => {
+                    play.take_over();
+                    play.heard(Author::Agent, text);
                     continue;
                 }
                 Action::Left(_) => {
                     play.with_person = false;
                     continue;
                 }
+                Action::Errand { outcome, fields } => play.settle(step, *outcome, fields),
                 Action::Say { text, language } => {
                     play.language = language.clone().or(play.language.take());
                     play.say(step, text, None).await
@@ -158,7 +171,7 @@ impl Recording {
             };
             turns.push(turned);
         }
-        Replayed { events: play.events, turns }
+        Replayed { events: play.history.events(), turns }
     }
 }
 
@@ -172,7 +185,7 @@ impl<'a> Play<'a> {
         head.kept.focus = focus.map(|asking| {
             Box::new(Focus::new(asking.responder.clone(), asking.version, asking.state.clone(), now - STEP))
         });
-        Play {
+        let mut play = Play {
             stage,
             head,
             now,
@@ -181,8 +194,29 @@ impl<'a> Play<'a> {
             stubs: Arc::new(Stubs::new(recording.lookups.clone())),
             buttons: start.buttons.clone(),
             with_person: false,
-            events: Vec::new(),
+            ordered: None,
+            history: Arc::default(),
+        };
+        for earlier in &start.messages {
+            play.heard(earlier.author, &earlier.text);
         }
+        play
+    }
+
+    /// Something that purser is not asked to answer.
+    fn heard(&mut self, author: Author, text: &str) {
+        self.head.last_seq += 1;
+        self.history.add([Arc::new(Event {
+            id: EventId::new(),
+            seq: self.head.last_seq,
+            at: self.now,
+            kind: Kind::Message,
+            author,
+            body: text.to_owned(),
+            client_id: None,
+            provenance: None,
+            meta: Meta::default(),
+        })]);
     }
 
     /// A person has the conversation: what a responder asked back is over.
@@ -201,6 +235,7 @@ impl<'a> Play<'a> {
             }
         };
         if self.with_person {
+            self.heard(Author::Visitor, checked.as_str());
             self.now += STEP;
             let wanted = step.answer.is_some();
             let failure = wanted.then(|| Failure::new("answer", "an answer", "none: a person has the conversation"));
@@ -222,6 +257,7 @@ impl<'a> Play<'a> {
             entry: None,
             notes: None,
             stubs: Some(self.stubs.clone()),
+            past: Some(self.history.clone()),
             ..Turn::default()
         };
         let asked = head.say(said, now, LIMIT);
@@ -232,7 +268,10 @@ impl<'a> Play<'a> {
             Some(answer) => asked.then(answer),
             None => asked,
         };
-        self.events.extend(decision.events);
+        let ordered =
+            decision.events.iter().rfind(|event| matches!(event.meta.errand.as_deref(), Some(Errand::Ordered(_))));
+        self.ordered = ordered.cloned().or(self.ordered.take());
+        self.history.add(decision.events);
         self.head = decision.next;
         self.now += STEP;
         self.buttons.clone_from(&answered.message.buttons);
@@ -241,6 +280,37 @@ impl<'a> Play<'a> {
         let missing = self.stubs.take_missing().into_iter();
         failures.extend(missing.map(|asked| Failure::new("lookups", self.stubs.listed(), asked)));
         Turned { line: step.line, said: text.to_owned(), turn: Some(turn), answered: Some(answered), failures }
+    }
+
+    /// What was agreed to has this outcome, whoever has the conversation.
+    fn settle(&mut self, step: &Step, outcome: conversation::Outcome, fields: &Map<String, Value>) -> Turned {
+        let said = format!("errand {}", outcome.word());
+        let ordered = self.ordered.take();
+        let Some((ordered, Some(Errand::Ordered(proposal)))) =
+            ordered.as_ref().map(|event| (event, event.meta.errand.as_deref()))
+        else {
+            let failure = Failure::new("errand", "something that the visitor agreed to", "nothing");
+            return Turned::unanswered(step.line, &said, vec![failure]);
+        };
+        let settled = Settled { errand: proposal.id, outcome, fields: fields.clone() };
+        let text = told(proposal, outcome, fields);
+        let Some(decision) = self.head.settle(ordered, settled, text, self.now) else {
+            return Turned::unanswered(step.line, &said, Vec::new());
+        };
+        let failures = match (&step.answer, decision.events.last()) {
+            (Some(expected), Some(message)) => {
+                let buttons: Vec<&str> = message.meta.buttons.iter().map(|button| button.text.as_str()).collect();
+                expected.check_seen(&message.body, &buttons, message.meta.language.as_deref())
+            }
+            _ => Vec::new(),
+        };
+        if let Some(message) = decision.events.last() {
+            self.buttons.clone_from(&message.meta.buttons);
+        }
+        self.history.add(decision.events);
+        self.head = decision.next;
+        self.now += STEP;
+        Turned::unanswered(step.line, &said, failures)
     }
 }
 

@@ -5,7 +5,7 @@ use super::read::duration;
 use super::*;
 use crate::conversation::Text;
 use crate::conversation::{
-    BotMessage, Button, ClientId, Conversation, ConversationId, EventId, Provenance, Said, VisitorId,
+    Author, BotMessage, Button, ClientId, Conversation, ConversationId, EventId, Provenance, Said, VisitorId,
 };
 
 const DESIGN: &str = "\
@@ -238,9 +238,20 @@ fn recording() -> impl Strategy<Value = Recording> {
         version,
         state: serde_json::json!({ "a": [state, 1] }),
     });
-    let middle = (some(), proptest::collection::vec(button, 0..3), proptest::option::of(focus));
+    let author = proptest::sample::select(vec![Author::Visitor, Author::Bot, Author::Agent]);
+    let earlier = (author, text()).prop_map(|(author, text)| Earlier { author, text });
+    let earlier = proptest::collection::vec(earlier, 0..3);
+    let middle = (some(), proptest::collection::vec(button, 0..3), proptest::option::of(focus), earlier);
     let start = (some(), proptest::option::of(0..4_000_000_000_000_i64), visitor, middle).prop_map(
-        |(language, now, visitor, (spoken, buttons, focus))| Start { language, now, visitor, spoken, buttons, focus },
+        |(language, now, visitor, (spoken, buttons, focus, messages))| Start {
+            language,
+            now,
+            visitor,
+            spoken,
+            buttons,
+            focus,
+            messages,
+        },
     );
     let result = prop_oneof![
         text().prop_map(|text| Ok(serde_json::json!({ "a": [text, 1.5, null] }))),

@@ -54,6 +54,9 @@ fn start(start: &Start) -> Vec<String> {
     if let Some(focus) = &start.focus {
         parts.push(format!("focus: {}", serde_json::to_string(focus).unwrap_or_default()));
     }
+    if !start.messages.is_empty() {
+        parts.push(format!("messages: {}", serde_json::to_string(&start.messages).unwrap_or_default()));
+    }
     parts
 }
 
@@ -86,6 +89,12 @@ pub(super) fn write_step(f: &mut impl Write, step: &Step) -> fmt::Result {
         Action::Joined(name) => writeln!(f, "  - joined: {}", block(name, "      "))?,
         Action::Agent(text) => writeln!(f, "  - agent: {}", block(text, "      "))?,
         Action::Left(name) => writeln!(f, "  - left: {}", block(name, "      "))?,
+        Action::Errand { outcome, fields } => {
+            writeln!(f, "  - errand: {}", outcome.word())?;
+            if !fields.is_empty() {
+                writeln!(f, "    fields: {}", Value::Object(fields.clone()))?;
+            }
+        }
     }
     match &step.answer {
         Some(expected) => write_expected(f, expected),

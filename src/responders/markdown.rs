@@ -3,21 +3,34 @@
 /// A text of somebody else as Markdown that shows just this text, on one line and with at most so many characters.
 pub fn escaped(value: &str, most: usize) -> String {
     let mut out = String::with_capacity(value.len().min(most) + 8);
-    let words = value.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let one_line: String = words.collect::<Vec<_>>().join(" ");
-    // "1." and "2)" begin a list.
-    let digits = one_line.bytes().take_while(u8::is_ascii_digit).count();
-    for (at, c) in one_line.chars().take(most).enumerate() {
-        let special =
-            matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '|' | '~' | '!' | '{' | '}')
-                || (at == 0 && matches!(c, '-' | '+' | '='))
-                || (at > 0 && at == digits && matches!(c, '.' | ')'));
-        if special {
-            out.push('\\');
-        }
-        out.push(c);
-    }
+    escape(&mut out, value, most, true);
     out
+}
+
+/// Adds a text of somebody else like this. What has a meaning only where a line begins is escaped if it `begins` one.
+pub fn escape(out: &mut String, value: &str, most: usize, begins: bool) {
+    let words = value.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut left = most;
+    // "1." and "2)" begin a list.
+    let (mut is_first, mut after_digits) = (begins, false);
+    for (number, word) in words.enumerate() {
+        for c in (number > 0).then_some(' ').into_iter().chain(word.chars()) {
+            if left == 0 {
+                return;
+            }
+            left -= 1;
+            let special =
+                matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '|' | '~' | '!' | '{' | '}')
+                    || (is_first && matches!(c, '-' | '+' | '='))
+                    || (after_digits && matches!(c, '.' | ')'));
+            after_digits = (is_first || after_digits) && c.is_ascii_digit();
+            is_first = false;
+            if special {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+    }
 }
 
 #[cfg(test)]

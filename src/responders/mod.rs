@@ -3,6 +3,7 @@
 //! A responder is given a [`Turn`] and returns an [`Answer`]: data in, a value out. It holds no store and no socket,
 //! and siblings do not know each other; what one of them needs of another is handed in by `app.rs`.
 
+pub mod errand;
 pub mod faq;
 pub mod lines;
 pub mod markdown;
@@ -16,7 +17,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::conversation::{self, Button, ConversationId, EventId, Focus, Millis, Reason, Seq};
+use self::pipeline::Step;
+use crate::conversation::{self, Author, Button, ConversationId, Event, EventId, Focus, Kind, Millis, Reason, Seq};
 use crate::people::Opens;
 use crate::sources::LookUp;
 
@@ -76,6 +78,8 @@ pub struct Turn {
     pub stubs: Option<Arc<dyn LookUp>>,
     /// The team that a person is wanted of, where whoever handed the turn on says so.
     pub team: Option<String>,
+    /// What was said before, for whoever reads it.
+    pub past: Option<Arc<dyn Past>>,
     /// Whether a person can be had.
     pub people: Presence,
     /// Nobody had an answer for so long that a person is called if nobody has one now.
@@ -100,6 +104,25 @@ pub trait Drafts: Debug + Send + Sync {
     }
 }
 
+/// What was said in conversations, for responders that read it. Nobody is given it who does not ask.
+pub trait Past: Debug + Send + Sync {
+    /// The last messages before the one with this number, the oldest first, at most so many.
+    fn messages(
+        &self,
+        conversation: ConversationId,
+        before: Seq,
+        most: usize,
+    ) -> BoxFuture<'_, anyhow::Result<Vec<Arc<Event>>>>;
+}
+
+/// The messages at the end of these events, at most so many.
+pub fn last_messages(events: &[Arc<Event>], most: usize) -> Vec<Arc<Event>> {
+    let messages = events.iter().rev().filter(|event| event.kind == Kind::Message && event.author != Author::System);
+    let mut last: Vec<_> = messages.take(most).cloned().collect();
+    last.reverse();
+    last
+}
+
 /// Whether a person can be had.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Presence {
@@ -112,9 +135,12 @@ pub enum Presence {
     Later(Option<Opens>),
 }
 
-/// What happened on the way to an answer, beyond the trace.
+/// What happened on the way to answers, for whoever looks on.
 #[derive(Debug, Default)]
-pub struct Notes(Mutex<Vec<LookedUp>>);
+pub struct Notes {
+    lookups: Mutex<Vec<LookedUp>>,
+    last: Mutex<Option<(Turn, Vec<Step>)>>,
+}
 
 /// A look-up and what came of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,12 +158,24 @@ pub struct LookedUp {
 impl Notes {
     /// Takes down a look-up.
     pub fn add(&self, looked_up: LookedUp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(looked_up);
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).push(looked_up);
     }
 
     /// The look-ups, in the order in which they ended.
     pub fn lookups(&self) -> Vec<LookedUp> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lookups.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes down who was asked in a turn.
+    fn answered(&self, turn: &Turn, trace: &[Step]) {
+        // Whoever looks on is not part of what is kept.
+        let turn = Turn { notes: None, ..turn.clone() };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((turn, trace.to_vec()));
+    }
+
+    /// The last turn that was answered since the last call, and who was asked.
+    pub fn take_last(&self) -> Option<(Turn, Vec<Step>)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

@@ -123,6 +123,14 @@ impl Pipeline {
     /// Ready at the first poll unless a responder really waits for something: the desk then commits question and
     /// answer together.
     pub async fn answer(&self, turn: &Turn) -> Answered {
+        let answered = self.ask_in_order(turn).await;
+        if let Some(notes) = &turn.notes {
+            notes.answered(turn, &answered.trace);
+        }
+        answered
+    }
+
+    async fn ask_in_order(&self, turn: &Turn) -> Answered {
         let mut course = Course::new(Vec::with_capacity(self.order.len() + 1));
         let mut suggestions = None;
         // Whoever had the turn before the others is not asked again.

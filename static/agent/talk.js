@@ -182,9 +182,11 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   // What is not wanted often.
   const moreList = () => {
     const free = head.status !== "agent" || isMine() || leads();
-    const save = (form) => () => h("a", { href: `/agent/export?${new URLSearchParams({ conversation: head.id, form })}`, download: "" }).click();
+    const file = (path, query) => () => h("a", { href: `/agent/${path}?${new URLSearchParams({ conversation: head.id, ...query })}`, download: "" }).click();
+    const save = (form) => file("export", { form });
+    const recording = me().role === "agent" ? [] : [["Save as a recording", file("recording")]];
     const block = head.blocked ? [["Let the customer write again", () => does({ do: "unblock" })]] : free ? [["Block the customer", () => sure.showModal()]] : [];
-    return menuOf("More", "More (e)", "more", [["Save as a page", save("html")], ["Save as JSON", save("json")], ...block]);
+    return menuOf("More", "More (e)", "more", [["Save as a page", save("html")], ["Save as JSON", save("json")], ...recording, ...block]);
   };
   const take0 = async () => {
     const { id } = head;

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use purser::clock::Clock;
 use purser::config::{Config, Flags, Outside};
 use purser::conversation::{ConversationId, Errand, Event, Kind, Outcome};
+use purser::recording::Recording;
+use purser::store::Role;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::agents::Agent;
 use crate::cli::{Served, Site};
 use crate::harness::{Setup, TestDatabase, TestPurser, Typed, Visitor, until};
 use crate::on_both_engines;
@@ -21,6 +24,7 @@ on_both_engines! {
     a_refusal_is_told_and_final;
     a_shop_that_is_down_is_asked_again_under_the_same_key;
     what_takes_too_long_is_given_up_and_told;
+    an_outcome_is_told_while_an_agent_has_the_chat;
     a_no_and_an_old_button_do_nothing;
     a_typed_yes_counts_right_below_the_question_only;
     what_was_deleted_is_not_done;
@@ -179,6 +183,17 @@ tests:
         answer: { outcome: answer, responder: redeliver, contains: passing that on, buttons: [] }
       - say: "yes"
         answer: { outcome: pass }
+      - errand: done
+        fields: { day: friday, secret: "*" }
+        answer: { text: "It comes on **friday**\\*.", buttons: [], language: en }
+      - say: opening hours
+        answer: { entry: hours }
+  - conversation:
+      - say: saturday
+      - press: 👍
+      - joined: Kim
+      - errand: refused
+        answer: { text: The driver does not go there., buttons: [Talk to a person] }
   - conversation:
       - say: saturday
         answer: { outcome: ask, buttons: ["👍", "No, leave it"] }
@@ -379,6 +394,44 @@ async fn what_takes_too_long_is_given_up_and_told(database: &TestDatabase) {
     assert_eq!(outcome["buttons"][0]["choice"], "person", "{outcome}");
     nothing_waits(&purser).await;
     assert_eq!(errands(&log_of(&purser, &visitor).await), (1, vec![Outcome::Unknown]));
+    purser.stop().await;
+}
+
+async fn an_outcome_is_told_while_an_agent_has_the_chat(database: &TestDatabase) {
+    // It opens when the agent is there.
+    let open = Arc::new(AtomicBool::new(false));
+    let is_open = open.clone();
+    let shop = Shop::start(move |_| if is_open.load(Ordering::SeqCst) { Says::Done } else { Says::Status(503) }).await;
+    let purser = purser(database, &Clock::System, &shop.action("fields: { day: day }")).await;
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    let (agree, _) = propose(&mut customer, "1", "friday").await;
+    press(&mut customer, "2", &agree).await;
+    shop.was_asked(1).await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    anna.take(&visitor).await;
+    let mut console = anna.live(Some(&visitor)).await;
+    customer.hear_where("the agent", |frame| frame["kind"] == "joined").await;
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(told(&mut customer).await["text"], "It comes on **friday**.");
+    console.hear("event", |event| event["kind"] == "message" && event["author"] == "bot" && event["seq"] != 3).await;
+    nothing_waits(&purser).await;
+    assert_eq!(shop.did().len(), 1);
+    // She still has it, and purser is silent.
+    anna.reply(&visitor, "Is there anything else?").await;
+    customer.hear_where("her words", |frame| frame["author"] == "agent" && frame["kind"] == "message").await;
+    customer.say("3", "opening hours").await;
+    customer.hear_where("an ack", |frame| frame["type"] == "ack" && frame["client_id"] == "3").await;
+    let log = log_of(&purser, &visitor).await;
+    assert_eq!(errands(&log), (1, vec![Outcome::Done]));
+    assert_eq!(log.last().expect("events").body, "opening hours", "nobody but her answers");
+    let (joined, outcome) = (Kind::Joined, |event: &Arc<Event>| event.body == "It comes on **friday**.");
+    let place = |is_it: &dyn Fn(&Arc<Event>) -> bool| log.iter().position(is_it).expect("it is there");
+    assert!(place(&|event| event.kind == joined) < place(&outcome));
+    // As a recording it has both, and replays without the shop and without her.
+    let recording = Recording::from_events(&log).to_string();
+    assert!(recording.contains("- errand: done\n    fields: {\"day\":\"friday\"}\n"), "{recording}");
+    assert!(recording.contains("- agent: Is there anything else?"), "{recording}");
     purser.stop().await;
 }
 

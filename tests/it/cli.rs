@@ -87,7 +87,7 @@ impl Served {
         Served::of(site.command(&arguments))
     }
 
-    fn of(mut command: Command) -> Served {
+    pub fn of(mut command: Command) -> Served {
         let mut child = command.spawn().expect("purser");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
         let mut read = Vec::new();

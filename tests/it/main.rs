@@ -4,7 +4,7 @@
 //! touches the store runs on SQLite and on MariaDB.
 
 mod actions;
-mod agents;
+pub mod agents;
 mod arrows;
 mod balancers;
 mod bombs;
@@ -23,6 +23,7 @@ mod faults;
 mod frames;
 mod harness;
 mod http_api;
+mod https;
 mod identity;
 mod limits;
 mod log;

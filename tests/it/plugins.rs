@@ -262,8 +262,63 @@ async fn a_conversation(database: &TestDatabase) {
     purser.stop().await;
 }
 
+const RECAP: &str = "fn answer(turn) {\n  if turn.text != \"recap\" { return pass(); }\n  \
+    let said = turn.messages.map(|message| message.author + \": \" + message.text);\n  \
+    let text = \"\";\n  for line in said { text += line + \" / \"; }\n  reply(plain(text))\n}";
+
+/// What was said before, out of the store: of customers and purser, without what no customer sees.
+async fn a_plugin_reads_the_last_messages(database: &TestDatabase) {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    for (path, text) in [
+        (
+            "faq/a.yaml",
+            "language: en\nentries:\n  - { id: hours, match: exact, phrases: [opening hours], answer: Nine to five. }\n",
+        ),
+        ("plugins/recap/plugin.yaml", MANIFEST),
+        ("plugins/recap/main.rhai", RECAP),
+        (
+            "plugins/recap/tests.yaml",
+            "tests:\n  - conversation:\n      - say: recap\n        answer: { responder: recap }\n",
+        ),
+    ] {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let purser = Setup::on(database).start_in(folder).await;
+    let mut customer = purser.visit(&Visitor::new(), 0).await;
+    customer.ask("1", "opening hours").await;
+    let (_, told) = customer.ask("2", "recap").await;
+    assert_eq!(told["text"], "visitor: opening hours / bot: Nine to five. /");
+    let (_, told) = customer.ask("3", "recap").await;
+    assert!(
+        told["text"]
+            .as_str()
+            .unwrap()
+            .ends_with("/ visitor: recap / bot: visitor: opening hours / bot: Nine to five. / /")
+    );
+    purser.stop().await;
+}
+
 crate::on_both_engines! {
     a_conversation;
+    a_plugin_reads_the_last_messages;
+}
+
+/// In a recording they are what the recording says, also where it starts in the middle.
+#[tokio::test]
+async fn a_recording_has_the_messages_before() {
+    let site = Site::with_echo();
+    site.write("plugins/recap/plugin.yaml", MANIFEST);
+    site.write("plugins/recap/main.rhai", RECAP);
+    let tests = "tests:\n  - start:\n      messages: [{ author: visitor, text: hi }, { author: agent, text: hello }]\n    \
+                 conversation:\n      - joined: Kim\n      - say: still there?\n      - agent: here I am\n      - left: Kim\n      \
+                 - say: recap\n        answer: { text: \"visitor: hi / agent: hello / visitor: still there? / agent: here I am /\" }\n      \
+                 - say: recap\n        answer: { contains: \"bot: visitor: hi\" }\n";
+    site.write("plugins/recap/tests.yaml", tests);
+    assert_eq!(site.wrong(&site.load(None)), "");
+    site.write("plugins/recap/tests.yaml", &tests.replace("text: hi }", "text: ho }"));
+    assert!(site.wrong(&site.load(None)).contains("visitor: ho"));
 }
 
 #[tokio::test]

@@ -170,3 +170,43 @@ fn a_replay_needs_no_network() {
     let second = isolated();
     assert_eq!((first.out, first.err), (second.out, second.err));
 }
+
+/// Runs purser with this shell command on a terminal of its own, and gives what came on it.
+fn on_a_terminal(site: &Site, command: &str) -> Command {
+    let mut script = Command::new("script");
+    script.args(["-qec", command, "/dev/null"]).current_dir(site.folder.path());
+    script.env_clear().env("PATH", "/usr/bin:/bin").env("PURSER", env!("CARGO_BIN_EXE_purser")).env("SHELL", "/bin/sh");
+    script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    script
+}
+
+#[test]
+fn a_terminal_gets_colours_and_both_sides_beside_each_other() {
+    let site = site();
+    let shown = finish(on_a_terminal(&site, "\"$PURSER\" replay told").spawn().expect("script"), "").out;
+    assert!(shown.contains("\x1b[32mok\x1b[0m      told/a-good.yaml"), "{shown:?}");
+    assert!(shown.contains("\x1b[31mfailed\x1b[0m  told/b-bad.yaml"), "{shown:?}");
+    let mut plain = on_a_terminal(&site, "\"$PURSER\" replay told");
+    let plain = finish(plain.env("NO_COLOR", "1").spawn().expect("script"), "").out;
+    assert!(plain.contains("ok      told/a-good.yaml") && !plain.contains("\x1b["), "{plain:?}");
+    assert!(!site.run(&["replay", "told"]).out.contains("\x1b["), "a file gets none");
+}
+
+/// The bar comes with a run that takes a second: one of the files is a pipe, which says nothing until then.
+#[test]
+fn a_long_run_shows_how_far_it_is() {
+    let site = site();
+    let made = Command::new("mkfifo").arg(site.path("slow.yaml")).status().expect("mkfifo");
+    assert!(made.success());
+    let script = on_a_terminal(&site, "\"$PURSER\" replay slow.yaml told --threads 1 >results.txt").spawn();
+    let running = script.expect("script");
+    let mut pipe = fs::File::options().write(true).open(site.path("slow.yaml")).expect("a reader");
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    std::io::Write::write_all(&mut pipe, b"conversation:\n  - say: hello\n").expect("a reader");
+    drop(pipe);
+    let shown = finish(running, "").out;
+    assert!(shown.contains("\r█████") && shown.contains("1 of 5 files, 0 failed\x1b[K"), "{shown:?}");
+    assert!(shown.ends_with("\r\x1b[K"), "it is taken away: {shown:?}");
+    let results = fs::read_to_string(site.path("results.txt")).expect("the results");
+    assert!(results.contains("ok      slow.yaml") && !results.contains('\r'), "{results}");
+}

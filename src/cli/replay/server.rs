@@ -17,7 +17,7 @@ use super::Played;
 use crate::conversation::{Author, Button, ClientId, ConversationId, Kind, Millis, Seq};
 use crate::finding::Finding;
 use crate::recording::foreign::read_any;
-use crate::recording::{Action, Failure, Recording, Replayed, Turned};
+use crate::recording::{Action, Failure, Recording, Replayed, Step, Turned};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,13 +63,20 @@ pub fn play_file(runtime: &Runtime, url: &Url, path: &Path) -> Played {
 async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
     let start = &recording.start;
     ensure!(
-        start.focus.is_none() && start.buttons.is_empty() && start.spoken.is_none(),
+        start.focus.is_none() && start.buttons.is_empty() && start.spoken.is_none() && start.messages.is_empty(),
         "it starts in the middle of a conversation, which no customer can"
     );
     let mut window = Window::open(url, start.language.as_deref()).await?;
     let mut turns = Vec::new();
     for step in &recording.conversation {
         let (text, choice) = match &step.action {
+            Action::Errand { outcome, .. } => {
+                // It is what the server's own action makes of it.
+                let seen = window.told().await?;
+                turns.push(checked(step, format!("errand {}", outcome.word()), &seen));
+                window.buttons = seen.buttons;
+                continue;
+            }
             Action::Say { text, .. } => (text.clone(), None),
             Action::Press(text) => match window.buttons.iter().find(|button| button.text == *text) {
                 Some(button) => (button.text.clone(), button.choice.clone()),
@@ -98,26 +105,26 @@ async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
             }
         };
         let seen = window.say(&text, choice.as_deref()).await?;
-        let failures = step.answer.as_ref().map(|expected| {
-            let buttons: Vec<&str> = seen.buttons.iter().map(|button| button.text.as_str()).collect();
-            expected.check_seen(&seen.text, &buttons, seen.language.as_deref())
-        });
+        turns.push(checked(step, text, &seen));
         window.buttons = seen.buttons;
-        turns.push(Turned {
-            line: step.line,
-            said: text,
-            turn: None,
-            answered: None,
-            failures: failures.unwrap_or_default(),
-        });
     }
     Ok(Replayed { events: Vec::new(), turns })
+}
+
+fn checked(step: &Step, said: String, seen: &Seen) -> Turned {
+    let failures = step.answer.as_ref().map(|expected| {
+        let buttons: Vec<&str> = seen.buttons.iter().map(|button| button.text.as_str()).collect();
+        expected.check_seen(&seen.text, &buttons, seen.language.as_deref())
+    });
+    Turned { line: step.line, said, turn: None, answered: None, failures: failures.unwrap_or_default() }
 }
 
 /// An open window of a customer.
 struct Window {
     socket: WebSocketStream<Upgraded>,
     buttons: Vec<Button>,
+    /// What came and was not waited for.
+    early: Vec<Seen>,
 }
 
 /// What a client reads of the frames that matter here.
@@ -154,6 +161,13 @@ struct Seen {
     language: Option<String>,
 }
 
+impl Seen {
+    /// Whether it is a message, and not the customer's own.
+    fn is_message(&self) -> bool {
+        self.kind == json!(Kind::Message) && self.author != json!(Author::Visitor)
+    }
+}
+
 impl Window {
     async fn open(url: &Url, language: Option<&str>) -> anyhow::Result<Window> {
         // Whoever was first in this process has installed one that is as good.
@@ -171,7 +185,7 @@ impl Window {
         let status = response.status();
         ensure!(status == StatusCode::SWITCHING_PROTOCOLS, "it opens no WebSocket: {status}");
         let socket = WebSocketStream::from_raw_socket(response.upgrade().await?, Role::Client, None).await;
-        let mut window = Window { socket, buttons: Vec::new() };
+        let mut window = Window { socket, buttons: Vec::new(), early: Vec::new() };
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits).context("no randomness for a token")?;
         let token: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -203,24 +217,43 @@ impl Window {
     /// The answer, or when to say it again, in milliseconds from now.
     async fn answer(&mut self, own: &str) -> anyhow::Result<Result<Seen, Millis>> {
         let mut asked = None;
-        let mut early: Vec<Seen> = Vec::new();
         loop {
-            let message = self.socket.next().await.context("the server closed the connection")??;
-            let Message::Text(text) = message else { continue };
-            match serde_json::from_str(&text).unwrap_or(Frame::Other) {
+            match self.hear().await? {
                 Frame::Ack { client_id, seq } if client_id == own => asked = Some(seq),
-                Frame::Event(seen) => early.push(seen),
+                Frame::Event(seen) => self.early.push(seen),
                 Frame::Error { retry_after: Some(millis), .. } => return Ok(Err(millis.into())),
                 Frame::Error { text, .. } => bail!("the server says: {text}"),
                 Frame::Ack { .. } | Frame::Other => {}
             }
-            let is_answer = |seen: &Seen| {
-                seen.kind == json!(Kind::Message) && seen.author != json!(Author::Visitor) && seen.question == asked
-            };
             if asked.is_some()
-                && let Some(at) = early.iter().position(is_answer)
+                && let Some(at) = self.early.iter().position(|seen| seen.is_message() && seen.question == asked)
             {
-                return Ok(Ok(early.swap_remove(at)));
+                return Ok(Ok(self.early.swap_remove(at)));
+            }
+        }
+    }
+
+    /// What the customer is told without having asked.
+    async fn told(&mut self) -> anyhow::Result<Seen> {
+        let told = async {
+            loop {
+                if let Some(at) = self.early.iter().position(|seen| seen.is_message() && seen.question.is_none()) {
+                    return Ok(self.early.remove(at));
+                }
+                if let Frame::Event(seen) = self.hear().await? {
+                    self.early.push(seen);
+                }
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, told).await;
+        told.with_context(|| format!("the errand has no outcome after {PATIENCE:?}"))?
+    }
+
+    async fn hear(&mut self) -> anyhow::Result<Frame> {
+        loop {
+            let message = self.socket.next().await.context("the server closed the connection")??;
+            if let Message::Text(text) = message {
+                return Ok(serde_json::from_str(&text).unwrap_or(Frame::Other));
             }
         }
     }

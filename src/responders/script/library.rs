@@ -65,14 +65,14 @@ impl<'e> Library<'e> {
     }
 
     /// A property. Its signature begins with `get `.
-    pub fn property<T: rhai::Variant + Clone, R: rhai::Variant + Clone>(
+    pub fn property<A: 'static, const X: bool, R: rhai::Variant + Clone, const F: bool>(
         &mut self,
         signature: &'static str,
         text: &'static str,
         examples: &'static [&'static str],
-        get: impl Fn(&mut T) -> R + Send + Sync + 'static,
+        get: impl RhaiNativeFunc<A, 1, X, R, F> + Send + Sync + 'static,
     ) {
-        self.engine.register_get(name(signature), get);
+        FuncRegistration::new_getter(name(signature)).with_volatility(true).register_into_engine(self.engine, get);
         self.document(Function { signature, text, examples });
     }
 

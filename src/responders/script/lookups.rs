@@ -1,6 +1,9 @@
-//! Looking things up: the script is stopped, the look-up runs, and the script runs again with the result in hand.
+//! Looking things up. What is there at once is given at once; else the script is stopped, the look-up goes on, and the
+//! script runs again with the result in hand.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::Value;
@@ -9,8 +12,11 @@ use super::answers::fields;
 use super::library::{Library, Result, fail};
 use super::run::{self, Run};
 use super::value::to_script;
-use crate::sources::Trouble;
+use crate::responders::BoxFuture;
+use crate::sources::{LookUp, Trouble};
 
+/// So many texts are kept with their parcel numbers.
+const TEXTS: usize = 4;
 /// The most look-ups for a message.
 const MAX_LOOKUPS: usize = 8;
 
@@ -21,18 +27,78 @@ pub(super) struct Question {
     pub params: serde_json::Map<String, Value>,
 }
 
-/// What was looked up for a message so far.
-#[derive(Debug, Default)]
-pub(super) struct Known(HashMap<Question, Dynamic>);
+/// What a source says.
+pub(super) type Found = std::result::Result<Value, Trouble>;
+
+/// A look-up under way.
+pub(super) struct UnderWay {
+    pub question: Question,
+    pub found: BoxFuture<'static, Found>,
+}
+
+/// What was found out for a message so far.
+#[derive(Default)]
+pub(super) struct Known {
+    values: HashMap<Question, Dynamic>,
+    /// What answers look-ups; nothing where nobody is to be asked.
+    sources: Option<Arc<dyn LookUp>>,
+    /// What came of look-ups, until it is taken down.
+    found: Vec<(Question, Found)>,
+    /// The last messages of the conversation, once they were read.
+    pub messages: Option<Array>,
+    /// The parcel numbers of texts.
+    parcels: Vec<(ImmutableString, Array)>,
+}
 
 impl Known {
+    /// Nothing yet; these will answer.
+    pub fn from(sources: Arc<dyn LookUp>) -> Known {
+        Known { sources: Some(sources), ..Known::default() }
+    }
+
     /// Keeps a result.
-    pub fn add(&mut self, question: Question, found: &std::result::Result<Value, Trouble>) {
-        let value = match found {
+    pub fn add(&mut self, question: Question, found: Found) {
+        let value = match &found {
             Ok(value) => to_script(value),
             Err(trouble) => Dynamic::from(LookupError(*trouble)),
         };
-        self.0.insert(question, value);
+        self.values.insert(question.clone(), value);
+        self.found.push((question, found));
+    }
+
+    /// The parcel numbers of a text that was looked through before.
+    pub fn parcels(&self, text: &str) -> Option<Array> {
+        self.parcels.iter().find(|(known, _)| known.as_str() == text).map(|(_, found)| found.clone())
+    }
+
+    /// Keeps the parcel numbers of a text for the next run.
+    pub fn keep_parcels(&mut self, text: ImmutableString, found: &Array) {
+        if self.parcels.len() < TEXTS {
+            self.parcels.push((text, found.clone()));
+        }
+    }
+
+    /// What was found since the last call, in the order in which it came.
+    pub fn take_found(&mut self) -> Vec<(Question, Found)> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Begins a look-up, unless its answer is there at once.
+    fn ask(&mut self, question: Question) -> Option<UnderWay> {
+        let Some(sources) = self.sources.clone() else {
+            return Some(UnderWay { question, found: Box::pin(std::future::pending()) });
+        };
+        let asked = question.clone();
+        let mut found: BoxFuture<'static, Found> =
+            Box::pin(async move { sources.look_up(&asked.source, &asked.params).await });
+        // Whoever waits for it later polls it once more, and is woken then.
+        match found.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(found) => {
+                self.add(question, found);
+                None
+            }
+            Poll::Pending => Some(UnderWay { question, found }),
+        }
     }
 }
 
@@ -45,7 +111,7 @@ pub(super) fn register(library: &mut Library) {
     library.section(
         "Look-ups",
         "A source is something outside that the operator has configured under a name in purser.yaml; plugin.yaml lists \
-         those that a plugin may use. A script runs again from its start when a result has come, so nothing before a \
+         those that a plugin may use. A script may run again from its start when a result has come; nothing before a \
          look-up happens twice for the customer.",
     );
     library.value::<LookupError>("LookupError");
@@ -56,7 +122,7 @@ pub(super) fn register(library: &mut Library) {
         &[],
         |source: &str, params: Map| -> Result<Dynamic> {
             let question = question(source, &params)?;
-            run::with(|run| find(run, [question])).map(|mut found| found.pop().unwrap_or_default())
+            run::with(|run| find(run, &[question])).map(|mut found| found.pop().unwrap_or_default())
         },
     );
     library.function(
@@ -66,7 +132,7 @@ pub(super) fn register(library: &mut Library) {
         &[],
         |questions: Array| -> Result<Array> {
             let questions = questions.iter().map(pair).collect::<Result<Vec<_>>>()?;
-            run::with(|run| find(run, questions))
+            run::with(|run| find(run, &questions))
         },
     );
     library.function(
@@ -106,25 +172,24 @@ fn question(source: &str, params: &Map) -> Result<Question> {
 }
 
 /// The results, or a stop until they are there.
-fn find(run: &mut Run, questions: impl IntoIterator<Item = Question>) -> Result<Array> {
-    let mut found = Array::new();
-    let mut missing: Vec<Question> = Vec::new();
+fn find(run: &mut Run, questions: &[Question]) -> Result<Array> {
+    let mut missing: Vec<&Question> = Vec::new();
     for question in questions {
         if !run.plugin.manifest().sources.contains(&question.source) {
             return fail(format!("`{}` is not among the `sources` of plugin.yaml", question.source));
         }
-        match run.known.0.get(&question) {
-            Some(value) => found.push(value.clone()),
-            None if missing.contains(&question) => {}
-            None => missing.push(question),
+        if !run.known.values.contains_key(question) && !missing.contains(&question) {
+            missing.push(question);
         }
     }
-    if missing.is_empty() {
-        return Ok(found);
-    }
-    if run.known.0.len() + missing.len() > MAX_LOOKUPS {
+    if run.known.values.len() + missing.len() > MAX_LOOKUPS {
         return fail(format!("a message may cost at most {MAX_LOOKUPS} look-ups"));
     }
-    run.wanted = missing;
-    run::stop()
+    for question in missing {
+        run.wanted.lookups.extend(run.known.ask(question.clone()));
+    }
+    if !run.wanted.lookups.is_empty() {
+        return run::stop();
+    }
+    Ok(questions.iter().filter_map(|question| run.known.values.get(question).cloned()).collect())
 }

@@ -6,8 +6,8 @@
 //! [`sentences`], [`value`]. [`needs`] says which messages a plugin is asked about, [`run`] is one run within its limits; [`fault`] says where a script is wrong.
 //!
 //! A script is a pure function of the turn and of what it looked up. It runs inline, for some microseconds. When it
-//! wants something looked up, it is stopped, and runs again from its start with the result in hand: no thread waits
-//! for a source.
+//! wants something looked up that is not there at once, it is stopped, and runs again from its start with the result in
+//! hand: no thread waits for a source.
 
 mod answers;
 mod calls;
@@ -30,8 +30,10 @@ mod tests;
 mod turn;
 mod value;
 
+use std::io;
 use std::sync::Arc;
 
+use anyhow::Context;
 use futures_util::future::join_all;
 use serde_json::Value;
 
@@ -41,12 +43,12 @@ pub use reach::marked;
 
 use self::answers::{Act, Given, Said};
 use self::fault::Fault;
-use self::lookups::{Known, Question};
-use self::run::{Effects, Ran};
+use self::lookups::{Found, Known, Question, UnderWay};
+use self::run::{Effects, Ran, Wanted};
 use self::turn::ScriptTurn;
 use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
 use crate::conversation::{self, Button};
-use crate::sources::{LookUp, Trouble};
+use crate::sources::LookUp;
 
 /// The largest result of a look-up that is kept with the answer, in bytes of JSON.
 const MOST_KEPT: usize = 16 << 10;
@@ -73,18 +75,20 @@ impl Script {
             return Ok(Answer::Pass);
         }
         let script_turn = ScriptTurn::new(turn, &self.plugin, self.sources(turn));
-        let mut known = Known::default();
+        let mut known = Known::from(self.sources(turn).clone());
         let mut lookups = Vec::new();
         let tries = if in_test { run::TRIES_IN_TESTS } else { run::TRIES };
         loop {
-            match run::run(&self.plugin, &script_turn, &mut known, tries) {
+            let ran = run::run(&self.plugin, &script_turn, &mut known, tries);
+            lookups.extend(known.take_found().into_iter().filter_map(|found| self.take_down(found, turn)));
+            match ran {
                 Ran::Answered(given, effects) => {
                     if !in_test {
                         self.plugin.health().succeeded();
                     }
                     return Ok(self.given(given, effects, lookups, turn));
                 }
-                Ran::Wants(questions) => self.look_up(questions, turn, &mut known, &mut lookups).await,
+                Ran::Wants(wanted) => find_out(wanted, turn, &mut known).await?,
                 Ran::Failed(fault) => {
                     if !in_test {
                         self.set_aside(&fault);
@@ -119,28 +123,20 @@ impl Script {
         }
     }
 
-    /// Looks all of it up at the same time.
-    async fn look_up(
-        &self,
-        questions: Vec<Question>,
-        turn: &Turn,
-        known: &mut Known,
-        kept: &mut Vec<conversation::LookedUp>,
-    ) {
-        let sources = self.sources(turn);
-        let found = join_all(questions.iter().map(|question| sources.look_up(&question.source, &question.params)));
-        for (question, result) in questions.iter().zip(found.await) {
-            if let Some(notes) = &turn.notes {
-                notes.add(LookedUp {
-                    responder: self.plugin.name().to_owned(),
-                    source: question.source.clone(),
-                    params: Value::Object(question.params.clone()),
-                    result: result.clone().map_err(|trouble| trouble.word().to_owned()),
-                });
-            }
-            known.add(question.clone(), &result);
-            kept.extend(to_keep(question, &result));
+    /// Notes what came of a look-up, and gives it as the log keeps it, if it is not too large for that.
+    fn take_down(&self, (question, result): (Question, Found), turn: &Turn) -> Option<conversation::LookedUp> {
+        let Question { source, params } = question;
+        if let Some(notes) = &turn.notes {
+            notes.add(LookedUp {
+                responder: self.plugin.name().to_owned(),
+                source: source.clone(),
+                params: Value::Object(params.clone()),
+                result: result.clone().map_err(|trouble| trouble.word().to_owned()),
+            });
         }
+        let error = result.as_ref().err().map(|trouble| trouble.word().to_owned());
+        let kept = conversation::LookedUp { source, params, result: result.unwrap_or_default(), error };
+        is_short(&kept.result).then_some(kept)
     }
 
     fn given(&self, given: Given, effects: Effects, lookups: Vec<conversation::LookedUp>, turn: &Turn) -> Answer {
@@ -169,15 +165,34 @@ impl Script {
     }
 }
 
-/// A look-up as the log keeps it, if it is not too large for that.
-fn to_keep(question: &Question, result: &Result<Value, Trouble>) -> Option<conversation::LookedUp> {
-    let kept = conversation::LookedUp {
-        source: question.source.clone(),
-        params: question.params.clone(),
-        result: result.clone().unwrap_or_default(),
-        error: result.as_ref().err().map(|trouble| trouble.word().to_owned()),
-    };
-    (kept.result.to_string().len() <= MOST_KEPT).then_some(kept)
+/// Waits for all look-ups at the same time, and reads the last messages if they are wanted.
+async fn find_out(wanted: Wanted, turn: &Turn, known: &mut Known) -> anyhow::Result<()> {
+    if let (true, Some(past)) = (wanted.messages, &turn.past) {
+        let messages = past.messages(turn.conversation, turn.seq, turn::MOST_MESSAGES).await;
+        known.messages = Some(turn::messages(&messages.context("the conversation cannot be read")?));
+    }
+    let found = wanted.lookups.into_iter().map(|UnderWay { question, found }| async { (question, found.await) });
+    join_all(found).await.into_iter().for_each(|(question, found)| known.add(question, found));
+    Ok(())
+}
+
+/// Whether a result is short enough to be kept.
+fn is_short(result: &Value) -> bool {
+    /// Counts, and refuses what is too much.
+    struct Left(usize);
+
+    impl io::Write for Left {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    serde_json::to_writer(Left(MOST_KEPT), result).is_ok()
 }
 
 impl Responder for Script {
@@ -216,11 +231,13 @@ impl Responder for Script {
                     Given::Say(_) => "answers".to_owned(),
                 });
             }
-            Ran::Wants(questions) => lines.extend(
-                questions
-                    .iter()
-                    .map(|question| format!("looks up {} {}", question.source, Value::Object(question.params.clone()))),
-            ),
+            Ran::Wants(wanted) => {
+                lines.extend(wanted.messages.then(|| "reads the last messages".to_owned()));
+                let questions = wanted.lookups.into_iter().map(|under_way| under_way.question);
+                lines.extend(
+                    questions.map(|asked| format!("looks up {} {}", asked.source, Value::Object(asked.params))),
+                );
+            }
             Ran::Failed(fault) => lines.push(format!("fails: {}", fault.finding.one_line())),
         }
         lines

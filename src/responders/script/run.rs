@@ -13,7 +13,7 @@ use super::answers::Given;
 use super::engine::engine;
 use super::fault::{self, Fault};
 use super::library::{Result, fail};
-use super::lookups::{Known, Question};
+use super::lookups::{Known, UnderWay};
 use super::plugin::Plugin;
 use super::turn::ScriptTurn;
 
@@ -38,9 +38,18 @@ pub(super) enum Ran {
     /// The script returned an answer.
     Answered(Given, Effects),
     /// It cannot go on without these.
-    Wants(Vec<Question>),
+    Wants(Wanted),
     /// It is broken, at the place that the finding names.
     Failed(Box<Fault>),
+}
+
+/// What a run cannot go on without.
+#[derive(Default)]
+pub(super) struct Wanted {
+    /// What is being looked up.
+    pub lookups: Vec<UnderWay>,
+    /// Whether the last messages of the conversation are to be read.
+    pub messages: bool,
 }
 
 /// What a run does beyond its answer. It counts only if the run is the last one.
@@ -55,10 +64,10 @@ pub(super) struct Effects {
 /// What the functions of a script know of the run that they are called in.
 pub(super) struct Run {
     pub plugin: Arc<Plugin>,
-    /// What was looked up before.
+    /// What was found out before.
     pub known: Known,
-    /// What is to be looked up now.
-    pub wanted: Vec<Question>,
+    /// What is missing.
+    pub wanted: Wanted,
     pub effects: Effects,
 }
 
@@ -70,7 +79,7 @@ thread_local! {
     static LATE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a plugin's `answer(turn)` with what is known, at most `tries` times if it takes too long. `known` is the same
+/// Runs a plugin's `answer(turn)` with what is known, at most `tries` times if it takes too long. `known` may be more
 /// afterwards.
 pub(super) fn run(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known, tries: u32) -> Ran {
     for _ in 1..tries {
@@ -83,15 +92,19 @@ pub(super) fn run(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known, tr
 }
 
 fn run_once(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) -> Ran {
-    let run =
-        Run { plugin: plugin.clone(), known: std::mem::take(known), wanted: Vec::new(), effects: Effects::default() };
+    let run = Run {
+        plugin: plugin.clone(),
+        known: std::mem::take(known),
+        wanted: Wanted::default(),
+        effects: Effects::default(),
+    };
     RUN.set(Some(run));
     start_clock();
     let called = catch_unwind(AssertUnwindSafe(|| call(plugin, turn.clone())));
     DEADLINE.set(None);
     let Some(run) = RUN.take() else { return Ran::Failed(Box::new(Fault::of_engine(plugin, "the run was lost"))) };
     *known = run.known;
-    if !run.wanted.is_empty() {
+    if !run.wanted.lookups.is_empty() || run.wanted.messages {
         return Ran::Wants(run.wanted);
     }
     match called {
@@ -119,6 +132,11 @@ pub(super) fn with<T>(function: impl FnOnce(&mut Run) -> Result<T>) -> Result<T>
         Some(run) => function(run),
         None => fail("this is possible only while a message is answered"),
     })
+}
+
+/// Lets a function look at what is known in the run that it is called in; `None` outside of runs.
+pub(super) fn known<T>(function: impl FnOnce(&mut Known) -> T) -> Option<T> {
+    RUN.with_borrow_mut(|run| run.as_mut().map(|run| function(&mut run.known)))
 }
 
 /// Stops the script without a fault; it cannot catch this.

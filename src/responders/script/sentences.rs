@@ -4,7 +4,8 @@ use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use time::{Date, Duration};
 
 use super::library::{Library, Result, fail};
-use crate::responders::markdown::escaped;
+use super::run;
+use crate::responders::markdown::escape;
 use crate::text::parcel::{Check, ParcelNumber, parcel_numbers};
 use crate::text::place::{Place, country_name, places};
 use crate::text::{date, money, number, postcode, quantity, words};
@@ -30,13 +31,15 @@ fn texts(library: &mut Library) {
         "fn fill(text: String, values: Map) -> String",
         "A text with values for its names in braces, as plain text: what stands in a value is no Markdown.",
         &[r#""**{number}** is late".fill(#{ number: "A*1" }) == "**A\\*1** is late""#],
-        |text: &str, values: Map| filled(text, &values, markdown),
+        |text: &str, values: Map| {
+            filled(text, &values, |out, value, begins_line| escape(out, value, usize::MAX, begins_line))
+        },
     );
     library.function(
         "fn fill_plain(text: String, values: Map) -> String",
         "The same for a text that is no Markdown, such as that of a button.",
         &[r#""Book {name}".fill_plain(#{ name: "A*1" }) == "Book A*1""#],
-        |text: &str, values: Map| filled(text, &values, |value, _| value.to_owned()),
+        |text: &str, values: Map| filled(text, &values, |out, value, _| out.push_str(value)),
     );
     library.function(
         "fn has_any(words: Array, listed: Array) -> bool",
@@ -65,18 +68,8 @@ fn texts(library: &mut Library) {
     );
 }
 
-/// A value as Markdown that shows just this text. What has a meaning only where a line begins, such as "1.", is
-/// escaped only there.
-fn markdown(value: &str, begins_line: bool) -> String {
-    if begins_line {
-        return escaped(value, usize::MAX);
-    }
-    let behind_dash = escaped(&format!("-{value}"), usize::MAX);
-    behind_dash.strip_prefix("\\-").map_or(behind_dash.clone(), str::to_owned)
-}
-
-/// A text with its names in braces replaced. `show` is told whether the value begins a line.
-fn filled(text: &str, values: &Map, show: impl Fn(&str, bool) -> String) -> Result<String> {
+/// A text with its names in braces replaced. `show` adds a value, and is told whether it begins a line.
+fn filled(text: &str, values: &Map, show: impl Fn(&mut String, &str, bool)) -> Result<String> {
     let mut out = String::with_capacity(text.len() + 64);
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -85,8 +78,12 @@ fn filled(text: &str, values: &Map, show: impl Fn(&str, bool) -> String) -> Resu
         let Some(value) = values.get(name) else {
             return fail(format!("there is no value for {{{name}}} in the text"));
         };
-        let begins_line = out.trim_end_matches(' ').is_empty() || out.trim_end_matches(' ').ends_with('\n');
-        out.push_str(&show(&value.to_string(), begins_line));
+        let line = out.trim_end_matches(' ');
+        let begins_line = line.is_empty() || line.ends_with('\n');
+        match value.as_immutable_string_ref() {
+            Ok(text) => show(&mut out, &text, begins_line),
+            Err(_) => show(&mut out, &value.to_string(), begins_line),
+        }
         rest = after;
     }
     out.push_str(rest);
@@ -113,9 +110,13 @@ fn parcels(library: &mut Library) {
             r#"parcel_numbers("1Z999AA10123456785")[0].check == "wrong""#,
             r#"parcel_numbers("call me on 0301234567") == []"#,
         ],
-        |text: &str| -> Array {
-            let text = cut(text);
-            parcel_numbers(text).iter().map(|number| parcel(number, text)).collect()
+        |text: ImmutableString| -> Array {
+            // The next run of the script asks for the same.
+            run::known(|known| known.parcels(&text)).flatten().unwrap_or_else(|| {
+                let found: Array = parcel_numbers(cut(&text)).iter().map(|number| parcel(number, &text)).collect();
+                run::known(|known| known.keep_parcels(text, &found));
+                found
+            })
         },
     );
 }

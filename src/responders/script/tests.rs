@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::conversation::Focus;
+use crate::conversation::{ClientId, Conversation, ConversationId, Event, EventId, Focus, Said, Seq, Text, VisitorId};
 use crate::finding::Finding;
+use crate::responders::{Past, last_messages};
 use crate::sources::{Looking, NoSources, Trouble};
 
 const MANIFEST: &str = "api: 1\nabout: a test\n";
@@ -270,6 +271,88 @@ async fn a_script_runs_again_with_what_was_looked_up() {
     assert_eq!(asked, ["a {\"n\":1}", "a {\"n\":2}", "b {\"n\":13}", "a {\"n\":0}"], "each once");
     let error = script.respond(&turn("many")).await.unwrap_err();
     assert_eq!(error.root_cause().to_string(), "plugins/test/main.rhai:7:44: a message may cost at most 8 look-ups");
+}
+
+/// Sources that have everything at hand.
+#[derive(Debug)]
+struct AtHand;
+
+impl LookUp for AtHand {
+    fn look_up<'a>(&'a self, _: &'a str, params: &'a Map<String, Value>) -> Looking<'a> {
+        Box::pin(std::future::ready(Ok(params["n"].clone())))
+    }
+}
+
+#[tokio::test]
+async fn what_is_at_hand_is_given_in_the_same_run() {
+    let manifest = "api: 1\nabout: x\nsources: [a]\n";
+    let script = "fn answer(turn) {\n\
+                    let found = lookup_all([[\"a\", #{ n: 1 }], [\"a\", #{ n: 2 }], [\"a\", #{ n: 1 }]]);\n\
+                    reply(`${found} ${lookup(\"a\", #{ n: 2 })} ${lookup(\"a\", #{ n: 3 })}`)\n\
+                  }";
+    let plugin = load_with(manifest, &[("main.rhai", script)]).unwrap();
+    let script_turn = ScriptTurn::new(&turn("x"), &plugin, &(Arc::new(AtHand) as Arc<dyn LookUp>));
+    let mut known = Known::from(Arc::new(AtHand));
+    let Ran::Answered(Given::Say(said), _) = run::run(&plugin, &script_turn, &mut known, 1) else {
+        panic!("not in one run")
+    };
+    assert_eq!(said.text, "[1, 2, 1] 2 3");
+    assert_eq!(known.take_found().len(), 3, "each once");
+    // Where nobody may be asked, the script stops at the first.
+    let mut nobody = Known::default();
+    let Ran::Wants(wanted) = run::run(&plugin, &script_turn, &mut nobody, 1) else { panic!("somebody was asked") };
+    assert_eq!(wanted.lookups.len(), 2);
+}
+
+/// A past that counts how often it is read.
+#[derive(Debug, Default)]
+struct Counted(std::sync::atomic::AtomicUsize);
+
+impl Past for Counted {
+    fn messages(&self, _: ConversationId, before: Seq, most: usize) -> BoxFuture<'_, anyhow::Result<Vec<Arc<Event>>>> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let said = |text: String| {
+            let head = Conversation::new(ConversationId::new(), VisitorId([1; 16]));
+            let said = Said {
+                id: EventId::new(),
+                client_id: ClientId::new(),
+                text: Text::new(&text).unwrap(),
+                choice: None,
+                language: None,
+            };
+            head.say(said, 5, 1_000).events
+        };
+        let events = [said(format!("before {before}")), said("é".repeat(1_500))].concat();
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            Ok(last_messages(&events, most))
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_last_messages_are_read_only_for_a_script_that_wants_them() {
+    let script = "fn answer(turn) {\n\
+                    if turn.text == \"no\" { return pass(); }\n\
+                    let all = turn.messages;\n\
+                    let again = turn.messages;\n\
+                    if all.is_empty() { return reply(\"none\"); }\n\
+                    reply(`${again.len()} ${all[0].author} ${all[0].text} ${all[0].at} ${all[0].entry == ()} ${all[1].text.len()}`)\n\
+                  }";
+    let plugin = load(script).unwrap();
+    let past = Arc::new(Counted::default());
+    let told = async |text: &str, seq: Seq| {
+        let turn = Turn { seq, past: Some(past.clone()), ..turn(text) };
+        match answer(plugin.clone(), &turn).await.unwrap() {
+            Answer::Reply(reply) => reply.text,
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!(told("no", 7).await, "Pass");
+    assert_eq!(told("x", 1).await, "none", "nothing can come before the first");
+    assert_eq!(past.0.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(told("x", 7).await, "2 visitor before 7 5 true 1000");
+    assert_eq!(past.0.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -2,14 +2,21 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rhai::{Array, Dynamic, ImmutableString};
+use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::Value;
 
-use super::library::Library;
+use super::library::{Library, Result};
 use super::plugin::Plugin;
+use super::run;
 use super::value::{Data, to_script};
+use crate::conversation::Event;
 use crate::responders::Turn;
 use crate::sources::LookUp;
+
+/// So many of the last messages can be read.
+pub(super) const MOST_MESSAGES: usize = 10;
+/// A longer one is cut, in characters.
+const LONGEST_MESSAGE: usize = 1_000;
 
 /// A turn, with what this plugin may know of it.
 #[derive(Clone)]
@@ -26,6 +33,8 @@ struct Inner {
     now: i64,
     state: Option<Arc<Value>>,
     visitor: Data,
+    /// Whether anything can have been said before.
+    has_past: bool,
     plugin: Arc<Plugin>,
     /// For a plugin with actions: what knows whether the site has them.
     sources: Option<Arc<dyn LookUp>>,
@@ -47,6 +56,7 @@ impl ScriptTurn {
             now: turn.now,
             state: state(turn, plugin),
             visitor: Data::new(&visitor.collect()),
+            has_past: turn.past.is_some() && turn.seq > 1,
             plugin: plugin.clone(),
             sources: (!manifest.actions.is_empty()).then(|| sources.clone()),
         }))
@@ -117,6 +127,25 @@ pub(super) fn register(library: &mut Library) {
         |turn: &mut ScriptTurn| turn.0.entry.clone().map_or(Dynamic::UNIT, Dynamic::from),
     );
     library.property(
+        "get messages(turn: Turn) -> Array",
+        "The last messages before this one, the oldest first, at most ten: maps with `author` (`visitor`, `bot` or \
+         `agent`), `text` (at most 1,000 characters of it), `at` (UTC milliseconds) and `entry` (of the FAQ, or `()`). \
+         They are read when a script asks for them, so ask when the rest of the message is for this plugin.",
+        &[],
+        |turn: &mut ScriptTurn| -> Result<Array> {
+            if !turn.0.has_past {
+                return Ok(Array::new());
+            }
+            run::with(|run| match &run.known.messages {
+                Some(messages) => Ok(messages.clone()),
+                None => {
+                    run.wanted.messages = true;
+                    run::stop()
+                }
+            })
+        },
+    );
+    library.property(
         "get now(turn: Turn) -> int",
         "When the message was sent, in UTC milliseconds since 1970. There is no other clock.",
         &[],
@@ -144,6 +173,21 @@ pub(super) fn register(library: &mut Library) {
         &[],
         |turn: &mut ScriptTurn| turn.0.plugin.data().clone(),
     );
+}
+
+/// Messages as scripts see them.
+pub(super) fn messages(events: &[Arc<Event>]) -> Array {
+    let message = |event: &Arc<Event>| {
+        let entry = event.provenance.as_ref().and_then(|provenance| provenance.entry.as_deref());
+        let end = event.body.char_indices().nth(LONGEST_MESSAGE).map_or(event.body.len(), |(at, _)| at);
+        let mut map = Map::new();
+        map.insert("author".into(), event.author.as_str().into());
+        map.insert("text".into(), event.body[..end].into());
+        map.insert("at".into(), event.at.into());
+        map.insert("entry".into(), entry.map_or(Dynamic::UNIT, |entry| ImmutableString::from(entry).into()));
+        Dynamic::from_map(map)
+    };
+    events.iter().map(message).collect()
 }
 
 /// The first part of the language that is wanted most.

@@ -11,6 +11,7 @@ mod format;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 pub use carrier::Carrier;
@@ -121,6 +122,12 @@ struct Message<'a> {
     tokens: Vec<Token>,
     /// All tokens in capitals, one after the other.
     capitals: Vec<u8>,
+    /// Looked at only for numbers that do not show by themselves.
+    words: OnceCell<Words>,
+}
+
+/// What a message says besides its numbers.
+struct Words {
     /// The carriers that it names.
     named: Vec<Carrier>,
     /// Whether it speaks of parcels at all.
@@ -131,14 +138,7 @@ struct Message<'a> {
 
 impl<'a> Message<'a> {
     fn read(text: &'a str) -> Message<'a> {
-        let mut message = Message {
-            text,
-            tokens: Vec::new(),
-            capitals: Vec::new(),
-            named: Vec::new(),
-            about_parcels: false,
-            bare: false,
-        };
+        let mut message = Message { text, tokens: Vec::new(), capitals: Vec::new(), words: OnceCell::new() };
         let mut gap = Gap::Soft;
         let mut open: Option<Token> = None;
         for (at, c) in text.char_indices() {
@@ -173,27 +173,25 @@ impl<'a> Message<'a> {
             };
         }
         message.tokens.extend(open);
-        message.look_at_words();
         message
     }
 
     /// Which carriers are named, whether parcels are spoken of, and how much else there is.
-    fn look_at_words(&mut self) {
-        let mut others = 0;
-        let mut last = String::new();
-        for token in &self.tokens {
-            if matches!(token.kind, Kind::Digits | Kind::Mixed) {
-                continue;
+    fn words(&self) -> &Words {
+        self.words.get_or_init(|| {
+            let mut words = Words { named: Vec::new(), about_parcels: false, bare: true };
+            let mut last = String::new();
+            for token in self.tokens.iter().filter(|token| !matches!(token.kind, Kind::Digits | Kind::Mixed)) {
+                let word = self.text[token.at.clone()].to_lowercase();
+                let pair = format!("{last}{word}");
+                words.named.extend([word.as_str(), &pair].into_iter().filter_map(Carrier::named));
+                words.about_parcels |= speaks_of_parcels(&word);
+                words.bare &= is_filler(&word);
+                last = word;
             }
-            let word = self.text[token.at.clone()].to_lowercase();
-            let pair = format!("{last}{word}");
-            self.named.extend([word.as_str(), &pair].into_iter().filter_map(Carrier::named));
-            self.about_parcels |= speaks_of_parcels(&word);
-            others += usize::from(!is_filler(&word));
-            last = word;
-        }
-        self.about_parcels |= !self.named.is_empty();
-        self.bare = others == 0;
+            words.about_parcels |= !words.named.is_empty();
+            words
+        })
     }
 
     /// The number that begins with this token, and the token after it.
@@ -300,10 +298,10 @@ impl<'a> Message<'a> {
             return None;
         }
         let fitting: Vec<(Carrier, Check)> = weak(compact).collect();
-        let named = fitting.iter().find(|(carrier, _)| self.named.contains(carrier));
+        let named = fitting.iter().find(|(carrier, _)| self.words().named.contains(carrier));
         let right = || fitting.iter().find(|(_, check)| *check == Check::Right);
         // A format without a check digit is taken when parcels are spoken of.
-        let absent = || fitting.iter().find(|(_, check)| *check == Check::Absent && self.about_parcels);
+        let absent = || fitting.iter().find(|(_, check)| *check == Check::Absent && self.words().about_parcels);
         let &(carrier, check) = named.or_else(right).or_else(absent)?;
         let others =
             fitting.iter().filter(|(other, fits)| *other != carrier && *fits == Check::Right && named.is_none());
@@ -333,17 +331,20 @@ impl<'a> Message<'a> {
         if after.is_some_and(|word| speaks_of_another(&word)) {
             return false;
         }
-        if self.about_parcels {
-            return !(compact[0] == b'0' && compact.len() <= 14 && self.named.is_empty() && compact.starts_with(b"00"));
+        if self.words().about_parcels {
+            return !(compact[0] == b'0'
+                && compact.len() <= 14
+                && self.words().named.is_empty()
+                && compact.starts_with(b"00"));
         }
         let like_a_phone = compact[0] == b'0' || matches!(groups, [3, 3, 4] | [5, 5] | [4, 6] | [5, 6] | [3, 7]);
-        self.bare && !(compact.len() < 14 && like_a_phone)
+        self.words().bare && !(compact.len() < 14 && like_a_phone)
     }
 
     /// GLS's Track ID: eight letters and digits, and the name beside it, since nothing else tells.
     fn track_id(&self, first: usize) -> Option<(ParcelNumber, usize)> {
         let token = &self.tokens[first];
-        if token.kind != Kind::Mixed || token.compact.len() != 8 || !self.named.contains(&Carrier::Gls) {
+        if token.kind != Kind::Mixed || token.compact.len() != 8 || !self.words().named.contains(&Carrier::Gls) {
             return None;
         }
         let compact = String::from_utf8(self.capitals[token.compact.clone()].to_vec()).ok()?;

@@ -1,5 +1,8 @@
-//! What an agent looks up: lists of what is over, of all there is, and of what was searched for; older events; replies.
+//! What an agent looks up: lists of what is over, of all there is, and of what was searched for; older events; replies;
+//! a conversation as a recording.
 
+use salvo::http::HeaderValue;
+use salvo::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use salvo::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -10,6 +13,7 @@ use super::frames::{Row, Shown};
 use super::live::PAGE;
 use super::replies;
 use crate::conversation::{ConversationId, Seq};
+use crate::recording::taken::{Taken, whole};
 use crate::store::{Place, Role, Search, Shelf, StoreError};
 use crate::web::door;
 
@@ -78,6 +82,32 @@ pub async fn often(req: &mut Request, depot: &mut Depot, res: &mut Response) -> 
     // What is wrong with the files is for those who write them.
     let findings = if agent(depot)?.role >= Role::Editor { findings } else { Vec::new() };
     res.render(Json(json!({ "replies": replies, "findings": findings })));
+    Ok(())
+}
+
+/// `GET /agent/recording?conversation=`: the conversation as a file for `purser replay`, disguised, for those who edit
+/// content.
+#[handler]
+pub async fn recording(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
+    let door = door(depot)?;
+    let account = agent(depot)?;
+    if account.role < Role::Editor {
+        return Err(StatusError::forbidden().brief("editors and admins take recordings"));
+    }
+    let Some(conversation) = req.query::<String>("conversation").and_then(|text| id(&text)) else {
+        return Err(StatusError::bad_request());
+    };
+    let events = whole(&door.store, conversation).await.map_err(away)?;
+    let taken = tokio::task::spawn_blocking(move || Taken::of(conversation, &events, false)).await;
+    let Some(taken) = taken.map_err(|_| StatusError::internal_server_error())? else {
+        return Err(StatusError::not_found().brief("nobody said anything in it"));
+    };
+    tracing::info!(%conversation, agent = %account.id, "a recording was taken");
+    let file = format!("attachment; filename=\"{}.yaml\"", taken.name);
+    let file = HeaderValue::try_from(file).map_err(|_| StatusError::internal_server_error())?;
+    res.headers_mut().insert(CONTENT_DISPOSITION, file);
+    res.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+    res.write_body(taken.to_string()).map_err(|_| StatusError::internal_server_error())?;
     Ok(())
 }
 

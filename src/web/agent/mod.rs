@@ -30,6 +30,7 @@ pub fn routes() -> Router {
         .push(Router::with_path("live").hoop(door::only_agents).get(live::live))
         .push(Router::with_path("list").hoop(door::only_agents).get(look::list))
         .push(Router::with_path("older").hoop(door::only_agents).get(look::older))
+        .push(Router::with_path("recording").hoop(door::only_agents).get(look::recording))
         .push(Router::with_path("replies").hoop(door::only_agents).get(look::often))
         .push(Router::with_path("export").hoop(door::only_agents).get(export::export))
         .push(Router::with_path("ratings").hoop(door::only_agents).get(ratings::ratings))

@@ -17,6 +17,7 @@ on_both_engines! {
     wrong_passwords_lock_the_account_for_a_while;
     only_the_own_page_may_do_something;
     nobody_does_what_is_not_theirs;
+    recordings_are_for_those_who_edit;
 }
 
 async fn a_session_ends_on_the_server(database: &TestDatabase) {
@@ -192,5 +193,32 @@ async fn nobody_does_what_is_not_theirs(database: &TestDatabase) {
         let pass = json!({ "do": "transfer", "conversation": visitor.conversation, "to": to });
         assert_ne!(cleo.act(pass).await.0, 200);
     }
+    purser.stop().await;
+}
+
+async fn recordings_are_for_those_who_edit(database: &TestDatabase) {
+    let purser = TestPurser::start(database).await;
+    let (customer, quiet) = (Visitor::new(), Visitor::new());
+    let mut socket = purser.visit(&customer, 0).await;
+    socket.ask("1", "hi, my name is Karl Herzog, write to karl@herzog.example").await;
+    let path = format!("recording?conversation={}", customer.conversation);
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    assert_eq!(anna.get(&path).await.0, 403);
+    let eve = Agent::new(&purser, "eve", Role::Editor).await;
+    let response = http_client().get(format!("http://{}/agent/{path}", purser.address)).header("Cookie", &eve.cookie);
+    let response = within("the file", response.send()).await.expect("an answer");
+    assert_eq!(response.status(), 200);
+    let header = |name: &str| response.headers()[name].to_str().expect("a text").to_owned();
+    assert!(header("content-disposition").ends_with(".yaml\""), "{}", header("content-disposition"));
+    assert!(!header("content-disposition").contains(&customer.conversation.to_string()));
+    assert_eq!((header("content-type").as_str(), header("cache-control").as_str()), ("application/yaml", "no-store"));
+    let text = within("the text", response.text()).await.expect("a text");
+    let recording = purser::recording::Recording::parse("saved.yaml", &text).expect("a recording");
+    assert_eq!(recording.conversation.len(), 1);
+    assert!(text.contains("my name is Ada Example") && !text.contains("erzog"), "{text}");
+    for (query, status) in [(format!("conversation={}", quiet.conversation), 404), ("conversation=x".to_owned(), 400)] {
+        assert_eq!(eve.get(&format!("recording?{query}")).await.0, status, "{query}");
+    }
+    assert_eq!(Agent { cookie: String::new(), ..eve }.get(&path).await.0, 401);
     purser.stop().await;
 }
