@@ -138,7 +138,7 @@ fn rasa_projects_of_every_age_are_read() {
     let expected = "about: one\nconversation:\n  - say: who are you\n    answer: { contains: [I am Purser.] }\n---\n\
                     about: two\nconversation:\n  - say: good day\n    answer: { contains: [Ahoy!] }\n";
     assert_eq!(written(&recordings), expected);
-    assert!(left.contains("rules.yml:4:5: `...` has no place") && left.contains("the intent `nowhere`"), "{left}");
+    assert!(left.contains("rules.yml:4:1: `...` has no place") && left.contains("the intent `nowhere`"), "{left}");
 
     site.write(
         "tests/e2e.yml",

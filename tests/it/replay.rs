@@ -176,12 +176,12 @@ fn on_a_terminal(site: &Site, command: &str) -> Command {
     let mut script = Command::new("script");
     script.args(["-qec", command, "/dev/null"]).current_dir(site.folder.path());
     script.env_clear().env("PATH", "/usr/bin:/bin").env("PURSER", env!("CARGO_BIN_EXE_purser")).env("SHELL", "/bin/sh");
-    script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     script
 }
 
 #[test]
-fn a_terminal_gets_colours_and_both_sides_beside_each_other() {
+fn a_terminal_gets_colours_and_a_file_none() {
     let site = site();
     let shown = finish(on_a_terminal(&site, "\"$PURSER\" replay told").spawn().expect("script"), "").out;
     assert!(shown.contains("\x1b[32mok\x1b[0m      told/a-good.yaml"), "{shown:?}");
