@@ -136,8 +136,12 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     all.push(moreList());
     // A list that is open under the agent's hand stays.
     const shape = JSON.stringify([head.id, status, head.agent, head.blocked, all.map(({ textContent }) => textContent)]);
-    if (shape !== actions.shape) actions.replaceChildren(...all);
-    actions.shape = shape;
+    if (shape !== actions.shape && !actions.querySelector("[open]")) {
+      const held = actions.contains(document.activeElement) && document.activeElement.closest(".menu")?.className;
+      actions.replaceChildren(...all);
+      if (held) actions.querySelector(`[class="${held}"] summary`)?.focus();
+      actions.shape = shape;
+    }
     form.hidden = status === "closed" && !seq;
     // Whoever gets a chat wants to reply, and whoever lost one can only note.
     if (isMine() !== mine) setMode(isMine() ? "reply" : "note");
@@ -164,7 +168,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
       else return;
       event.preventDefault();
     };
-    const menu = h("details", { class: "menu " + className, onkeydown: moves, onfocusout: ({ relatedTarget }) => relatedTarget && !menu.contains(relatedTarget) && (menu.open = false) },
+    const menu = h("details", { class: "menu " + className, onkeydown: moves, ontoggle: () => menu.open || draw(), onfocusout: ({ relatedTarget }) => relatedTarget && !menu.contains(relatedTarget) && (menu.open = false) },
       h("summary", { title }, name), h("ul", {}, ...items.map(([name, does]) => h("li", {}, h("button", { type: "button", onclick: () => pick(does) }, name)))));
     return menu;
   };
@@ -314,6 +318,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         head = undefined;
         seq = seenUpTo = 0;
         log.replaceChildren();
+        actions.replaceChildren();
+        actions.shape = "";
         for (const { timer } of others.values()) clearTimeout(timer);
         others.clear();
         watch();

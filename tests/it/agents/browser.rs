@@ -316,7 +316,7 @@ async fn it_fits_on_a_phone_and_in_the_dark() {
         assert!(wide.as_i64() <= Some(0), "{name}: {wide} too wide");
         browser.js("document.activeElement.blur()").await;
         browser.key("?").await;
-        browser.when("the keys", "$('dialog').open").await;
+        browser.when("the keys", "$('.keys').open").await;
         picture(&browser, &format!("keys-{name}.png")).await;
         browser.end().await;
         shop.close().await;
