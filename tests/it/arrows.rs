@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
     ("desk", &["clock", "conversation", "people", "responders", "store", "text"]),
     ("courier", &["clock", "conversation", "desk", "responders", "sources", "store"]),
-    ("accounts", &["clock", "conversation", "store"]),
+    ("accounts", &["clock", "conversation", "people", "store"]),
     ("log", &[]),
     (
         "config",
