@@ -187,6 +187,7 @@ async fn it_works_with_the_keyboard_alone() {
     browser.key("g").await;
     browser.when("the ratings", "$('.page').open && $('.ratings').innerText").await;
     browser.press("Escape").await;
+    browser.when("them gone", "!$('.page').open").await;
     browser.key("a").await;
     browser.when("away", "$('.bar .away')").await;
     browser.key("a").await;
@@ -258,6 +259,7 @@ async fn axe_finds_nothing_in_the_console() {
         picture(&browser, &format!("ratings-{name}.png")).await;
         findings(&browser, &axe, &state("ratings"), &mut all).await;
         browser.press("Escape").await;
+        browser.when("them gone", "!$('.page').open").await;
         browser.click(".rows .row").await;
         browser.click(".actions .primary").await;
         browser.when("hers", "$('.actions .pass')").await;
@@ -269,6 +271,7 @@ async fn axe_finds_nothing_in_the_console() {
         browser.when("the question", "$('dialog[open]')").await;
         findings(&browser, &axe, &state("blocking"), &mut all).await;
         browser.press("Escape").await;
+        browser.when("no question", "!$('dialog[open]')").await;
         browser.js("document.activeElement.blur()").await;
         browser.key("?").await;
         browser.when("the keys", "$('.keys').open").await;
