@@ -19,6 +19,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   let mine = false; // whether the chat was mine when it was drawn last
   let unsent; // { text, id, mode }: a retry must not be said twice
   let typed = 0;
+  let shown; // the conversation that the field belongs to
+  const drafts = new Map(); // what is half written elsewhere: conversation → { text, mode }
   let typingTimer;
   let seenUpTo = 0;
   const others = new Map(); // agent → name and timer
@@ -143,8 +145,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
       actions.shape = shape;
     }
     form.hidden = status === "closed" && !seq;
-    // Whoever gets a chat wants to reply, and whoever lost one can only note.
-    if (isMine() !== mine) setMode(isMine() ? "reply" : "note");
+    // Whoever gets a chat wants to reply, and whoever lost one can only note. What is half written as a note stays one.
+    if (isMine() !== mine && !(isMine() && field.value.trim())) setMode(isMine() ? "reply" : "note");
     mine = isMine();
     modes[0].disabled = !isMine();
     const facts = { ...head.known, language: head.language, began: dayOf.format(head.created_at), conversation: head.id };
@@ -225,10 +227,14 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (!text || send.disabled) return;
     if (unsent?.text !== text || unsent.mode !== mode || unsent.conversation !== head.id) unsent = { text, mode, id: uuid(), conversation: head.id };
     send.disabled = true;
-    const done = await does({ do: mode, id: unsent.id, text });
+    const [chat, sent] = [shown, unsent];
+    const done = await does({ do: mode, id: sent.id, text });
     send.disabled = false;
     if (!done) return;
-    unsent = undefined;
+    if (unsent === sent) unsent = undefined;
+    // What was written meanwhile, perhaps in another chat, is not sent yet.
+    if (shown !== chat) return drafts.delete(chat);
+    if (field.value.trim() !== text) return;
     field.value = "";
     typed = 0;
     writes();
@@ -325,7 +331,12 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         watch();
         typing.textContent = title.textContent = "";
         picker.hidden = true;
-        field.value = "";
+        // What is half written waits for its chat.
+        if (shown) drafts.set(shown, { text: field.value, mode });
+        const draft = drafts.get(id);
+        field.value = draft?.text ?? "";
+        if (draft?.text.trim()) setMode(draft.mode);
+        shown = id;
       }
       element.hidden = !id;
       side.hidden = !id;
@@ -343,7 +354,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
           log.append(...withDay(event, lastDay()));
         }
         mine = isMine();
-        setMode(mine ? "reply" : "note");
+        if (!(mine && field.value.trim())) setMode(mine ? "reply" : "note");
         toEnd();
       }
       draw();
