@@ -30,6 +30,10 @@ const FIRST_LOCK: Millis = 15_000;
 const LONGEST_LOCK: Millis = 15 * 60 * 1000;
 /// So many passwords are hashed at once: each takes 19 MiB and a processor.
 const AT_ONCE: usize = 2;
+/// So many attempts wait for that.
+const WAITING: usize = 64;
+/// Whoever finds as many waiting is told to come back then.
+const CROWDED: Millis = 2_000;
 /// How many chats an agent takes at once, unless something else is said.
 pub const MAX_CHATS: u32 = 5;
 /// In so many teams an agent is at most.
@@ -54,6 +58,7 @@ pub struct Accounts {
     store: Store,
     clock: Clock,
     hashing: Semaphore,
+    waiting: Semaphore,
 }
 
 /// What a browser's cookie holds.
@@ -62,11 +67,14 @@ pub struct Token(pub String);
 impl Accounts {
     /// The accounts of this store.
     pub fn new(store: Store, clock: Clock) -> Accounts {
-        Accounts { store, clock, hashing: Semaphore::new(AT_ONCE) }
+        Accounts { store, clock, hashing: Semaphore::new(AT_ONCE), waiting: Semaphore::new(WAITING) }
     }
 
     /// Lets somebody in who knows the password: a new session, whatever the browser had before.
     pub async fn log_in(&self, login: &str, password: &str) -> Result<(Account, Token), NotIn> {
+        let Ok(_waits) = self.waiting.try_acquire() else { return Err(NotIn::Locked(CROWDED)) };
+        // From looking whether the account is locked to counting: guesses at the same time cannot all pass before one counts.
+        let _turn = self.hashing.acquire().await;
         let now = self.clock.now();
         let account = self.store.agent(&login.trim().to_lowercase()).await?;
         if let Some(account) = &account
@@ -77,28 +85,25 @@ impl Accounts {
         // A name that nobody has takes as long as one that somebody has.
         static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash("a password that nobody has"));
         let known = account.as_ref().map(|account| account.password.clone());
-        let fits = {
-            let _turn = self.hashing.acquire().await;
-            let password = password.to_owned();
-            let check = move || known.or_else(|| NOBODY.clone()).is_some_and(|hash| is(&password, &hash));
-            tokio::task::spawn_blocking(check).await.unwrap_or(false)
-        };
+        let password = password.to_owned();
+        let check = move || known.or_else(|| NOBODY.clone()).is_some_and(|hash| is(&password, &hash));
+        let fits = tokio::task::spawn_blocking(check).await.unwrap_or(false);
         let Some(account) = account else { return Err(NotIn::Wrong) };
         if !fits {
-            let failures = account.failures.saturating_add(1);
-            let locked_until = lock(failures).map_or(0, |lock| now + lock);
-            self.store.change_account(AccountChange::Attempt(account.id, failures, locked_until)).await?;
-            tracing::warn!(agent = %account.id, failures, "a wrong password of an agent");
+            self.store.change_account(AccountChange::Wrong { agent: account.id, now, locks: lock }).await?;
+            tracing::warn!(agent = %account.id, "a wrong password of an agent");
             return Err(NotIn::Wrong);
         }
         if account.disabled {
             return Err(NotIn::Wrong);
         }
         if account.failures > 0 {
-            self.store.change_account(AccountChange::Attempt(account.id, 0, 0)).await?;
+            self.store.change_account(AccountChange::Right(account.id)).await?;
         }
         let token = Token::new().ok_or(NotIn::Wrong)?;
-        self.store.change_account(AccountChange::Open(token.hash(), account.id, now + SESSION)).await?;
+        self.store
+            .change_account(AccountChange::Open { token: token.hash(), agent: account.id, now, until: now + SESSION })
+            .await?;
         tracing::info!(agent = %account.id, "an agent has logged in");
         Ok((account, token))
     }

@@ -83,10 +83,12 @@ pub enum AccountChange {
     Password(AgentId, String),
     /// Nobody can log in, and whoever was is not any more; or it is possible again.
     Disable(AgentId, bool),
-    /// What came of an attempt to log in.
-    Attempt(AgentId, u32, Millis),
-    /// Somebody is logged in until then, by the hash of what the cookie holds.
-    Open([u8; 32], AgentId, Millis),
+    /// A wrong password: one more in a row. From `locks` of the number on, none is tried for so long from `now` on.
+    Wrong { agent: AgentId, now: Millis, locks: fn(u32) -> Option<Millis> },
+    /// The password was right.
+    Right(AgentId),
+    /// Somebody is logged in from `now` until `until`, by the hash of what the cookie holds.
+    Open { token: [u8; 32], agent: AgentId, now: Millis, until: Millis },
     /// This session is over.
     End([u8; 32]),
     /// A console is open.
@@ -133,13 +135,25 @@ impl AccountChange {
                     let set = sqlx::query("UPDATE agents SET disabled = ? WHERE id = ?");
                     set.bind(i64::from(*disabled)).bind(id.0).execute(connection).await?
                 }
-                AccountChange::Attempt(id, failures, locked_until) => {
-                    let set = sqlx::query("UPDATE agents SET failures = ?, locked_until = ? WHERE id = ?");
-                    set.bind(i64::from(*failures)).bind(*locked_until).bind(id.0).execute(connection).await?
+                AccountChange::Wrong { agent, now, locks } => {
+                    // Counted where it is kept, so that guesses at the same time are as many.
+                    let count = sqlx::query("UPDATE agents SET failures = failures + 1 WHERE id = ?").bind(agent.0);
+                    count.execute(&mut *connection).await?;
+                    let failures = sqlx::query_scalar("SELECT failures FROM agents WHERE id = ?").bind(agent.0);
+                    let failures: Option<i64> = failures.fetch_optional(&mut *connection).await?;
+                    let lock = failures.and_then(|failures| locks(u32::try_from(failures).unwrap_or(u32::MAX)));
+                    let set = sqlx::query("UPDATE agents SET locked_until = ? WHERE id = ?");
+                    set.bind(lock.map_or(0, |lock| now + lock)).bind(agent.0).execute(connection).await?
                 }
-                AccountChange::Open(token, agent, expires_at) => {
+                AccountChange::Right(id) => {
+                    let set = sqlx::query("UPDATE agents SET failures = 0, locked_until = 0 WHERE id = ?");
+                    set.bind(id.0).execute(connection).await?
+                }
+                AccountChange::Open { token, agent, now, until } => {
+                    let over = sqlx::query("DELETE FROM agent_sessions WHERE expires_at <= ?").bind(*now);
+                    over.execute(&mut *connection).await?;
                     let insert = "INSERT INTO agent_sessions (token, agent, expires_at) VALUES (?, ?, ?)";
-                    sqlx::query(insert).bind(&token[..]).bind(agent.0).bind(*expires_at).execute(connection).await?
+                    sqlx::query(insert).bind(&token[..]).bind(agent.0).bind(*until).execute(connection).await?
                 }
                 AccountChange::End(token) => {
                     sqlx::query("DELETE FROM agent_sessions WHERE token = ?").bind(&token[..]).execute(connection).await?
