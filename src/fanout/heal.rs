@@ -49,10 +49,10 @@ impl Due {
     /// Looks after a conversation at `at`, unless everything up to `last` is delivered by then.
     pub(super) fn note(&self, conversation: ConversationId, last: Seq, at: Instant) {
         let mut looks = self.looks();
-        let idle = looks.is_empty();
+        let sooner = looks.values().all(|look| at < look.at);
         let look = looks.entry(conversation).or_insert(Look { at, last, in_vain: 0 });
         look.last = look.last.max(last);
-        if idle {
+        if sooner {
             self.noted.notify_one();
         }
     }

@@ -544,12 +544,14 @@ impl Writer {
         let _ = reply.send(Ok(()));
     }
 
-    fn without_expired(&self, appends: Vec<Append>) -> Vec<Append> {
+    fn without_expired(&mut self, appends: Vec<Append>) -> Vec<Append> {
         let now = Instant::now();
         if appends.iter().all(|append| append.deadline >= now) {
             return appends;
         }
         let (expired, appends) = appends.into_iter().partition::<Vec<_>, _>(|append| append.deadline < now);
+        // However it looks otherwise: what nothing can be committed to is away.
+        self.counts.wrote(false);
         for append in expired {
             append.refuse(StoreError::TimedOut(self.limits.patience).into());
         }
