@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -24,6 +25,8 @@ use crate::responders::lines::Line;
 
 /// How many events are read from the store at once to fill a gap.
 const FILL: u32 = 200;
+/// A visitor's typing is told at most this often.
+const TYPES_EVERY: Duration = Duration::from_secs(2);
 
 /// The connection is over; there is nobody to tell.
 pub struct Gone;
@@ -68,6 +71,8 @@ pub struct Session<W> {
     signals: Option<Box<broadcast::Receiver<Signal>>>,
     /// The last seq that went out; `None` until there is a place to start from.
     sent: Option<Seq>,
+    /// When the visitor was typing last.
+    typed: Option<Instant>,
 }
 
 impl<W: Wire> Session<W> {
@@ -88,6 +93,7 @@ impl<W: Wire> Session<W> {
             subscription: None,
             signals: None,
             sent: None,
+            typed: None,
         }
     }
 
@@ -106,6 +112,7 @@ impl<W: Wire> Session<W> {
             subscription,
             signals,
             sent,
+            typed,
             ..
         } = self;
         Session {
@@ -122,6 +129,7 @@ impl<W: Wire> Session<W> {
             subscription,
             signals,
             sent,
+            typed,
         }
     }
 
@@ -203,9 +211,12 @@ impl<W: Wire> Session<W> {
         };
     }
 
-    /// The visitor is typing, which only a person wants to know.
-    pub fn types(&self) {
-        if let (Some(_), Some(subscription)) = (&self.signals, &self.subscription) {
+    /// The visitor is typing, which only a person wants to know, and not more often than every other second.
+    pub fn types(&mut self) {
+        if let (Some(_), Some(subscription)) = (&self.signals, &self.subscription)
+            && self.typed.is_none_or(|typed| typed.elapsed() >= TYPES_EVERY)
+        {
+            self.typed = Some(Instant::now());
             let conversation = subscription.conversation();
             self.door.fanout.signal(Signal { conversation, what: What::Typing(Author::Visitor) });
         }
