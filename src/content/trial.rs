@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{Folders, Snapshot, plugins};
 use crate::finding::Finding;
-use crate::recording::{Recording, Replayed};
-use crate::responders::script::{Files, Plugin};
+use crate::recording::{Failure, Recording, Replayed, Turned};
+use crate::responders::Responder;
+use crate::responders::pipeline::Step;
+use crate::responders::script::{Files, Plugin, Script};
 use crate::sources::{LookUp, NoSources};
 
 /// A test of a plugin and what came of it.
@@ -17,7 +19,7 @@ pub struct Tried {
 }
 
 /// Runs the tests of a plugin on the pipeline of this snapshot. A file that is no list of tests is a finding.
-pub async fn run(plugin: &Plugin, on: &Snapshot, folders: &Folders) -> Result<Vec<Tried>, Box<Finding>> {
+pub async fn run(plugin: &Arc<Plugin>, on: &Snapshot, folders: &Folders) -> Result<Vec<Tried>, Box<Finding>> {
     let Some(tests) = plugin.tests() else {
         let finding = Finding::error(plugin.file("tests.yaml"), "this file is missing");
         return Err(Box::new(
@@ -28,10 +30,21 @@ pub async fn run(plugin: &Plugin, on: &Snapshot, folders: &Folders) -> Result<Ve
     let stage = on.stage(folders, &(Arc::new(NoSources) as Arc<dyn LookUp>));
     let mut tried = Vec::new();
     for recording in recordings {
-        let replayed = recording.replay(&stage).await;
+        let mut replayed = recording.replay(&stage).await;
+        replayed.turns.iter_mut().for_each(|turned| turned.failures.extend(breakdown(plugin, turned)));
         tried.push(Tried { recording, replayed });
     }
     Ok(tried)
+}
+
+/// A script that breaks down passes for customers. In a test that is a fault, even where a pass is expected.
+fn breakdown(plugin: &Arc<Plugin>, turned: &Turned) -> Option<Failure> {
+    let steps = &turned.answered.as_ref()?.trace;
+    let own = |step: &&Step| step.responder == plugin.name() && matches!(step.said.as_str(), "failed" | "too slow");
+    let step = steps.iter().find(own)?;
+    let explained = turned.turn.as_ref().map(|turn| Script::new(plugin.clone(), Arc::new(NoSources)).explain(turn));
+    let why = explained.into_iter().flatten().find(|line| line.starts_with("fails"));
+    Some(Failure { what: "the script", expected: "answer or pass".to_owned(), got: step.said.clone(), why })
 }
 
 /// A plugin of the folder, and what came of its tests.
@@ -93,8 +106,8 @@ pub(super) fn findings(plugin: &Arc<Plugin>, on: &Snapshot, folders: &Folders) -
 fn failures(plugin: &Plugin, tried: &Tried) -> Vec<Finding> {
     let text = plugin.tests().unwrap_or_default();
     let failed = tried.replayed.turns.iter().filter(|turned| !turned.failures.is_empty());
-    let finding = |turned: &crate::recording::Turned| {
-        let what: Vec<String> = turned.failures.iter().map(crate::recording::Failure::one_line).collect();
+    let finding = |turned: &Turned| {
+        let what: Vec<String> = turned.failures.iter().map(Failure::one_line).collect();
         let message = format!("the answer to \"{}\" is not as the test says: {}", turned.said, what.join("; "));
         let finding = Finding::error(plugin.file("tests.yaml"), message).at(text, turned.line, 5);
         match turned.answered_before(plugin.name()) {

@@ -528,6 +528,7 @@ impl Course {
 /// The answer, unless it is longer than any customer reads and any page of history holds.
 fn bounded(answer: Answer) -> anyhow::Result<Answer> {
     let (Answer::Reply(reply) | Answer::Ask(reply, _) | Answer::HandOver(reply)) = &answer else { return Ok(answer) };
+    anyhow::ensure!(!reply.text.trim().is_empty(), "its answer is empty");
     let on = |button: &Button| {
         button.text.len() + [&button.choice, &button.link].into_iter().flatten().map(String::len).sum::<usize>()
     };
