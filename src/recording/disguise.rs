@@ -27,22 +27,27 @@ macro_rules! pattern {
 }
 
 pattern!(EMAIL, r"[\p{L}0-9._%+-]+@[\p{L}0-9-]+(\.[\p{L}0-9-]+)*\.\p{L}{2,}");
-pattern!(PHONE, r"(\+|\b0)[0-9][0-9 ()/.-]{5,18}[0-9]");
+pattern!(PHONE, r"(\+|\b0)[0-9][0-9 ()/.-]{5,18}[0-9]|(\(|\b)[2-9][0-9]{2}(\) ?|[ .-])[0-9]{3}[ .-][0-9]{4}\b");
 pattern!(DIGITS, r"\b[0-9]{6,20}\b");
 pattern!(DATE, r"\b([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4})\b");
 pattern!(
     NAMED,
     r"(?i:\b(?:my name is|my name's|this is|i am called|name:|ich heiße|ich heisse|mein name ist|mr\.?|mrs\.?|ms\.?|dr\.?|herr|herrn|frau|kind regards,?|best regards,?|regards,?|mit freundlichen grüßen,?|viele grüße,?|gruß,?)\s+)(\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+){0,2})"
 );
+// Many write without capitals. Then only what can hardly be anything else is a name.
+pattern!(
+    CALLED,
+    r"(?i)\b(?:my name is|my name's|i am called|ich heiße|ich heisse|mein name ist)\s+([\p{L}'’-]+(?: [\p{L}'’-]+)?)\s*(?:$|[.,;:!?()\n]| and | und | from | aus | my | i | ich )"
+);
 pattern!(
     STREET,
-    r"\b([0-9]{1,4}[a-zA-Z]?) ((?:\p{Lu}[\p{L}'’-]+ ){1,3})(Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Way|Close|Square|Place|Court|Terrace|Gardens|Boulevard|Blvd)\b"
+    r"\b([0-9]{1,4}[a-zA-Z]?) (?:(?:\p{Lu}[\p{L}'’-]+ ){1,3}|(?:\p{Ll}[\p{L}'’-]+ ){1,2})(Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Way|Close|Square|Place|Court|Terrace|Gardens|Boulevard|Blvd|street|road|avenue|lane|terrace|gardens|boulevard)\b"
 );
 pattern!(
     STRASSE,
     r"\b(\p{Lu}[\p{L}-]*?(?: \p{Lu}[\p{L}-]*?)?)([ -]?(?i:straße|strasse|str\.|weg|platz|gasse|allee|ring|damm|ufer)) ([0-9]{1,4} ?[a-zA-Z]?)\b"
 );
-pattern!(POSTCODE, r"\b([A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}|[0-9]{5}(?: \p{Lu}\p{L}+))");
+pattern!(POSTCODE, r"\b((?i:[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2})\b|[0-9]{5}(?: \p{Lu}\p{L}+))");
 pattern!(CAPITALS, r"(?:^|[\p{Ll},] )(\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)+)");
 
 // Whom an answer greets, with what the site knows of a customer.
@@ -79,6 +84,11 @@ impl Disguise {
         disguise.look(recording);
         disguise.doubts.dedup();
         disguise.doubts
+    }
+
+    /// A sentence that stands by itself, disguised.
+    pub fn sentence(text: &str) -> String {
+        Disguise::default().text(text)
     }
 
     /// Disguises a recording with what is known so far, and learns more.
@@ -224,6 +234,7 @@ impl Disguise {
         find(&POSTCODE, 0, &mut |found| Some(self.digits(found, 1)));
         find(&PHONE, 0, &mut |found| Some(self.digits(found, 3)));
         find(&NAMED, 1, &mut |found| Some(self.person(found)));
+        find(&CALLED, 1, &mut |found| Some(self.person(found)));
         find(&DIGITS, 0, &mut |found| {
             let made = self.digits(found, 0);
             self.doubts.push(Doubt { span: made.clone(), why: "a number of an order, a customer or something else" });
@@ -323,7 +334,7 @@ impl Disguise {
             disguise.numbers += 1;
             let number = 10 + disguise.numbers;
             let english = STREET.as_ref().and_then(|pattern| pattern.captures(original));
-            if let Some(kind) = english.as_ref().and_then(|found| found.get(3)) {
+            if let Some(kind) = english.as_ref().and_then(|found| found.get(2)) {
                 return format!("{number} Example {}", kind.as_str());
             }
             let german = STRASSE.as_ref().and_then(|pattern| pattern.captures(original));
@@ -486,6 +497,19 @@ mod tests {
         assert_eq!(numbers[0].check, Check::Right, "{text}");
         assert!(doubts.iter().any(|doubt| doubt.span == "Peter Pan"), "{doubts:?}");
         assert!(doubts.iter().any(|doubt| doubt.why.contains("order")), "{doubts:?}");
+    }
+
+    #[test]
+    fn whoever_writes_without_capitals_is_disguised_too() {
+        let (text, _) = disguised(
+            "conversation:\n  - say: 'my name is anna meyer, call 555-123-4567 or (555) 765-4321'\n  \
+             - say: 12 baker street, sw1a 1aa or SW1A1AA\n  - say: ich heiße jörg und warte\n  \
+             - say: my name is on the parcel that I sent\n",
+        );
+        for gone in ["anna", "meyer", "123-4567", "765-4321", "baker", "sw1a 1aa", "SW1A1AA", "jörg"] {
+            assert!(!text.contains(gone), "{gone} in\n{text}");
+        }
+        assert!(text.contains("und warte") && text.contains("my name is on the parcel that I sent"), "{text}");
     }
 
     #[test]

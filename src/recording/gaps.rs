@@ -10,6 +10,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 use serde::Serialize;
 
 use super::Stage;
+use super::disguise::Disguise;
 use super::past::Question;
 use crate::conversation::{Author, Event, Kind, Thumb};
 use crate::responders::pipeline::{Outcome, PIPELINE};
@@ -133,6 +134,8 @@ impl Gaps {
     /// Takes in a question.
     pub fn add(&mut self, text: &str, language: Option<String>, why: Why) {
         let language = language.unwrap_or_default();
+        // What is shown here may end in a content repository.
+        let text = &Disguise::sentence(text);
         let words = telling(text, &language);
         let Some(at) = self.place(text, language, words) else {
             self.left_out += 1;
@@ -145,9 +148,12 @@ impl Gaps {
             Why::Down => group.down += 1,
             Why::Person => group.person += 1,
         }
-        let wording = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let wording = text.split_whitespace().fold(String::new(), |all, word| {
+            let fits = all.chars().count() + word.chars().count() < LONGEST;
+            if fits { format!("{all}{}{word}", if all.is_empty() { "" } else { " " }) } else { all }
+        });
         let is_new = |known: &String| !known.eq_ignore_ascii_case(&wording);
-        if wording.chars().count() <= LONGEST && group.wordings.len() < WORDINGS && group.wordings.iter().all(is_new) {
+        if !wording.is_empty() && group.wordings.len() < WORDINGS && group.wordings.iter().all(is_new) {
             group.wordings.push(wording);
         }
     }

@@ -200,7 +200,7 @@ impl Around {
                     return;
                 }
                 "SET_SCRIPTING_MEMORY" => _ = remember(text, memory),
-                word if is_hook(word) || is_own_hook(word, rest) => {
+                word if !self.utterances.contains_key(text.trim()) && (is_hook(word) || is_own_hook(word, rest)) => {
                     leave(line, format!("`{word}` has no place in a recording"));
                 }
                 _ => said.push(text.to_owned()),
@@ -257,7 +257,9 @@ impl Around {
                     Ok(pattern) => expected.matches.push(Pattern(pattern)),
                     Err(_) => leave(line, "this is no regular expression that is known here".to_owned()),
                 },
-                word if is_hook(word.trim_start_matches(['!', '?'])) || is_own_hook(word, rest) => {
+                word if !self.utterances.contains_key(text.trim())
+                    && (is_hook(word.trim_start_matches(['!', '?'])) || is_own_hook(word, rest)) =>
+                {
                     leave(line, format!("`{word}` has no place in a recording"));
                 }
                 _ => lines.push((line, text.to_owned())),
