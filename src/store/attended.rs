@@ -115,8 +115,11 @@ pub(super) async fn write_seen(
     seq: Seq,
 ) -> Result<bool, sqlx::Error> {
     on!(Link, link, connection => {
-        let set = "UPDATE attended SET seen_seq = ? WHERE conversation_id = ? AND agent = ? AND seen_seq < ?";
-        let query = sqlx::query(set).bind(i64::from(seq)).bind(id.0).bind(agent.0).bind(i64::from(seq));
+        // Not beyond the end, or what comes later would count as seen.
+        let set = "UPDATE attended SET seen_seq = ? WHERE conversation_id = ? AND agent = ? AND seen_seq < ? \
+                   AND ? <= (SELECT last_seq FROM conversations WHERE id = ?)";
+        let seq = i64::from(seq);
+        let query = sqlx::query(set).bind(seq).bind(id.0).bind(agent.0).bind(seq).bind(seq).bind(id.0);
         Ok(query.execute(&mut **connection).await?.rows_affected() > 0)
     })
 }
