@@ -25,6 +25,7 @@ use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace, What};
 use crate::identity::Identity;
 use crate::limits::{Bounds, Limits};
+use crate::post::Office;
 use crate::recording::Stage;
 use crate::responders::Responder;
 use crate::responders::pipeline::Pipeline;
@@ -45,6 +46,7 @@ pub struct App {
     limits: Option<Arc<Limits>>,
     sources: Arc<Sources>,
     identity: Arc<Identity>,
+    office: Arc<Office>,
     demo: Option<Demo>,
     pages_backwards: bool,
     /// Ends the background tasks.
@@ -120,6 +122,13 @@ impl App {
         desk.look_for_staff().await;
         desk.look_for_blocked().await;
         let _ = late_desk.set(desk.clone());
+        let office = match office(&config, &store, courier_clock.clone()) {
+            Ok(office) => Arc::new(office),
+            Err(error) => {
+                store.close().await;
+                return Err(error);
+            }
+        };
 
         let limits = &config.limits;
         let bounds = Bounds {
@@ -136,7 +145,7 @@ impl App {
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
         background.spawn(follow_blocks(desk.clone(), fanout.clone(), stop.clone()));
-        let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), courier_clock);
+        let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), office.clone(), courier_clock);
         background.spawn(courier.run(stop.clone()));
         let identity = Arc::new(Identity::new(config.identity.clone()));
         background.spawn(follow_file(config.clone(), sources.clone(), identity.clone(), stop.clone()));
@@ -156,6 +165,7 @@ impl App {
             limits,
             sources,
             identity,
+            office,
             demo,
             pages_backwards,
             stop,
@@ -223,6 +233,7 @@ impl App {
             content: self.content.clone(),
             comparing: Arc::new(Semaphore::new(1)),
             identity: self.identity.clone(),
+            office: self.office.clone(),
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
             test_echo: self.config.test_echo,
@@ -327,6 +338,13 @@ pub fn pipeline(config: &Config, snapshot: &Snapshot, demo: Option<&Demo>) -> Pi
 /// What recordings are replayed on. What sources say is in the recordings; nothing is asked.
 pub fn stage(config: &Config, snapshot: &Snapshot) -> Stage {
     snapshot.stage(&folders(config), &(Arc::new(NoSources) as Arc<dyn LookUp>))
+}
+
+/// What sends mail and calls webhooks. From here on what happens is put down for it.
+fn office(config: &Config, store: &Store, clock: Clock) -> anyhow::Result<Office> {
+    store.set_posting(config.post.posting());
+    let office = Office::new(&config.post, store.clone(), clock, config.language.clone(), web::rendered);
+    office.map_err(anyhow::Error::msg)
 }
 
 fn sources(config: &Config, demo: Option<&Demo>) -> Sources {

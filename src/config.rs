@@ -7,6 +7,7 @@
 mod identity;
 mod outside;
 mod people;
+mod post;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use crate::finding::Finding;
 use crate::identity::Keys;
 use crate::log::Format;
 use crate::people::People;
+use crate::post::PostSpec;
 use crate::store::{DatabaseUrl, UrlError};
 use crate::yaml;
 
@@ -87,6 +89,8 @@ const OUTSIDE: [&str; 2] = ["sources", "actions"];
 const IDENTITY: &str = "identity";
 /// The key whose value is what the site says of its agents; it is only in the file.
 const PEOPLE: &str = "people";
+/// Keys of what purser sends; they are only in the file.
+const POST: [&str; 2] = ["mail", "webhooks"];
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -133,6 +137,8 @@ pub struct Config {
     pub identity: Option<Keys>,
     /// When agents are there, and how long everybody waits.
     pub people: People,
+    /// What is sent of what happens: mail, webhooks.
+    pub post: PostSpec,
     /// The folder with what agents say often.
     pub replies: PathBuf,
     /// The file that all of this was read from, if there was one.
@@ -219,6 +225,7 @@ impl Default for Config {
             outside: Outside::default(),
             identity: None,
             people: People::default(),
+            post: PostSpec::default(),
             replies: PathBuf::from("replies"),
             file: None,
         }
@@ -375,7 +382,11 @@ impl Config {
                 if has(IDENTITY) {
                     self.identity = identity::read(name, &text, &variable, problems);
                 }
-                let apart = |key: &str| [IDENTITY, PEOPLE].contains(&key) || OUTSIDE.contains(&key);
+                if POST.into_iter().any(has) {
+                    self.post = post::read(name, &text, &variable, problems);
+                }
+                let apart =
+                    |key: &str| [IDENTITY, PEOPLE].contains(&key) || OUTSIDE.contains(&key) || POST.contains(&key);
                 entries.retain(|(key, _)| !apart(&key.value));
                 self.take_map(name, &text, "", entries, problems);
             }

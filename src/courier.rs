@@ -1,9 +1,10 @@
-//! The courier: carries out the errands that customers have agreed to.
+//! The courier: carries out the errands that customers have agreed to, and takes mail and webhooks to where they go.
 //!
-//! An errand is in the store's outbox from the commit in which the customer agreed until the commit that has its
-//! outcome. Whoever finds it due claims it, so that of several nodes one tries; a node that dies over it leaves it due
-//! again. It is tried under the same key until the other side has said what became of it, or until the time that its
-//! action allows is over. So the other side may hear of it more than once, and does it once.
+//! Each is in the store's outbox from the commit that led to it (an errand: in which the customer agreed) until it is
+//! done; of an errand the outcome is in that commit too. Whoever finds it due claims it, so that of several nodes one
+//! tries; a node that dies over it leaves it due again. It is tried under the same key until the other side has said what
+//! became of it, or until the time that it is given is over. So the other side may hear of it more than once, and does
+//! it once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +15,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::conversation::{Errand, Millis, Outcome, Settled};
+use crate::conversation::{Errand, Millis, Outcome, Sending, Settled};
 use crate::desk::{Desk, DeskError};
+use crate::post::{Office, Ready};
 use crate::responders::errand::told;
 use crate::sources::{Attempt, Sources};
-use crate::store::{DueErrand, Store, StoreError};
+use crate::store::{Due, Store, StoreError, Tray};
 
 /// How often it looks for errands that are due; those that were ordered on this node it takes up at once.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So many attempts are under way at once.
+/// So many attempts of a kind are under way at once.
 const AT_ONCE: usize = 16;
 /// An errand is due for others this long after an attempt should have ended.
 const LEASE: Duration = Duration::from_secs(5);
@@ -39,14 +41,19 @@ pub struct Courier {
     desk: Arc<Desk>,
     store: Store,
     sources: Arc<Sources>,
+    office: Arc<Office>,
     clock: Clock,
     places: Arc<Semaphore>,
+    mail_places: Arc<Semaphore>,
+    hook_places: Arc<Semaphore>,
 }
 
 impl Courier {
-    /// A courier for the actions of these sources.
-    pub fn new(desk: Arc<Desk>, store: Store, sources: Arc<Sources>, clock: Clock) -> Courier {
-        Courier { desk, store, sources, clock, places: Arc::new(Semaphore::new(AT_ONCE)) }
+    /// A courier for the actions of these sources, and for what this office sends.
+    pub fn new(desk: Arc<Desk>, store: Store, sources: Arc<Sources>, office: Arc<Office>, clock: Clock) -> Courier {
+        let places = || Arc::new(Semaphore::new(AT_ONCE));
+        let (places, mail_places, hook_places) = (places(), places(), places());
+        Courier { desk, store, sources, office, clock, places, mail_places, hook_places }
     }
 
     /// Carries out what is due, until it is stopped.
@@ -72,19 +79,34 @@ impl Courier {
         let _ = tokio::time::timeout(STOPPING, under_way.wait()).await;
     }
 
-    /// Begins as many due errands as there are places.
+    /// Begins as much of what is due as there are places.
     async fn take_up(&self, under_way: &TaskTracker) -> Result<(), StoreError> {
-        let free = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+        self.take_out(Tray::Errands, &self.places, under_way).await?;
+        if self.office.has_mail() {
+            self.take_out(Tray::Mail, &self.mail_places, under_way).await?;
+        }
+        if self.office.has_hooks() {
+            self.take_out(Tray::Hooks, &self.hook_places, under_way).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_out(&self, tray: Tray, places: &Arc<Semaphore>, under_way: &TaskTracker) -> Result<(), StoreError> {
+        let free = u32::try_from(places.available_permits()).unwrap_or(u32::MAX);
         if free == 0 {
             return Ok(());
         }
-        for due in self.store.due_errands(self.clock.now(), free).await? {
-            let Ok(place) = self.places.clone().try_acquire_owned() else { return Ok(()) };
+        for due in self.store.due_in(tray, self.clock.now(), free).await? {
+            let Ok(place) = places.clone().try_acquire_owned() else { return Ok(()) };
             let courier = self.clone();
             under_way.spawn(async move {
-                if let Err(error) = courier.carry_out(&due).await {
+                let brought = match &due.sending {
+                    None => courier.carry_out(&due).await,
+                    Some(sending) => courier.deliver(&due, sending).await.map_err(DeskError::Unavailable),
+                };
+                if let Err(error) = brought {
                     // It stays in the outbox, and whoever finds it due goes on.
-                    let (conversation, errand) = (due.conversation, due.errand);
+                    let (conversation, errand) = (due.conversation, due.id);
                     tracing::error!(%conversation, %errand, %error, "an errand could not be brought further");
                 }
                 drop(place);
@@ -93,8 +115,8 @@ impl Courier {
         Ok(())
     }
 
-    async fn carry_out(&self, due: &DueErrand) -> Result<(), DeskError> {
-        let DueErrand { errand, conversation, seq, made_at, due_at } = *due;
+    async fn carry_out(&self, due: &Due) -> Result<(), DeskError> {
+        let Due { id: errand, conversation, seq, made_at, due_at, .. } = *due;
         let found = self.store.events_after(conversation, seq.saturating_sub(1), 1).await;
         let found = found.map_err(DeskError::Unavailable)?;
         let ordered = found.first().filter(|event| event.seq == seq);
@@ -102,11 +124,11 @@ impl Courier {
             ordered.map(|event| (event, event.meta.errand.as_deref()))
         else {
             tracing::error!(%conversation, %errand, "an errand is gone from its conversation and is given up");
-            return self.store.remove_errand(errand).await.map_err(DeskError::Unavailable);
+            return self.store.remove_from_outbox(errand).await.map_err(DeskError::Unavailable);
         };
         let actions = self.sources.actions();
         let held = self.clock.now() + millis(actions.time(&proposal.action) + LEASE);
-        if !self.store.put_off_errand(errand, due_at, held).await.map_err(DeskError::Unavailable)? {
+        if !self.store.put_off(errand, due_at, held, None).await.map_err(DeskError::Unavailable)? {
             return Ok(());
         }
         let attempt = actions.carry_out(&proposal.action, &errand.to_string(), &proposal.params).await;
@@ -118,7 +140,7 @@ impl Courier {
                 (Outcome::Refused, Map::new())
             }
             Attempt::Again(told) if now - made_at < millis(actions.patience(&proposal.action)) => {
-                let pause = ((now - made_at) / 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                let pause = pause(now - made_at);
                 tracing::warn!(
                     %conversation, %errand, action = proposal.action,
                     "an errand is tried again in {} s: {told}", pause / 1_000
@@ -126,7 +148,7 @@ impl Courier {
                 // Should this fail, it is due again a little later.
                 return self
                     .store
-                    .put_off_errand(errand, held, now + pause)
+                    .put_off(errand, held, now + pause, None)
                     .await
                     .map(drop)
                     .map_err(DeskError::Unavailable);
@@ -144,6 +166,54 @@ impl Courier {
         }
         Ok(())
     }
+
+    /// Sends a mail, or calls a webhook.
+    async fn deliver(&self, due: &Due, sending: &Sending) -> Result<(), StoreError> {
+        let Due { id, conversation, made_at, due_at, .. } = *due;
+        let (what, counts) = (sending.what(), self.office.counts());
+        let tried = self.clock.now() - made_at - self.office.delay(sending);
+        if tried > Office::PATIENCE {
+            // Nobody looked for so long: it is about what has passed.
+            tracing::error!(%conversation, %id, what, "it is given up, and nobody gets it: it is too old");
+            counts.sent(what, "given_up");
+            return self.store.remove_from_outbox(id).await;
+        }
+        let (post, upto) = match self.office.prepare(due, sending).await? {
+            Ready::Send(post, upto) => (post, upto),
+            Ready::Unneeded => return self.store.remove_sent(conversation, sending.clone(), due.seq).await,
+            Ready::At(later) => return self.store.put_off(id, due_at, later, None).await.map(drop),
+        };
+        let held = self.clock.now() + millis(Office::TIME + LEASE);
+        if !self.store.put_off(id, due_at, held, Some(upto)).await? {
+            return Ok(());
+        }
+        let attempt = self.office.send(&post).await;
+        let now = self.clock.now();
+        let outcome = match attempt {
+            Attempt::Done(_) => {
+                tracing::info!(%conversation, %id, what, "sent");
+                "sent"
+            }
+            Attempt::Again(told) if now - made_at < Office::PATIENCE => {
+                let pause = pause(now - made_at - self.office.delay(sending));
+                tracing::warn!(%conversation, %id, what, "it is sent again in {} s: {told}", pause / 1_000);
+                counts.sent(what, "failed");
+                return self.store.put_off(id, held, now + pause, None).await.map(drop);
+            }
+            Attempt::Again(told) | Attempt::Refused(told) => {
+                tracing::error!(%conversation, %id, what, "it is given up, and nobody gets it: {told}");
+                "given_up"
+            }
+        };
+        self.store.remove_sent(conversation, sending.clone(), upto).await?;
+        counts.sent(what, outcome);
+        Ok(())
+    }
+}
+
+/// How long to wait after this time of trying.
+fn pause(tried: Millis) -> Millis {
+    (tried / 2).clamp(FIRST_PAUSE, LONGEST_PAUSE)
 }
 
 fn millis(time: Duration) -> Millis {

@@ -14,6 +14,7 @@ mod blocks;
 mod counts;
 mod holds;
 mod past;
+mod reach;
 mod reviews;
 mod sign_in;
 mod timers;
@@ -47,6 +48,7 @@ use holds::{Holds, LEASE};
 
 pub use agents::Agent;
 pub use counts::Counts;
+pub use reach::NotReached;
 
 /// A question that is found unanswered after this long gets an apology instead of a late answer.
 const TOO_LATE: Millis = 5 * 60 * 1000;
@@ -292,6 +294,7 @@ impl Desk {
                 decision = decision.then(answer);
             }
             let ack = Ack { conversation: seat.id, client_id: said.client_id.clone(), seq, at: decision.next.last_at };
+            seat.reachable(&mut decision);
             let next = decision.next.clone();
             match self.store.append(decision).await {
                 Ok(()) => {
@@ -561,8 +564,11 @@ impl Desk {
         seq: Seq,
         answered: Answered,
     ) -> Result<(), DeskError> {
-        let answer =
-            |head: &Conversation| head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE);
+        let answer = |head: &Conversation| {
+            let mut decision = head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE)?;
+            seat.reachable(&mut decision);
+            Some(decision)
+        };
         if self.append(seat, seated, answer).await? {
             self.note(seat, seq, &answered);
         } else {

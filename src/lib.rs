@@ -16,7 +16,8 @@
 //!
 //! - [`conversation`]: ids, events, and the pure decisions. It imports nothing of the crate.
 //! - [`desk`]: the asynchronous shell around the decisions; the one place where messages come in.
-//! - [`courier`]: carries out what customers have agreed to: once, whatever breaks meanwhile.
+//! - [`courier`]: carries out what customers have agreed to, once, and takes along what is sent, whatever breaks meanwhile.
+//! - [`post`]: mail to customers who have gone and to agents, and calls of the site's webhooks.
 //! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the request for a person.
 //! - [`sources`]: the named outside look-ups that plugins may use.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
@@ -56,6 +57,7 @@ pub mod identity;
 pub mod limits;
 pub mod log;
 pub mod people;
+pub mod post;
 pub mod recording;
 pub mod responders;
 pub mod sources;

@@ -157,7 +157,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       launcher.onpointerenter = warm;
       dress();
       try {
-        if (sessionStorage[key] && innerWidth > 480) return api.open(false);
+        if (/^#purser/.test(location.hash) || (sessionStorage[key] && innerWidth > 480)) return api.open(false);
       } catch {}
       // Only somebody who was here before has anything unread. Plain text: no preflight.
       if (visitor().seen)

@@ -47,10 +47,12 @@ pub enum Kind {
     Blocked,
     /// An agent lets the visitor write again. Not shown to the visitor.
     Unblocked,
+    /// The visitor wants what was said by mail. Not shown.
+    Transcript,
 }
 
 impl Kind {
-    const ALL: [Kind; 16] = [
+    const ALL: [Kind; 17] = [
         Kind::Message,
         Kind::Reopened,
         Kind::Rated,
@@ -67,6 +69,7 @@ impl Kind {
         Kind::Tagged,
         Kind::Blocked,
         Kind::Unblocked,
+        Kind::Transcript,
     ];
 
     /// The word for it in the store and on the wire.
@@ -88,12 +91,22 @@ impl Kind {
             Kind::Tagged => "tagged",
             Kind::Blocked => "blocked",
             Kind::Unblocked => "unblocked",
+            Kind::Transcript => "transcript",
         }
     }
 
     /// Whether it is part of the log only, and no visitor's client is told of it.
     pub fn is_internal(self) -> bool {
-        matches!(self, Kind::Attribute | Kind::Errand | Kind::Note | Kind::Tagged | Kind::Blocked | Kind::Unblocked)
+        matches!(
+            self,
+            Kind::Attribute
+                | Kind::Errand
+                | Kind::Note
+                | Kind::Tagged
+                | Kind::Blocked
+                | Kind::Unblocked
+                | Kind::Transcript
+        )
     }
 
     /// Whether it may change who answers.
@@ -206,7 +219,7 @@ pub struct Meta {
     /// On a rating: what was rated, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rated: Option<Rated>,
-    /// What was remembered or forgotten.
+    /// What was remembered or forgotten; on a transcript, where it goes if not to the known address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute: Option<Attribute>,
     /// On an answer of a plugin: what stands behind it. No client sees it.

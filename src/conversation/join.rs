@@ -17,7 +17,8 @@ impl Conversation {
         let mut draft = Draft::on(self, now);
         let mut seqs: BTreeMap<Seq, Seq> = BTreeMap::new();
         // Nothing is ordered a second time; errands that are under way are waited for.
-        for event in events.iter().filter(|event| !matches!(event.kind, Kind::Erased | Kind::Errand)) {
+        for event in events.iter().filter(|event| !matches!(event.kind, Kind::Erased | Kind::Errand | Kind::Transcript))
+        {
             let mut meta = event.meta.clone();
             // What a number stands for may be gone; then it is about nothing.
             meta.question = meta.question.and_then(|seq| seqs.get(&seq).copied());
@@ -32,7 +33,8 @@ impl Conversation {
         }
         let here = |seq: Seq| seqs.range(..=seq).next_back().map_or(self.last_seq, |(_, here)| *here);
         let next = &mut draft.next;
-        if self.status == Status::Bot {
+        // One that is over ends nothing that goes on here.
+        if self.status == Status::Bot && (other.status != Status::Closed || self.last_seq == 0) {
             next.status = other.status;
             next.kept.over = other.kept.over;
             next.kept.person = other.kept.person.clone().or(next.kept.person.take());
@@ -55,7 +57,7 @@ impl Conversation {
         Arc::make_mut(&mut next.kept.attributes).extend(attributes);
         let tags = other.kept.tags.iter().filter(|tag| !self.kept.tags.contains(tag));
         next.kept.tags.extend(tags.cloned());
-        Some(draft.done())
+        Some(Decision { copied: true, ..draft.done() })
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Kept {
     /// The last chat with a person, once that is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Box<Ended>>,
+    /// The e-mail address of the customer, as the host site says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_email: Option<Box<str>>,
 }
 
 impl Kept {
@@ -53,6 +56,7 @@ impl Kept {
             && self.tags.is_empty()
             && !self.over
             && self.ended.is_none()
+            && self.account_email.is_none()
     }
 }
 

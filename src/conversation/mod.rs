@@ -12,6 +12,7 @@ mod join;
 mod kept;
 mod people;
 mod review;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use join::has_open_errand;
 pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp};
 pub use people::{Elapsed, NotYours, Patience, Person, To};
 pub use review::{Ended, Stars};
+pub use sending::{Occasion, Posting, Sending};
 
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +130,8 @@ pub struct Decision {
     pub events: Vec<Arc<Event>>,
     /// The state afterwards.
     pub next: Conversation,
+    /// Whether all of it happened before, in another conversation: nobody is told of it again.
+    pub copied: bool,
 }
 
 impl Decision {
@@ -363,6 +367,6 @@ impl Draft {
     }
 
     fn done(self) -> Decision {
-        Decision { expected_seq: self.expected_seq, events: self.events, next: self.next }
+        Decision { expected_seq: self.expected_seq, events: self.events, next: self.next, copied: false }
     }
 }

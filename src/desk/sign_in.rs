@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Desk, DeskError, MAX_CONFLICTS};
+use super::{Desk, DeskError, MAX_CONFLICTS, Seat};
 use crate::conversation::{Author, ConversationId, Event, Seq, VisitorId, has_open_errand};
 use crate::store::AppendError;
 
@@ -22,7 +22,15 @@ impl Desk {
     /// Begun twice, or cut off in the middle, it is done once. While a question of the customer waits for its answer,
     /// or something is being done outside, this waits; if that takes too long, the next sign-in takes over.
     pub async fn sign_in(&self, token: VisitorId, customer: VisitorId) -> Result<(), DeskError> {
-        let Some(from) = self.open_seat(token).await? else { return Ok(()) };
+        match self.open_seat(token).await? {
+            Some(from) => self.join(from, customer).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// What is in this conversation goes to the end of the customer's, which is returned, and is deleted here. `None` if
+    /// that would take too long now, or if there is nothing.
+    pub(super) async fn join(&self, from: Arc<Seat>, customer: VisitorId) -> Result<Option<ConversationId>, DeskError> {
         // While this is held, nobody on this node adds to it.
         let mut left = from.state.lock().await;
         let mut looks = self.limit / i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(1);
@@ -32,7 +40,7 @@ impl Desk {
         while conflicts < MAX_CONFLICTS {
             let before = self.head(&from, &mut left).await?;
             let now = self.clock.now();
-            let Some(erasing) = before.erase(now) else { return Ok(()) };
+            let Some(erasing) = before.erase(now) else { return Ok(None) };
             let to = match self.open_seat(customer).await? {
                 Some(seat) => seat,
                 None => self.seats.take(ConversationId::new(), customer, None),
@@ -44,7 +52,7 @@ impl Desk {
             if head.has_pending() || on_errand {
                 if looks == 0 {
                     tracing::info!(conversation = %to.id, "an answer or errand takes long, so the next sign-in joins");
-                    return Ok(());
+                    return Ok(None);
                 }
                 looks -= 1;
                 drop(joined);
@@ -86,7 +94,7 @@ impl Desk {
                 Ok(()) => {
                     left.head = Some(next);
                     tracing::info!(conversation = %to.id, from = %from.id, "a conversation was joined at sign-in");
-                    return Ok(());
+                    return Ok(Some(to.id));
                 }
                 Err(AppendError::Unavailable(error)) => return Err(DeskError::Unavailable(error)),
                 // Something was said there meanwhile: it is taken over too.

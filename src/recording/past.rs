@@ -44,7 +44,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
     let mut focus: Option<Focus> = None;
     let mut attributes: Arc<BTreeMap<String, String>> = Arc::default();
     for event in events {
-        if let Some(attribute) = &event.meta.attribute {
+        if let (Kind::Attribute, Some(attribute)) = (event.kind, &event.meta.attribute) {
             let known = Arc::make_mut(&mut attributes);
             match &attribute.value {
                 Some(value) => known.insert(attribute.name.clone(), value.clone()),

@@ -11,6 +11,7 @@
 mod action;
 mod address;
 mod breaker;
+mod hook;
 mod http;
 mod shared;
 mod spec;
@@ -31,6 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub use action::{ActionSpec, Actions, Attempt, WrittenAction};
+pub use hook::{Hook, HookSpec, WrittenHook};
 pub use spec::{Spec, Written, filled};
 
 use breaker::Breaker;

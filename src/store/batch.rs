@@ -15,7 +15,7 @@ use sqlx::{Arguments, Connection, Database, Row};
 use super::pool::{Link, on};
 use super::writer::Append;
 use super::{attended, blocked, customers, outbox, reviews};
-use crate::conversation::{ConversationId, Event, Kind, Millis, Seq, Status};
+use crate::conversation::{ConversationId, Event, Kind, Millis, Posting, Seq, Status};
 
 /// One statement in all its sizes.
 struct Statement {
@@ -118,7 +118,7 @@ macro_rules! add {
 
 /// Writes the appends within the transaction that is open on `link`. False if a conversation does not end where its
 /// append expects it: nothing may be committed then.
-pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, sqlx::Error> {
+pub(super) async fn write(link: &mut Link, appends: &[Append], posting: &Posting) -> Result<bool, sqlx::Error> {
     let mut sorted: Vec<&Append> = appends.iter().collect();
     sorted.sort_unstable_by_key(|append| append.decision.next.id);
     let (new, known): (Vec<&Append>, Vec<&Append>) =
@@ -128,7 +128,7 @@ pub(super) async fn write(link: &mut Link, appends: &[Append]) -> Result<bool, s
     }
     insert_heads(link, &new).await?;
     insert_events(link, &sorted).await?;
-    outbox::write(link, &sorted).await?;
+    outbox::write(link, &sorted, posting).await?;
     delete_erased(link, &sorted).await?;
     attended::write(link, &sorted).await?;
     reviews::write(link, &sorted).await?;

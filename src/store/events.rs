@@ -220,6 +220,14 @@ pub(super) async fn unread(engine: &Engine, visitor: VisitorId, seen: Seq) -> Re
     })
 }
 
+pub(super) async fn seen(engine: &Engine, id: ConversationId) -> Result<Seq, StoreError> {
+    on!(Engine, engine, side => {
+        let row = sqlx::query("SELECT seen_seq FROM conversations WHERE id = ?").bind(id.0).fetch_optional(&side.readers);
+        let seen = row.await?.map(|row| row.try_get::<i64, _>(0)).transpose()?.unwrap_or_default();
+        Ok(Seq::try_from(seen).unwrap_or_default())
+    })
+}
+
 /// So many conversations are looked up at a time. Shorter lists repeat their last key: two statements, always prepared.
 const PIECES: [usize; 2] = [256, 16];
 

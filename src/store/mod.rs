@@ -39,12 +39,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{
-    AgentId, ClientId, Conversation, ConversationId, Decision, Event, EventId, Millis, Seq, Thumb, VisitorId,
+    AgentId, ClientId, Conversation, ConversationId, Decision, Event, EventId, Millis, Posting, Sending, Seq, Thumb,
+    VisitorId,
 };
 
 pub use agents::{Account, AccountChange, Role, change_account};
@@ -55,7 +57,7 @@ pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
 pub use earlier::{EarlierChat, EarlierError, EarlierMessage, EarlierSession, Layout};
 pub use error::{AppendError, OpenError, StoreError};
 pub use moving::{MoveError, Moved, Progress, move_site};
-pub use outbox::DueErrand;
+pub use outbox::{Due, Tray};
 pub use reviews::{Review, ReviewedAnswer};
 pub use url::{DatabaseUrl, UrlError};
 
@@ -109,6 +111,8 @@ struct Inner {
     ended: CancellationToken,
     limits: Limits,
     counts: Arc<Counts>,
+    /// What is sent of what happens.
+    posting: Arc<ArcSwap<Posting>>,
 }
 
 impl Store {
@@ -133,10 +137,12 @@ impl Store {
         let (queue, orders) = mpsc::channel(limits.queue.max(1));
         let ended = CancellationToken::new();
         let counts = Arc::new(Counts::default());
-        Writer::new(Arc::clone(&engine), orders, limits, Box::new(on_commit), Arc::clone(&counts))
+        let posting: Arc<ArcSwap<Posting>> = Arc::default();
+        let shared = (Arc::clone(&counts), Arc::clone(&posting));
+        Writer::new(Arc::clone(&engine), orders, limits, Box::new(on_commit), shared)
             .start(ended.clone())
             .map_err(OpenError::Thread)?;
-        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts })))
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts, posting })))
     }
 
     /// Opens the database for reading only, also beside a process that writes it. Nothing is made or changed; a
@@ -147,7 +153,7 @@ impl Store {
         let (queue, _) = mpsc::channel(1);
         let ended = CancellationToken::new();
         ended.cancel();
-        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts: Arc::default() })))
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts: Arc::default(), posting: Arc::default() })))
     }
 
     /// Which database this is, for the lines of the start: "SQLite file purser.db" or
@@ -332,9 +338,14 @@ impl Store {
         self.read(events::due(&self.0.engine, now, limit)).await
     }
 
-    /// At most `limit` errands that are to be tried now, the earliest first.
-    pub async fn due_errands(&self, now: Millis, limit: u32) -> Result<Vec<DueErrand>, StoreError> {
-        self.read(outbox::due(&self.0.engine, now, limit)).await
+    /// From now on this is sent of what happens; until it is said, nothing is.
+    pub fn set_posting(&self, posting: Posting) {
+        self.0.posting.store(Arc::new(posting));
+    }
+
+    /// At most `limit` of what is to be tried now of a part of the outbox, the earliest first.
+    pub async fn due_in(&self, tray: Tray, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.read(outbox::due(&self.0.engine, tray, now, limit)).await
     }
 
     /// Whether an errand has no outcome yet. What was erased has none and is not there.
@@ -342,14 +353,34 @@ impl Store {
         self.read(outbox::has(&self.0.engine, errand)).await
     }
 
-    /// Puts off until `until` an errand that is due at `due`. True for one of all that try.
-    pub async fn put_off_errand(&self, errand: EventId, due: Millis, until: Millis) -> Result<bool, StoreError> {
-        self.order(|reply| Order::Errand { errand, due, until: Some(until), reply }).await
+    /// Puts off until `until` what is due at `due` in the outbox, and keeps with it up to which event it goes. True for
+    /// one of all that try.
+    pub async fn put_off(
+        &self,
+        id: EventId,
+        due: Millis,
+        until: Millis,
+        upto: Option<Seq>,
+    ) -> Result<bool, StoreError> {
+        self.order(|reply| Order::Errand { errand: id, due, until: Some(until), upto, reply }).await
     }
 
-    /// Takes out an errand of which nobody knows any more what it is.
-    pub async fn remove_errand(&self, errand: EventId) -> Result<(), StoreError> {
-        self.order(|reply| Order::Errand { errand, due: 0, until: None, reply }).await.map(drop)
+    /// Takes out what is done, or of which nobody knows any more what it is.
+    pub async fn remove_from_outbox(&self, id: EventId) -> Result<(), StoreError> {
+        self.order(|reply| Order::Errand { errand: id, due: 0, until: None, upto: None, reply }).await.map(drop)
+    }
+
+    /// Takes out what was sent together of a conversation: of this kind, up to this event.
+    pub async fn remove_sent(&self, id: ConversationId, sending: Sending, upto: Seq) -> Result<(), StoreError> {
+        let work: writer::Work = Box::new(move |link| {
+            Box::pin(async move { outbox::remove_sent(link, id, &sending, upto).await.map(|()| true) })
+        });
+        self.order(|reply| Order::Change { work, reply }).await.map(drop)
+    }
+
+    /// Up to where the visitor has seen a conversation, as far as that was noted.
+    pub async fn seen(&self, id: ConversationId) -> Result<Seq, StoreError> {
+        self.read(events::seen(&self.0.engine, id)).await
     }
 
     /// Keeps a content set that went live. It becomes the latest; a revision that is kept already gets only its new

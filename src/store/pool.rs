@@ -81,6 +81,7 @@ migrations!(
     17 "0017_customers",
     18 "0018_events_number",
     19 "0019_conversations_uuid",
+    20 "0020_sendings",
 );
 
 /// Stands in a database while a move into it is not finished.

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use super::judge::{self, Verdict};
 use super::outbox;
 use super::pool::{Engine, Link};
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, EventId, Kind, Millis, Seq, VisitorId};
+use crate::conversation::{ConversationId, Decision, EventId, Kind, Millis, Posting, Seq, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
 /// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
@@ -63,11 +64,12 @@ pub(super) enum Order {
         until: Millis,
         reply: oneshot::Sender<Result<bool, StoreError>>,
     },
-    /// Put off an errand that is due then, unless somebody else has, or take it out.
+    /// Put off what is due then in the outbox, unless somebody else has, or take it out.
     Errand {
         errand: EventId,
         due: Millis,
         until: Option<Millis>,
+        upto: Option<Seq>,
         reply: oneshot::Sender<Result<bool, StoreError>>,
     },
     /// A small change of something else. The reply says whether there was something to change.
@@ -197,6 +199,8 @@ pub(super) struct Writer {
     limits: Limits,
     on_commit: Box<dyn Fn(Committed) + Send + Sync>,
     counts: Arc<Counts>,
+    /// What is sent of what happens.
+    posting: Arc<ArcSwap<Posting>>,
     link: Option<Link>,
     /// Appends that wait for the previous one of their conversation.
     held: VecDeque<Append>,
@@ -217,7 +221,7 @@ impl Writer {
         orders: mpsc::Receiver<Order>,
         limits: Limits,
         on_commit: Box<dyn Fn(Committed) + Send + Sync>,
-        counts: Arc<Counts>,
+        (counts, posting): (Arc<Counts>, Arc<ArcSwap<Posting>>),
     ) -> Writer {
         Writer {
             engine,
@@ -225,6 +229,7 @@ impl Writer {
             limits,
             on_commit,
             counts,
+            posting,
             link: None,
             held: VecDeque::new(),
             seen: BTreeMap::new(),
@@ -268,9 +273,9 @@ impl Writer {
                     let claimed = self.once(async |link| batch::claim(link, conversation, due, until).await).await;
                     let _ = reply.send(claimed);
                 }
-                Some(Order::Errand { errand, due, until, reply }) => {
+                Some(Order::Errand { errand, due, until, upto, reply }) => {
                     let done = self.once(async |link| match until {
-                        Some(until) => outbox::put_off(link, errand, due, until).await,
+                        Some(until) => outbox::put_off(link, errand, due, until, upto).await,
                         None => outbox::remove(link, errand).await.map(|()| true),
                     });
                     let _ = reply.send(done.await);
@@ -364,8 +369,9 @@ impl Writer {
 
     /// Writes and commits, or does neither if a conversation does not end where its append expects it.
     async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
+        let posting = self.posting.load_full();
         self.transaction(async |link| {
-            let written = batch::write(link, appends).await?;
+            let written = batch::write(link, appends, &posting).await?;
             if written {
                 link.commit().await?
             } else {

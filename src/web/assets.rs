@@ -36,12 +36,14 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 5] = [
+const LATER: [(&str, &str); 7] = [
     ("later.js", include_str!("../../static/chat/later.js")),
     ("http.js", include_str!("../../static/chat/http.js")),
     ("identity.js", include_str!("../../static/chat/identity.js")),
     ("person.js", include_str!("../../static/chat/person.js")),
     ("review.js", include_str!("../../static/chat/review.js")),
+    ("back.js", include_str!("../../static/chat/back.js")),
+    ("transcript.js", include_str!("../../static/chat/transcript.js")),
 ];
 
 /// The modules of the agents' console, each after those that it needs.

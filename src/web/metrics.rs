@@ -91,6 +91,11 @@ fn customers(door: &Door, registry: &mut Registry) {
     registry.register_with_unit("answered", "Until an answer was found", Unit::Seconds, desk.answered.clone());
     registry.register("errands", "Errands of customers that have their outcome", desk.errands.clone());
     registry.register("failures", "Turns that a responder failed at, or was too slow for", desk.failures.clone());
+    registry.register(
+        "post",
+        "Mail and calls of webhooks that were sent, failed or were given up",
+        door.office.counts().all(),
+    );
     let conflicts = counter(door.desk.conflicts());
     registry.register("conflicts", "Appends that met a log which had moved on", conflicts);
     registry.register("answers_under_way", "Questions that are being answered", gauge(door.desk.answers_under_way()));

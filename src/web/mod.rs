@@ -7,6 +7,7 @@ mod admission;
 mod agent;
 mod api;
 mod assets;
+mod back;
 mod compare;
 mod customers;
 mod http;
@@ -53,8 +54,10 @@ use crate::desk::Desk;
 use crate::fanout::Fanout;
 use crate::identity::Identity;
 use crate::limits::Limits;
+use crate::post::Office;
 use crate::store::Store;
 pub use agent::Board;
+pub use markdown::html as rendered;
 pub use metrics::Counts;
 pub use origin::Origins;
 use protocol::CloseCode;
@@ -83,6 +86,8 @@ pub struct Door {
     pub content: Arc<Content>,
     /// Tells signed-in customers.
     pub identity: Arc<Identity>,
+    /// Sends mail, and knows its links.
+    pub office: Arc<Office>,
     /// Which sites may open a chat.
     pub origins: Origins,
     /// Held while content is compared: one at a time.
@@ -206,7 +211,9 @@ fn routes(door: Arc<Door>) -> Router {
                 .hoop(http::cors)
                 .push(Router::with_path("events").post(http::events).options(http::preflight))
                 .push(Router::with_path("frames").post(http::frames).options(http::preflight))
-                .push(Router::with_path("unread").post(unread::unread).options(http::preflight)),
+                .push(Router::with_path("unread").post(unread::unread).options(http::preflight))
+                .push(Router::with_path("transcript").post(back::transcript).options(http::preflight))
+                .push(Router::with_path("back").post(back::back).options(http::preflight)),
         )
         .push(Router::with_path("api/customers/erase").post(customers::erase))
         .push(Router::with_path("static/{name}").get(assets::file).head(assets::file))

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use super::api::Loaded;
 use super::compare::{Broken, Edit};
 use super::customers::Deleted;
-use super::protocol::{ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount};
+use super::protocol::{
+    Back, ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount, WantsTranscript, WentBack,
+};
 use super::watch::{Health, Ready};
 use crate::recording::compare::Report;
 
@@ -65,6 +67,8 @@ fn document() -> Value {
         "/api/chat/events": { "post": chat_events(&mut schemas) },
         "/api/chat/frames": { "post": chat_frames(&mut schemas) },
         "/api/chat/unread": { "post": unread(&mut schemas) },
+        "/api/chat/transcript": { "post": transcript(&mut schemas) },
+        "/api/chat/back": { "post": back(&mut schemas) },
         "/api/customers/erase": { "post": erase(&mut schemas) },
         "/ws/chat/": { "get": socket() },
         "/api/content": { "get": content(&mut schemas) },
@@ -180,6 +184,47 @@ fn unread(schemas: &mut Schemas) -> Value {
             "400": { "description": "This is no such body, or no token in it." },
             "403": { "description": "This site may not chat here." },
             "503": { "description": "The store is away." },
+        },
+    })
+}
+
+fn transcript(schemas: &mut Schemas) -> Value {
+    json!({
+        "tags": ["chat"],
+        "summary": "Have what was said sent by mail",
+        "requestBody": request(&schemas.taken::<WantsTranscript>().to_value(), &json!({
+            "token": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "conversation": "01890a5d-ac96-774b-bcce-b302099a8057", "email": "anna@example.org",
+        })),
+        "responses": {
+            "202": { "description": "It is sent, at the latest when the mail server is back." },
+            "400": { "description": "This is no such body, or no token in it." },
+            "403": { "description": "This is another visitor's conversation, or this site may not chat here." },
+            "404": { "description": "No mail is sent from here, or nothing was said." },
+            "422": { "description": "This is no address, or none is known." },
+            "429": { "description": "This is asked too often." },
+            "503": { "description": "The store is away." },
+        },
+    })
+}
+
+fn back(schemas: &mut Schemas) -> Value {
+    json!({
+        "tags": ["chat"],
+        "summary": "Come back by the link of a mail",
+        "description": "What was said in the conversation that the link is about goes to the end of the visitor's own \
+                        and is deleted where it was. Ask the customer first: whoever sent the link could have it read \
+                        what was said there.",
+        "requestBody": request(&schemas.taken::<Back>().to_value(), &json!({
+            "token": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "ticket": "AYkKXayWd0u8zrMCCZqAVw",
+        })),
+        "responses": {
+            "200": json_body("Where it goes on.", &schemas.given::<WentBack>().to_value()),
+            "400": { "description": "This is no such body, or no token in it." },
+            "403": { "description": "This site may not chat here." },
+            "404": { "description": "The link is not good any more, or the conversation was deleted." },
+            "429": { "description": "This is asked too often." },
+            "503": { "description": "The store is away, or an answer is under way; try again." },
         },
     })
 }

@@ -203,6 +203,9 @@ pub enum ServerFrame<'a> {
         /// rated. Later changes are events: `handover`, `joined`, `transferred`, `left`, `closed`.
         #[serde(skip_serializing_if = "Option::is_none")]
         person: Option<WithPerson>,
+        /// Whether what was said can be sent by mail: `POST /api/chat/transcript`.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        mail: bool,
     },
     /// Events that are older than those the client has, or the last ones for a client that has none; ascending.
     History {
@@ -391,6 +394,40 @@ pub struct Unread {
     /// Who the customer is, as in `hello`.
     #[serde(default)]
     pub identity: Option<Vouched>,
+}
+
+/// The body of `POST /api/chat/transcript`.
+#[derive(Deserialize, JsonSchema)]
+pub struct WantsTranscript {
+    /// The visitor's token.
+    pub token: String,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Who the customer is, as in `hello`.
+    #[serde(default)]
+    pub identity: Option<Vouched>,
+    /// The address; nothing for the one that is known.
+    #[serde(default)]
+    pub email: Option<String>,
+}
+
+/// The body of `POST /api/chat/back`.
+#[derive(Deserialize, JsonSchema)]
+pub struct Back {
+    /// The visitor's token.
+    pub token: String,
+    /// What stands behind `#purser=` in the link of a mail.
+    pub ticket: String,
+    /// Who the customer is, as in `hello`.
+    #[serde(default)]
+    pub identity: Option<Vouched>,
+}
+
+/// What `POST /api/chat/back` is answered with.
+#[derive(Serialize, JsonSchema)]
+pub struct WentBack {
+    /// The visitor's conversation, which now has at its end what the link was about.
+    pub conversation: ConversationId,
 }
 
 /// What `POST /api/chat/unread` is answered with.

@@ -211,6 +211,11 @@ impl<W: Wire> Session<W> {
         };
     }
 
+    /// Whether a person is asked for or there.
+    pub fn attends(&self) -> bool {
+        self.signals.is_some()
+    }
+
     /// The visitor is typing, which only a person wants to know, and not more often than every other second.
     pub fn types(&mut self) {
         if let (Some(_), Some(subscription)) = (&self.signals, &self.subscription)
@@ -325,6 +330,11 @@ impl<W: Wire> Session<W> {
         }
         self.word(&event).await?;
         self.sent = Some(event.seq);
+        // Clients of the plain dialect do not say what they have shown.
+        if let (Author::Agent, Dialect::Plain(_), Some(subscription)) = (event.author, self.dialect, &self.subscription)
+        {
+            self.door.store.note_seen(subscription.conversation(), event.seq);
+        }
         Ok(())
     }
 

@@ -48,6 +48,10 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
         ClientFrame::Older { before } => older(session, before).await,
         ClientFrame::Seen { seq } => {
             session.seen = seq.max(session.seen);
+            // A mail about an agent's reply is not sent to who has seen it.
+            if session.attends() {
+                session.note_seen();
+            }
             Ok(())
         }
         ClientFrame::Rate { seq, thumb } => rate(session, Rated { answer: seq, thumb }).await,
@@ -162,7 +166,8 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
         },
     };
     let site = site(session);
-    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person };
+    let mail = session.door.office.has_mail();
+    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person, mail };
     session.wire.feed(welcome.frame()).await?;
     if knows {
         return session.fill(id, seen, last + 1).await;

@@ -1,5 +1,6 @@
 // Who is signed in. Fetched when the page has a word about that: `customer`, any id, keeps people apart in this browser;
-// `identity`, where the page gets a token of its server, makes them the same on every device.
+// `identity`, where the page gets a token of its server, makes them the same on every device. Also fetched when the page was
+// opened by the link of a mail.
 
 // Whom a token is about. The server checks it; here it only tells one customer from the next.
 const subject = (token) => {
@@ -22,8 +23,11 @@ const ask = async (host) => {
 // Never ready: the connection waits for its hello, gives up after a while, and the next one asks anew.
 const never = () => new Promise(() => {});
 
+export const tokenOf = (host) => (host.hasAttribute("identity") ? ask(host) : undefined);
+
 // What hello says of the customer. `forget` leaves nothing in this browser of the one before.
-export const who = async (host, kept, forget) => {
+export const who = async (host, link, forget) => {
+  const { kept } = link;
   const vouched = host.hasAttribute("identity");
   const token = vouched ? await ask(host).catch(never) : undefined;
   const customer = vouched ? token && subject(token) : host.getAttribute("customer");
@@ -32,5 +36,6 @@ export const who = async (host, kept, forget) => {
   // what that one said.
   if (before && customer !== before && (customer || vouched)) forget();
   if (customer) kept.update({ customer });
+  if (/^#purser=/.test(location.hash)) import("./back.js").then((back) => back.ask(host, link, token)).catch(() => {});
   return token || undefined;
 };

@@ -36,6 +36,33 @@ const ask = async (tools, ended) => {
   const shown = await review.catch(() => (review = null));
   shown?.show(ended);
 };
+// The page's own words stand over these.
+const WORDS = {
+  en: {
+    up: "Helpful", down: "Not helpful", discard: "Discard", mail: "Send this chat by mail",
+    sure: "Delete this chat for good? Nobody can bring it back.", no: "Keep it",
+  },
+  de: {
+    up: "Hilfreich", down: "Nicht hilfreich", discard: "Verwerfen", mail: "Diesen Chat per Mail schicken",
+    sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", no: "Behalten",
+  },
+};
+const worded = ({ texts, log }) => ({ ...(WORDS[(log.scroller.parentNode.lang || "en").slice(0, 2)] || WORDS.en), ...texts });
+
+const LETTER = "M4 6h16v12H4zM4 7l8 6 8-6";
+// What was said, by mail: a button beside the one that deletes it.
+const offerMail = (tools) => {
+  const { h, icon, log, link } = tools;
+  const frame = log.scroller.parentNode;
+  const { mail: name } = worded(tools);
+  // While something else is asked, there is no form to put aside.
+  const wants = () => {
+    const form = frame.querySelector(":scope > form:not(.mail)");
+    if (form && !log.isEmpty) import("./transcript.js").then(({ wants }) => wants(form, { h, link, field: tools.field })).catch(() => {});
+  };
+  const button = h("button", { type: "button", class: "icon", title: name, "aria-label": name, onclick: wants }, icon(LETTER));
+  frame.querySelector("header .icon").before(button);
+};
 const watch = (tools) => {
   if (watched) return;
   watched = true;
@@ -63,11 +90,13 @@ const watch = (tools) => {
     ack(frame);
     if ((await person)?.is) tools.log.typing(false);
   };
-  now(hears.person);
+  now(hears.met.person);
+  if (hears.met.mail) offerMail(tools);
 };
 
 export const thumbs = (meta, row, tools) => {
-  const { texts, h, icon, link, log } = tools;
+  const { h, icon, link, log } = tools;
+  const texts = worded(tools);
   watch(tools);
   // An agent's message says whose it is.
   if (row.author !== "bot") {
@@ -88,7 +117,9 @@ export const thumbs = (meta, row, tools) => {
   meta.append(thumb("up", UP), thumb("down", DOWN));
 };
 
-export const failed = (meta, { client }, { texts, h, link, log }) => {
+export const failed = (meta, { client }, tools) => {
+  const { h, link, log } = tools;
+  const texts = worded(tools);
   const retry = () => {
     log.state(client, "sending");
     link.retry(client);
@@ -101,15 +132,10 @@ export const failed = (meta, { client }, { texts, h, link, log }) => {
     meta.append(" ", h("button", { type: "button", class: "plain", onclick }, name));
 };
 
-const DELETE = {
-  en: { sure: "Delete this chat for good? Nobody can bring it back.", no: "Keep it" },
-  de: { sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", no: "Behalten" },
-};
-
 // Asks whether the chat is to be deleted, in place of where one writes.
-export const erase = (form, { texts, h, link, log, field }) => {
-  const language = (form.closest("[lang]")?.lang || "en").slice(0, 2);
-  texts = { ...(DELETE[language] || DELETE.en), ...texts };
+export const erase = (form, tools) => {
+  const { h, link, log, field } = tools;
+  const texts = worded(tools);
   const close = () => {
     question.replaceWith(form);
     field.focus();

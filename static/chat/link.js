@@ -85,7 +85,7 @@ export const connect = ({ server, key, language, who }, hears) => {
     if (!wire) return;
     wire.onopen = wire.onmessage = wire.onclose = null;
     wire.close();
-    for (const waiting of [silence, timer, hold]) clearTimeout(waiting);
+    [silence, timer, hold].forEach(clearTimeout);
     wire = underWay = hold = null;
     ready = false;
     hears.state("offline");
@@ -136,7 +136,7 @@ export const connect = ({ server, key, language, who }, hears) => {
       tries = 0;
       worked ||= !http;
       ready = true;
-      hears.person = frame.person;
+      hears.met = frame;
       hears.welcome(frame, anew);
       hears.state("online");
       pump();
@@ -205,6 +205,7 @@ export const connect = ({ server, key, language, who }, hears) => {
   });
 
   return {
+    server,
     kept,
     hears,
     send,

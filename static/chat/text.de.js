@@ -17,11 +17,8 @@ export const texts = {
   waiting: "Wartet auf den Versand",
   sent: "Gesendet",
   failed: "Nicht gesendet",
-  discard: "Verwerfen",
   latest: "Neue Nachrichten",
   typing: "Eine Antwort ist unterwegs",
   left: "Zeichen zu viel",
-  up: "Hilfreich",
-  down: "Nicht hilfreich",
   erase: "Diesen Chat löschen",
 };

@@ -17,11 +17,8 @@ export const texts = {
   waiting: "Waiting to be sent",
   sent: "Sent",
   failed: "Not sent",
-  discard: "Discard",
   latest: "New messages",
   typing: "An answer is on its way",
   left: "characters too many",
-  up: "Helpful",
-  down: "Not helpful",
   erase: "Delete this chat",
 };

@@ -21,11 +21,11 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   // What the page says instead stands over what is in the file of the language.
   const worded = () => ({ ...words, ...host.texts });
 
-  // What the page says of who is signed in.
-  const who = () => host.getAttribute("identity") ?? host.getAttribute("customer");
+  // What the page says of who is signed in, or that it was opened by the link of a mail.
+  const who = () => host.getAttribute("identity") ?? host.getAttribute("customer") ?? (/^#purser=/.test(location.hash) || null);
 
   const link = connect({ server, key, language, who }, {
-    identity: () => import("./identity.js").then((module) => module.who(host, link.kept, forget)),
+    identity: () => import("./identity.js").then((module) => module.who(host, link, forget)),
     welcome({ site }, anew) {
       if (anew) log.clear(!site);
       if (!site) return;

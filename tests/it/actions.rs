@@ -9,7 +9,7 @@ use purser::clock::Clock;
 use purser::config::{Config, Flags, Outside};
 use purser::conversation::{ConversationId, Errand, Event, Kind, Outcome};
 use purser::recording::Recording;
-use purser::store::Role;
+use purser::store::{Role, Tray};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -279,7 +279,7 @@ fn errands(log: &[Arc<Event>]) -> (usize, Vec<Outcome>) {
 
 async fn nothing_waits(purser: &TestPurser) {
     until("an empty outbox", async || {
-        purser.store.due_errands(i64::MAX, 9).await.expect("rows").is_empty().then_some(())
+        purser.store.due_in(Tray::Errands, i64::MAX, 9).await.expect("rows").is_empty().then_some(())
     })
     .await;
 }
@@ -359,7 +359,7 @@ async fn a_shop_that_is_down_is_asked_again_under_the_same_key(database: &TestDa
         shop.was_asked(attempt).await;
         // It is put off by half of its age once the attempt has failed; until then nobody else takes it.
         until("a pause", async || {
-            let due = purser.store.due_errands(i64::MAX, 9).await.expect("rows");
+            let due = purser.store.due_in(Tray::Errands, i64::MAX, 9).await.expect("rows");
             let waits = due.first().is_none_or(|due| due.due_at > clock.now() && shop.heard().len() >= attempt);
             if waits {
                 pass(&clock, 10_000);
@@ -504,7 +504,7 @@ async fn what_was_deleted_is_not_done(database: &TestDatabase) {
     shop.was_asked(1).await;
     customer.send(json!({ "type": "erase" })).await;
     customer.hear_where("the deletion", |frame| frame["kind"] == "erased").await;
-    assert!(purser.store.due_errands(i64::MAX, 9).await.expect("rows").is_empty());
+    assert!(purser.store.due_in(Tray::Errands, i64::MAX, 9).await.expect("rows").is_empty());
     pass(&clock, 3_600_000);
     // Another errand comes after it, and this one is done.
     let mut other = purser.visit(&Visitor::new(), 0).await;

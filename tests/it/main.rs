@@ -31,6 +31,7 @@ mod moving;
 mod nodes;
 mod pages;
 mod plugins;
+mod post;
 mod privacy;
 mod properties;
 mod proxy;

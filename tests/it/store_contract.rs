@@ -737,7 +737,7 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     let mut event = (*exchange(&new(), "x").events[1]).clone();
     event.provenance = event.provenance.map(|p| Provenance { entry: Some("é".repeat(255)), ..p });
     event.seq = 3;
-    let mut longest = Decision { expected_seq: 2, events: vec![Arc::new(event)], next: good.next };
+    let mut longest = Decision { expected_seq: 2, events: vec![Arc::new(event)], next: good.next, copied: false };
     longest.next.last_seq = 3;
     longest.next.language = Some("ü".repeat(64));
     let head = stored(&store, &longest).await;
@@ -837,7 +837,7 @@ fn append_of(head: &Conversation, events: Vec<Event>) -> Decision {
         Arc::new(Event { seq: next.last_seq, ..event })
     });
     let events = events.collect();
-    Decision { expected_seq: head.last_seq, events, next }
+    Decision { expected_seq: head.last_seq, events, next, copied: false }
 }
 
 // From here on, things are broken.

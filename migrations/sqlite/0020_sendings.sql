@@ -1,0 +1,3 @@
+-- The outbox also has what is sent by mail and to webhooks: what it is, and up to which event it goes once it was tried.
+ALTER TABLE outbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'action';
+ALTER TABLE outbox ADD COLUMN upto INTEGER;
