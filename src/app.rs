@@ -118,7 +118,8 @@ impl App {
         let limit = Duration::from_secs(config.limits.answer_seconds.into());
         let (courier_clock, shop_clock) = (clock.clone(), clock.clone());
         let desk = Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit);
-        let desk = Arc::new(desk.with_people(config.people.clone()));
+        let unread = Duration::from_secs(config.limits.unread_seconds.into());
+        let desk = Arc::new(desk.with_people(config.people.clone()).with_readers(fanout.clone(), unread));
         desk.look_for_staff().await;
         desk.look_for_blocked().await;
         let _ = late_desk.set(desk.clone());

@@ -61,6 +61,7 @@ pub const KEYS: &[&str] = &[
     "limits",
     "limits.answer_seconds",
     "limits.responder_seconds",
+    "limits.unread_seconds",
     "limits.sockets",
     "limits.socket_queue",
     "limits.drain_seconds",
@@ -152,6 +153,8 @@ pub struct Limits {
     pub answer_seconds: u32,
     /// Seconds that one responder may take; below `answer_seconds`.
     pub responder_seconds: u32,
+    /// Seconds that an answer is written for which nobody is there to read; then the next responder is asked.
+    pub unread_seconds: u32,
     /// Open sockets on this node.
     pub sockets: u32,
     /// Frames that a slow reader may be behind before it is told to come back.
@@ -237,6 +240,7 @@ impl Default for Limits {
         Limits {
             answer_seconds: 10,
             responder_seconds: 8,
+            unread_seconds: 20,
             sockets: 20_000,
             socket_queue: 64,
             drain_seconds: 0,
@@ -449,6 +453,7 @@ impl Config {
             "log" => self.log = log(value.one()?)?,
             "limits.answer_seconds" => self.limits.answer_seconds = number(value.one()?, 1..=3_600)?,
             "limits.responder_seconds" => self.limits.responder_seconds = number(value.one()?, 1..=3_600)?,
+            "limits.unread_seconds" => self.limits.unread_seconds = number(value.one()?, 1..=3_600)?,
             "limits.sockets" => self.limits.sockets = number(value.one()?, 1..=1_000_000)?,
             "limits.socket_queue" => self.limits.socket_queue = number(value.one()?, 4..=10_000)?,
             "limits.return_seconds" => self.limits.return_seconds = number(value.one()?, 0..=3_600)?,

@@ -12,6 +12,7 @@
 mod agents;
 mod blocks;
 mod counts;
+mod drafts;
 mod holds;
 mod past;
 mod reach;
@@ -44,6 +45,7 @@ use crate::responders::pipeline::{Answered, Pipeline};
 use crate::responders::{BoxFuture, Notes, Past, Presence, Turn};
 use crate::store::{AppendError, Store, StoreError};
 use crate::text::card::without_cards;
+use drafts::{Readers, UnderWay};
 use holds::{Holds, LEASE};
 
 pub use agents::Agent;
@@ -87,6 +89,8 @@ pub struct Desk {
     past: Arc<dyn Past>,
     /// What somebody takes down who looks on.
     notes: OnceLock<Arc<Notes>>,
+    /// Those who read answers while they are written.
+    readers: Option<Readers>,
     /// Told when a customer has agreed to an errand.
     ordered: sync::Notify,
     conflicts: AtomicU64,
@@ -158,7 +162,7 @@ struct Seated {
 enum Progress {
     NotAsked,
     Ready(Answered),
-    Waiting(BoxFuture<'static, Answered>),
+    Waiting(UnderWay),
 }
 
 impl Desk {
@@ -178,6 +182,7 @@ impl Desk {
             answering: TaskTracker::new(),
             holds: Holds::default(),
             blocks: blocks::Blocks::default(),
+            readers: None,
             ordered: sync::Notify::new(),
             conflicts: AtomicU64::new(0),
             counts: Counts::default(),
@@ -305,10 +310,10 @@ impl Desk {
                     }
                     seat.begun.store(true, Ordering::Relaxed);
                     seated.remember(ack.clone());
-                    if let Progress::Waiting(answer) = progress
+                    if let Progress::Waiting(under_way) = progress
                         && next_in_turn
                     {
-                        self.finish_later(seat, &mut seated, said.id, seq, answer);
+                        self.finish_later(seat, &mut seated, said.id, seq, under_way);
                     }
                     seated.head = Some(next);
                     return Ok(ack);
@@ -511,34 +516,36 @@ impl Desk {
     async fn begin(&self, seat: &Seat, head: &Conversation, said: &Said, seq: Seq) -> Progress {
         let turn =
             self.turn(seat, head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
-        let mut answer = self.answer(turn);
-        match poll!(&mut answer) {
+        let mut under_way = self.answer(turn);
+        match poll!(&mut under_way.answer) {
             Poll::Ready(answered) => Progress::Ready(self.placed(answered).await),
-            Poll::Pending => Progress::Waiting(answer),
+            Poll::Pending => Progress::Waiting(under_way),
         }
     }
 
     /// Waits for the answer to a stored question, stores it, and goes on with the questions that came meanwhile.
-    async fn finish(
-        self: Arc<Self>,
-        seat: Arc<Seat>,
-        mut question: EventId,
-        mut seq: Seq,
-        mut answer: BoxFuture<'static, Answered>,
-    ) {
+    async fn finish(self: Arc<Self>, seat: Arc<Seat>, mut question: EventId, mut seq: Seq, mut under_way: UnderWay) {
         loop {
-            let answered = self.placed(answer.await).await;
+            let draft = under_way.draft.clone();
+            let answered = self.wait_for(&seat, seq, under_way).await;
+            let answered = match answered {
+                Some(answered) => Some(self.placed(answered).await),
+                None => None,
+            };
             let mut seated = seat.state.lock().await;
             let stored = self.store_answer(&seat, &mut seated, question, seq, answered).await;
+            if let Some(draft) = draft {
+                draft.end(matches!(stored, Ok(true)));
+            }
             let next = match stored {
-                Ok(()) => self.next_turn(&seat, &mut seated).await,
+                Ok(_) => self.next_turn(&seat, &mut seated).await,
                 Err(error) => Err(error),
             };
             match next {
                 Ok(Some((event, turn))) => {
                     (question, seq) = (event.id, event.seq);
                     self.holds.begin(seat.id, self.clock.now() + self.limit);
-                    answer = self.answer(turn);
+                    under_way = self.answer(turn);
                 }
                 Ok(None) => {
                     self.finished(&seat, &mut seated);
@@ -555,27 +562,33 @@ impl Desk {
         }
     }
 
-    /// Appends the answer to a stored question, over whatever the visitor said since.
+    /// Appends the answer to a stored question, over whatever the visitor said since. False if there is none, or the
+    /// question is somebody else's by now.
     async fn store_answer(
         &self,
         seat: &Seat,
         seated: &mut Seated,
         question: EventId,
         seq: Seq,
-        answered: Answered,
-    ) -> Result<(), DeskError> {
-        let answer = |head: &Conversation| {
-            let mut decision = head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE)?;
-            seat.reachable(&mut decision);
-            Some(decision)
-        };
-        if self.append(seat, seated, answer).await? {
-            self.note(seat, seq, &answered);
+        answered: Option<Answered>,
+    ) -> Result<bool, DeskError> {
+        if let Some(answered) = answered {
+            let answer = |head: &Conversation| {
+                let mut decision = head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE)?;
+                seat.reachable(&mut decision);
+                Some(decision)
+            };
+            if self.append(seat, seated, answer).await? {
+                self.note(seat, seq, &answered);
+                return Ok(true);
+            }
         } else {
-            self.counts.refused.inc();
-            tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
+            // Others did something that this state does not know of.
+            self.conflict(seated);
         }
-        Ok(())
+        self.counts.refused.inc();
+        tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
+        Ok(false)
     }
 
     /// An answer is stored.
@@ -625,13 +638,12 @@ impl Desk {
         let Some(head) = &seated.head else { return Ok(()) };
         let Some(event) = self.store.next_question(head.id, head.answered_seq).await? else { return Ok(()) };
         let turn = self.turn_of(seat, head, &event);
-        let answer = if self.clock.now() - event.at > TOO_LATE {
-            let apology = self.pipeline().apologise(&turn);
-            Box::pin(std::future::ready(apology))
+        let under_way = if self.clock.now() - event.at > TOO_LATE {
+            UnderWay::ready(self.pipeline().apologise(&turn))
         } else {
             self.answer(turn)
         };
-        self.finish_later(seat, seated, event.id, event.seq, answer);
+        self.finish_later(seat, seated, event.id, event.seq, under_way);
         Ok(())
     }
 
@@ -642,13 +654,13 @@ impl Desk {
         seated: &mut Seated,
         question: EventId,
         seq: Seq,
-        answer: BoxFuture<'static, Answered>,
+        under_way: UnderWay,
     ) {
         seated.answering = true;
         self.holds.begin(seat.id, self.clock.now() + self.limit);
         let (desk, seat) = (self.clone(), seat.clone());
         self.answering.spawn(async move {
-            let finishing = desk.clone().finish(seat.clone(), question, seq, answer);
+            let finishing = desk.clone().finish(seat.clone(), question, seq, under_way);
             if AssertUnwindSafe(finishing).catch_unwind().await.is_err() {
                 tracing::error!(conversation = %seat.id, "an answer panicked; the question is taken up again");
                 let mut seated = seat.state.lock().await;
@@ -722,11 +734,6 @@ impl Desk {
             people: self.presence(),
             call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
         }
-    }
-
-    fn answer(&self, turn: Turn) -> BoxFuture<'static, Answered> {
-        let pipeline = self.pipeline();
-        Box::pin(async move { pipeline.answer(&turn).await })
     }
 
     async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Conversation, DeskError> {

@@ -34,7 +34,8 @@
 //!
 //! # Invariants
 //!
-//! - Nothing is acknowledged, and no answer is shown, before it is committed.
+//! - Nothing is acknowledged, and no answer is shown, before it is committed. A draft of one is shown as a draft, kept
+//!   nowhere, and replaced or withdrawn.
 //! - An append names the seq that the log must still end at. Order, deduplication and one answer a question follow.
 //! - A responder gets data and returns a value; it holds no store and no socket.
 //! - Content is swapped whole. What does not load never replaces what works.

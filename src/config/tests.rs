@@ -37,7 +37,7 @@ fn every_key_of_the_example_takes_another_value() {
     let text = "listen: localhost:0\ndatabase: sqlite://other.db\nredis: redis://b\nfaq: a\nplugins: b\nreplies: r\ntemplates: c\nlanguage: de-AT\n\
                 origins: [HTTPS://Shop.example/, \"b.example:443\", http://c.example:443]\npipeline: [person]\n\
                 admin_token: 0123456789abcdef\nlog: purser=debug,warn\nlimits: { answer_seconds: 20,\n \
-                responder_seconds: 5, sockets: 1_000, socket_queue: 8, drain_seconds: 7, stop_seconds: 0, return_seconds: 0,\n \
+                responder_seconds: 5, unread_seconds: 9, sockets: 1_000, socket_queue: 8, drain_seconds: 7, stop_seconds: 0, return_seconds: 0,\n \
                 handshakes_per_second: 7, messages_per_minute: 9, requests_per_minute: 9, address_requests_per_minute: 9,\n \
                 connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, lookups: 9 }\n\
                 proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n\

@@ -10,6 +10,7 @@
 //! so subscriptions do not grow with what is stored.
 
 mod counts;
+mod drafts;
 mod heal;
 mod local;
 mod nodes;
@@ -29,11 +30,13 @@ use crate::limits::Limits;
 use crate::store::{Committed, Store};
 
 pub use counts::Counts;
+pub use drafts::{Draft, End as DraftEnd, Writing};
 pub use local::Subscription;
 pub use nodes::OtherNode;
 pub use signals::{Signal, What};
 pub use url::{RedisUrl, RedisUrlError};
 
+use drafts::Drafts;
 use local::Local;
 use redis::{Carrier, Redis};
 use signals::Signals;
@@ -71,6 +74,7 @@ pub enum Reach {
 pub struct Fanout {
     local: Local,
     signals: Signals,
+    drafts: Drafts,
     redis: Option<Redis>,
     pace: Pace,
 }
@@ -84,7 +88,13 @@ impl Fanout {
     /// The same, with Redis between nodes. [`Fanout::run`] connects to it.
     pub fn with(queue: usize, redis: Option<RedisUrl>, pace: Pace) -> Arc<Fanout> {
         let redis = redis.map(|url| Redis::new(url, pace.differ));
-        Arc::new(Fanout { local: Local::new(queue), signals: Signals::default(), redis, pace })
+        Arc::new(Fanout {
+            local: Local::new(queue),
+            signals: Signals::default(),
+            drafts: Drafts::default(),
+            redis,
+            pace,
+        })
     }
 
     /// Keeps the node connected to the others and fills gaps, until `stop`. `revision` tells the content in force,

@@ -1,7 +1,7 @@
 //! What is no event and may be lost: somebody types, somebody looks at a conversation, who has one has changed.
 //!
 //! Signals reach whoever listens to one conversation, or to all of them, on this node and by way of Redis on others.
-//! A conversation that no person has sends none, and nobody listens to it.
+//! A conversation that no person has, and in which no answer is being written, sends none, and nobody listens to it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,8 +31,12 @@ pub enum What {
     Changed,
     /// Who may not write has changed.
     Blocked,
-    /// Somebody is typing to the other side.
+    /// Somebody is typing to the other side, or a responder writes its answer.
     Typing(Author),
+    /// Somebody waits on another node for an answer that is being written.
+    Reading,
+    /// Somebody does not wait for it any more, and will not come back.
+    Left,
     /// An agent looks at it, by this name, or does not any more.
     Looking(AgentId, String, bool),
 }

@@ -36,8 +36,9 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 7] = [
+const LATER: [(&str, &str); 8] = [
     ("later.js", include_str!("../../static/chat/later.js")),
+    ("draft.js", include_str!("../../static/chat/draft.js")),
     ("http.js", include_str!("../../static/chat/http.js")),
     ("identity.js", include_str!("../../static/chat/identity.js")),
     ("person.js", include_str!("../../static/chat/person.js")),
@@ -47,11 +48,12 @@ const LATER: [(&str, &str); 7] = [
 ];
 
 /// The modules of the agents' console, each after those that it needs.
-const CONSOLE: [&str; 6] = [
+const CONSOLE: [&str; 7] = [
     include_str!("../../static/chat/nodes.js"),
     include_str!("../../static/agent/net.js"),
     include_str!("../../static/agent/alerts.js"),
     include_str!("../../static/agent/board.js"),
+    include_str!("../../static/agent/draft.js"),
     include_str!("../../static/agent/talk.js"),
     include_str!("../../static/agent/console.js"),
 ];

@@ -9,6 +9,8 @@ use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 use serde_json::value::RawValue;
 
+use super::unfinished::closed;
+
 /// Rendering costs tens of microseconds and most answers are the same few texts, so that many are kept.
 const KEPT: usize = 1_024;
 /// Longer texts are seldom the same ones again.
@@ -69,7 +71,16 @@ pub fn html(markdown: &str) -> Arc<str> {
 /// of its name and what it holds: `[["p", "Hello ", ["strong", "you"]]]`. The names are those of the HTML. A link
 /// (`a`) has its address first, a numbered list (`ol`) the number that it starts with.
 pub fn nodes(markdown: &str) -> Arc<RawValue> {
-    kept(&AS_NODES, markdown, |markdown| Nodes::of(events(markdown)).into())
+    kept(&AS_NODES, markdown, |markdown| Nodes::of(events(markdown), true).into())
+}
+
+/// The Markdown of an answer that is being written, as the nodes that stand beside each other in it. It is shown as it
+/// will be when what is open in it is closed. Nothing in it leads anywhere: an address may not be whole yet, and
+/// nobody has checked it.
+pub fn draft_nodes(markdown: &str) -> Vec<Box<RawValue>> {
+    let nodes = Nodes::of(events(&closed(markdown)), false);
+    // It is a list; if it were not, nothing would be shown before the answer is there.
+    serde_json::from_str(nodes.get()).unwrap_or_default()
 }
 
 fn kept<T: ?Sized>(rendered: &Rendered<T>, markdown: &str, render: impl FnOnce(&str) -> Arc<T>) -> Arc<T> {
@@ -173,11 +184,13 @@ struct Nodes {
     /// How many brackets each element that is open has; none for what is not shown as an element.
     open: Vec<usize>,
     in_head: bool,
+    /// Whether links lead somewhere.
+    links: bool,
 }
 
 impl Nodes {
-    fn of<'a>(events: impl Iterator<Item = Event<'a>>) -> Box<RawValue> {
-        let mut nodes = Nodes { json: "[".to_owned(), text: String::new(), open: Vec::new(), in_head: false };
+    fn of<'a>(events: impl Iterator<Item = Event<'a>>, links: bool) -> Box<RawValue> {
+        let mut nodes = Nodes { json: "[".to_owned(), text: String::new(), open: Vec::new(), in_head: false, links };
         for event in events {
             nodes.take(event);
         }
@@ -213,7 +226,9 @@ impl Nodes {
             Tag::Emphasis => self.begin(&["em"], None),
             Tag::Strong => self.begin(&["strong"], None),
             Tag::Strikethrough => self.begin(&["del"], None),
-            Tag::Link { dest_url, .. } if leads_somewhere(&dest_url) => self.begin(&["a"], Some(json(&dest_url))),
+            Tag::Link { dest_url, .. } if self.links && leads_somewhere(&dest_url) => {
+                self.begin(&["a"], Some(json(&dest_url)))
+            }
             Tag::Table(_) => self.begin(&["table"], None),
             Tag::TableHead => {
                 self.in_head = true;

@@ -248,8 +248,27 @@ pub enum ServerFrame<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         back_in: Option<u32>,
     },
-    /// The agent is typing. Good for some seconds.
+    /// The agent is typing, or an answer is being made that takes a while. Good for some seconds.
     Typing,
+    /// An answer as far as it is written. It is a draft: show it, and keep nothing of it. The `event` with the answer
+    /// takes its place, or it is withdrawn. After a reconnect it begins anew.
+    Part {
+        /// The seq of the question.
+        question: Seq,
+        /// How much of the draft stays as it was: so many code points of its text, or with `nodes` so many of its
+        /// nodes. What stands behind that is replaced by what this part brings. 0 begins it.
+        offset: usize,
+        /// More Markdown, unless the client wants nodes. It may break off anywhere.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        text: &'a str,
+        /// More nodes, for a client that wants them. No link in them leads anywhere yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<Vec<serde_json::Value>>")]
+        nodes: Option<&'a [Box<RawValue>]>,
+        /// Whether the draft is taken away: another answer comes, or somebody else.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        withdrawn: bool,
+    },
     /// Answers `ping`.
     Pong,
 }

@@ -14,9 +14,10 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::Door;
 use super::admission::{Guest, Place, Stay};
+use super::draft::Reading;
 use super::protocol::{ErrorCode, Form, Frame, Refused, ServerFrame};
 use super::{plain, typed};
-use crate::conversation::{Author, ConversationId, Event, Kind, Said, Seq, VisitorId};
+use crate::conversation::{Author, ConversationId, Event, Kind, Reason, Said, Seq, VisitorId};
 use crate::desk::{Ack, DeskError, Seat};
 use crate::fanout::{Signal, Subscription, What};
 use crate::identity::Customer;
@@ -67,8 +68,13 @@ pub struct Session<W> {
     /// How far the visitor has seen the conversation.
     pub seen: Seq,
     subscription: Option<Subscription>,
-    /// What is of the moment, while a person is asked for or there.
-    signals: Option<Box<broadcast::Receiver<Signal>>>,
+    /// Whether a person is asked for or there.
+    pub person: bool,
+    /// The last message of the visitor that may want an answer, and the last one that needs none any more.
+    pub asked: Seq,
+    pub answered: Seq,
+    /// What is of the moment, while that matters.
+    moment: Option<Box<Moment>>,
     /// The last seq that went out; `None` until there is a place to start from.
     sent: Option<Seq>,
     /// When the visitor was typing last.
@@ -91,7 +97,10 @@ impl<W: Wire> Session<W> {
             form: Form::default(),
             seen: 0,
             subscription: None,
-            signals: None,
+            person: false,
+            asked: 0,
+            answered: 0,
+            moment: None,
             sent: None,
             typed: None,
         }
@@ -100,21 +109,9 @@ impl<W: Wire> Session<W> {
     /// The same session over another wire.
     pub fn over<V>(self, wire: V) -> Session<V> {
         let Session {
-            door,
-            languages,
-            seat,
-            address,
-            customer,
-            noted,
-            dialect,
-            form,
-            seen,
-            subscription,
-            signals,
-            sent,
-            typed,
-            ..
+            door, languages, seat, address, customer, noted, dialect, form, seen, subscription, sent, ..
         } = self;
+        let Session { person, asked, answered, moment, typed, .. } = self;
         Session {
             door,
             languages,
@@ -127,7 +124,10 @@ impl<W: Wire> Session<W> {
             form,
             seen,
             subscription,
-            signals,
+            person,
+            asked,
+            answered,
+            moment,
             sent,
             typed,
         }
@@ -165,13 +165,32 @@ impl<W: Wire> Session<W> {
         until.is_some_and(|until| until <= self.door.desk.now())
     }
 
+    /// Whoever was signed in here is not any more.
+    pub fn sign_out(&mut self) {
+        if let Some(seat) = self.customers_seat() {
+            self.leave();
+            self.signed_out(&seat);
+        }
+    }
+
+    /// The seat of a customer whom the host site vouches for.
+    pub fn customers_seat(&self) -> Option<Arc<Seat>> {
+        self.seat.clone().filter(|_| self.is_signed_in())
+    }
+
+    /// The customer of this seat, who has left it, does not wait for what is being written there.
+    pub fn signed_out(&self, seat: &Seat) {
+        self.door.fanout.signal(Signal { conversation: seat.conversation(), what: What::Left });
+    }
+
     /// Leaves the conversation: from now on nothing is said and heard in it here.
     pub fn leave(&mut self) {
         self.note_seen();
         self.seat = None;
         self.customer = None;
         self.subscription = None;
-        self.signals = None;
+        self.moment = None;
+        self.person = false;
         self.sent = None;
         self.seen = 0;
     }
@@ -189,36 +208,122 @@ impl<W: Wire> Session<W> {
     /// What happens next in the conversation that is followed (`None` when the client fell too far behind), and the
     /// wire, to wait for both at a time.
     pub fn next(&mut self) -> (impl Future<Output = Option<News>>, &mut W) {
-        (next_news(&mut self.subscription, &mut self.signals), &mut self.wire)
+        (next_news(&mut self.subscription, &mut self.moment), &mut self.wire)
     }
 
     /// Sends what has happened.
     pub async fn hear_news(&mut self, news: News) -> Result<(), Gone> {
         match news {
             News::Event(event) => self.tell(event).await,
-            News::AgentTypes if matches!(self.dialect, Dialect::Typed) => {
-                self.wire.feed(ServerFrame::Typing.frame()).await
-            }
-            News::AgentTypes => Ok(()),
+            News::Typing(Author::Agent) if self.person => self.wire.feed(ServerFrame::Typing.frame()).await,
+            News::Typing(Author::Bot) if self.waits() => self.read_along().await,
+            News::Typing(_) => Ok(()),
+            News::Part => self.part().await,
         }
     }
 
-    /// Listens to what is of the moment from now on, or does not.
-    pub fn attend(&mut self, person: bool) {
-        self.signals = match (&self.subscription, person) {
-            (Some(subscription), true) => Some(Box::new(self.door.fanout.listen_to(subscription.conversation()))),
+    /// Whether the visitor waits for an answer of the pipeline.
+    fn waits(&self) -> bool {
+        self.asked > self.answered && !self.person
+    }
+
+    /// Listens to what is of the moment as long as that matters: to a person, and to an answer that takes a while.
+    pub async fn attend(&mut self) -> Result<(), Gone> {
+        let waits = self.waits() && self.door.desk.writes_drafts();
+        let matters = matches!(self.dialect, Dialect::Typed) && (self.person || waits);
+        if matters == self.moment.is_some() {
+            return Ok(());
+        }
+        self.moment = match &self.subscription {
+            Some(subscription) if matters => {
+                let signals = self.door.fanout.listen_to(subscription.conversation());
+                Some(Box::new(Moment { signals, reading: None }))
+            }
             _ => None,
         };
+        if waits { self.read_along().await } else { Ok(()) }
+    }
+
+    /// Sends what is written of the answer. Where that cannot be read here, somebody is typing.
+    async fn read_along(&mut self) -> Result<(), Gone> {
+        let Some(moment) = &mut self.moment else { return Ok(()) };
+        if moment.reading.is_some() {
+            return Ok(());
+        }
+        let Some(conversation) = self.subscription.as_ref().map(Subscription::conversation) else { return Ok(()) };
+        let draft = self.door.fanout.read(conversation).map(Reading::of);
+        match draft.filter(|reading| reading.question > self.answered) {
+            Some(reading) => {
+                moment.reading = Some(reading);
+                self.part().await
+            }
+            None => {
+                // Whoever writes it learns that somebody is there.
+                self.door.fanout.signal(Signal { conversation, what: What::Reading });
+                self.wire.feed(ServerFrame::Typing.frame()).await
+            }
+        }
+    }
+
+    async fn part(&mut self) -> Result<(), Gone> {
+        if self.is_over() {
+            let withdrawn = self.stop_reading().and_then(|mut reading| reading.withdrawn());
+            self.sign_out();
+            if let Some(frame) = withdrawn {
+                self.wire.feed(frame).await?;
+            }
+            return typed::refuse(self, ErrorCode::SignInExpired, None).await;
+        }
+        let Some(reading) = self.moment.as_mut().and_then(|moment| moment.reading.as_mut()) else { return Ok(()) };
+        let frames = reading.frames(self.form);
+        let is_over = reading.is_over;
+        for frame in frames {
+            self.wire.feed(frame).await?;
+        }
+        if is_over {
+            self.stop_reading();
+        }
+        Ok(())
+    }
+
+    fn stop_reading(&mut self) -> Option<Reading> {
+        self.moment.as_mut().and_then(|moment| moment.reading.take())
+    }
+
+    /// Takes notice of what an event means for an answer that is waited for.
+    async fn follow_answer(&mut self, event: &Event) -> Result<(), Gone> {
+        if event.kind.changes_owner() {
+            // After word was left, the pipeline goes on.
+            self.person = matches!(event.kind, Kind::Handover | Kind::Joined | Kind::Transferred)
+                && event.meta.reason != Some(Reason::Message);
+            self.answered = event.seq;
+            // A draft never stands beside somebody else's word.
+            if let Some(frame) = self.stop_reading().and_then(|mut reading| reading.withdrawn()) {
+                self.wire.feed(frame).await?;
+            }
+        } else if event.kind == Kind::Message && event.author == Author::Visitor {
+            self.asked = event.seq;
+        } else if let Some(question) = event.meta.question {
+            self.answered = self.answered.max(question);
+            // The answer takes the place of its draft.
+            let moment = self.moment.as_mut();
+            if let Some(moment) = moment
+                && moment.reading.as_ref().is_some_and(|reading| reading.question <= question)
+            {
+                moment.reading = None;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a person is asked for or there.
     pub fn attends(&self) -> bool {
-        self.signals.is_some()
+        self.person
     }
 
     /// The visitor is typing, which only a person wants to know, and not more often than every other second.
     pub fn types(&mut self) {
-        if let (Some(_), Some(subscription)) = (&self.signals, &self.subscription)
+        if let (true, Some(subscription)) = (self.person, &self.subscription)
             && self.typed.is_none_or(|typed| typed.elapsed() >= TYPES_EVERY)
         {
             self.typed = Some(Instant::now());
@@ -239,6 +344,7 @@ impl<W: Wire> Session<W> {
     /// Follows a conversation from `sent` on, or from its next event on.
     pub fn follow(&mut self, conversation: ConversationId, sent: Option<Seq>) {
         self.subscription = Some(self.door.fanout.subscribe(conversation));
+        self.moment = None;
         self.sent = sent;
     }
 
@@ -311,12 +417,12 @@ impl<W: Wire> Session<W> {
         while let Some(event) = self.subscription.as_mut().and_then(Subscription::waiting) {
             self.deliver(event).await?;
         }
-        Ok(())
+        self.attend().await
     }
 
     async fn deliver(&mut self, event: Arc<Event>) -> Result<(), Gone> {
         if self.is_over() {
-            self.leave();
+            self.sign_out();
             return typed::refuse(self, ErrorCode::SignInExpired, None).await;
         }
         match self.sent {
@@ -361,12 +467,7 @@ impl<W: Wire> Session<W> {
     async fn word(&mut self, event: &Event) -> Result<(), Gone> {
         // With the last that was said the account is forgotten, too.
         self.noted &= event.kind != Kind::Erased;
-        if event.kind.changes_owner() {
-            let goes_on = matches!(event.kind, Kind::Handover | Kind::Joined | Kind::Transferred);
-            if goes_on != self.signals.is_some() {
-                self.attend(goes_on);
-            }
-        }
+        self.follow_answer(event).await?;
         let worded = match self.dialect {
             Dialect::Plain(_) => plain::word(event),
             Dialect::Typed => typed::word(event, self.form),
@@ -392,24 +493,44 @@ pub fn may_request(door: &Door, address: Option<Address>, visitor: VisitorId) ->
 pub enum News {
     /// An event of its log.
     Event(Arc<Event>),
-    /// The agent is typing.
-    AgentTypes,
+    /// Somebody is typing.
+    Typing(Author),
+    /// There is more of an answer that is being written.
+    Part,
 }
 
-async fn next_news(
-    subscription: &mut Option<Subscription>,
-    signals: &mut Option<Box<broadcast::Receiver<Signal>>>,
-) -> Option<News> {
+/// What is of the moment in a conversation.
+struct Moment {
+    signals: broadcast::Receiver<Signal>,
+    /// The answer that is being written on this node.
+    reading: Option<Reading>,
+}
+
+async fn next_news(subscription: &mut Option<Subscription>, moment: &mut Option<Box<Moment>>) -> Option<News> {
     let Some(subscription) = subscription else { return std::future::pending().await };
-    let Some(signals) = signals else { return subscription.next().await.map(News::Event) };
+    let Some(moment) = moment else { return subscription.next().await.map(News::Event) };
+    let Moment { signals, reading } = &mut **moment;
     loop {
+        let part = async {
+            match reading {
+                Some(reading) => reading.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            // Of an answer and the last pieces of its draft, the answer comes first.
+            biased;
             event = subscription.next() => return event.map(News::Event),
             signal = signals.recv() => match signal {
-                Ok(Signal { what: What::Typing(Author::Agent), .. }) => return Some(News::AgentTypes),
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Ok(Signal { what: What::Typing(author @ (Author::Agent | Author::Bot)), .. }) => {
+                    return Some(News::Typing(author));
+                }
+                // It may have been among those that were missed.
+                Err(RecvError::Lagged(_)) => return Some(News::Typing(Author::Bot)),
+                Ok(_) => {}
                 Err(RecvError::Closed) => return subscription.next().await.map(News::Event),
             },
+            () = part => return Some(News::Part),
         }
     }
 }

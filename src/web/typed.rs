@@ -32,7 +32,7 @@ pub async fn hear<W: Wire>(session: &mut Session<W>, frame: &str) -> Result<(), 
 /// Takes a frame.
 pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Result<(), Gone> {
     if session.is_over() && !matches!(frame, ClientFrame::Hello(_)) {
-        session.leave();
+        session.sign_out();
         let client_id = match &frame {
             ClientFrame::Say(said) => Some(&said.client_id),
             _ => None,
@@ -93,7 +93,22 @@ pub async fn arrive<W: Wire>(
     // Who asks too often stays where it is.
     session.may_request(token)?;
     // Whoever it was before, it is nobody until this is known.
+    let before = session.customers_seat();
     session.leave();
+    let arrived = vouch(session, token, identity).await;
+    if let Some(seat) = before
+        && arrived.as_ref().ok() != Some(&seat.visitor())
+    {
+        session.signed_out(&seat);
+    }
+    arrived
+}
+
+async fn vouch<W: Wire>(
+    session: &mut Session<W>,
+    token: VisitorId,
+    identity: Option<Vouched>,
+) -> Result<VisitorId, Refused> {
     let Some(vouched) = identity else { return Ok(token) };
     let customer = customer(&session.door, &vouched)?;
     let visitor = customer.visitor();
@@ -154,7 +169,8 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     };
     let last = head.as_ref().map_or(0, |head| head.last_seq);
     let person = head.as_ref().and_then(|head| WithPerson::of(head, session.door.desk.now()));
-    session.attend(person.as_ref().is_some_and(|person| person.ended.is_none()));
+    let with_person = person.as_ref().is_some_and(|person| person.ended.is_none());
+    let pending = head.as_ref().filter(|head| head.has_pending()).map(|head| (head.asked_seq, head.answered_seq));
     session.starts_at(last);
     let knows = seen > 0 && seen <= last;
     // Read before anything is sent: a client that is welcome and gets no history would show an empty window.
@@ -169,14 +185,15 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     let mail = session.door.office.has_mail();
     let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person, mail };
     session.wire.feed(welcome.frame()).await?;
-    if knows {
-        return session.fill(id, seen, last + 1).await;
+    match page {
+        Some(page) => session.wire.feed(page).await?,
+        None if knows => session.fill(id, seen, last + 1).await?,
+        None => {}
     }
     session.sent(last);
-    match page {
-        Some(page) => session.wire.feed(page).await,
-        None => Ok(()),
-    }
+    session.person = with_person;
+    (session.asked, session.answered) = pending.unwrap_or_default();
+    session.attend().await
 }
 
 async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {

@@ -107,7 +107,8 @@ const connect = follow(() => (openId ? { conversation: openId, after: talk.seq }
   },
   opened: (now) => talk.opened(now),
   event: (event) => talk.event(event),
-  typing: () => talk.typing(),
+  typing: (who) => talk.typing(who),
+  part: (part) => talk.part(part),
   looking: (who) => talk.looking(who),
   gone() {
     complain("There is no such conversation.");

@@ -1,6 +1,7 @@
 // The open conversation: what was said and how it came about, what is known of the customer, and where one writes.
 import { h, rich } from "./nodes.js";
 import { act, get, hex } from "./net.js";
+import { draftOf } from "./draft.js";
 
 const TYPING = 4_000; // ms between two signs that the agent types
 const TYPES = 6_000; // how long a sign of the customer holds
@@ -101,15 +102,18 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const lastDay = () => [...log.children].findLast((row) => row.day)?.day;
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
   const toEnd = () => (log.scrollTop = log.scrollHeight);
+  const draft = draftOf({ log, atEnd, toEnd });
 
   const put = (event) => {
     if (event.seq <= seq) return;
     const stay = atEnd() || event.author === "agent";
     seq = event.seq;
+    // The answer is here, or somebody else is.
+    if (event.author !== "visitor" && event.kind !== "note") draft.remove();
     if (event.kind === "erased") log.replaceChildren();
     log.append(...withDay(event, lastDay()));
     take(event);
-    if (event.author === "visitor") typing.textContent = "";
+    if (event.author === "visitor" || event.author === "bot") typing.textContent = "";
     if (stay) toEnd();
   };
   // What an event changes of the state.
@@ -323,6 +327,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
       if (head?.id !== id) {
         head = undefined;
         seq = seenUpTo = 0;
+        draft.remove();
         log.replaceChildren();
         actions.replaceChildren();
         actions.shape = "";
@@ -344,6 +349,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     opened({ events, more, ...now }) {
       const again = head?.id === now.id && events.length === 0;
       head = now;
+      draft.remove();
       if (!again) {
         log.replaceChildren(older);
         lowest = events[0]?.seq ?? 0;
@@ -365,8 +371,9 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
       put(event);
       see();
     },
-    typing() {
-      typing.textContent = "The customer is writing…";
+    part: (part) => head && draft.part(part),
+    typing({ author }) {
+      typing.textContent = `The ${author === "bot" ? "assistant" : "customer"} is writing…`;
       clearTimeout(typingTimer);
       typingTimer = setTimeout(() => (typing.textContent = ""), TYPES);
     },

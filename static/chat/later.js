@@ -94,6 +94,14 @@ const watch = (tools) => {
   if (hears.met.mail) offerMail(tools);
 };
 
+// An answer that is being written: the module that shows it comes with the first one.
+let draft;
+export const part = async (frame, rich, tools) => {
+  draft ||= import("./draft.js").then(({ draftOf }) => draftOf({ ...tools, rich }));
+  const take = await draft.catch(() => (draft = null));
+  take?.(frame);
+};
+
 export const thumbs = (meta, row, tools) => {
   const { h, icon, link, log } = tools;
   const texts = worded(tools);

@@ -53,6 +53,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
       log.typingSoon();
     },
     typing: () => log.typing(),
+    part: (frame) => later("part", frame, rich),
     pending(id, said) {
       log.pending(id, said, frame.dataset.state === "online" ? "sending" : "waiting");
       fill();

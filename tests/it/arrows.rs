@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("people", &["conversation"]),
     ("responders", &["conversation", "finding", "people", "sources", "text", "yaml"]),
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
-    ("desk", &["clock", "conversation", "people", "responders", "store", "text"]),
+    ("desk", &["clock", "conversation", "fanout", "people", "responders", "store", "text"]),
     ("post", &["clock", "conversation", "sources", "store"]),
     ("courier", &["clock", "conversation", "desk", "post", "responders", "sources", "store"]),
     ("accounts", &["clock", "conversation", "people", "store"]),

@@ -351,6 +351,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Typed<S> {
         self.waiting.iter().filter_map(|frame| frame["seq"].as_u64()).max().unwrap_or(0)
     }
 
+    /// Whether a frame of this type has come and was not waited for.
+    pub fn waits_for(&self, kind: &str) -> bool {
+        self.waiting.iter().any(|frame| frame["type"] == kind)
+    }
+
     /// Says hello and returns the welcome.
     pub async fn hello(&mut self, visitor: &Visitor, seen: u32) -> Value {
         let Visitor { token, conversation } = visitor;

@@ -18,6 +18,7 @@ mod conversations;
 mod convert;
 mod demo;
 mod django;
+mod drafts;
 mod fanout;
 mod faults;
 mod frames;

@@ -1,7 +1,8 @@
 //! `GET /agent/live`: what an agent sees, as it happens, in server-sent events.
 //!
-//! `me` tells who is logged in, `board` the lists, and then `change` what is otherwise in them. With `?conversation=` the conversation comes too: `opened` with its
-//! last events, or only what is new after `?after=`, then `event` for each further one, and `typing` and `looking`.
+//! `me` tells who is logged in, `board` the lists, and then `change` what is otherwise in them. With `?conversation=` the
+//! conversation comes too: `opened` with its last events, or only what is new after `?after=`, then `event` for each
+//! further one, `typing` and `looking`, and `part` while an answer is being written.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -24,9 +25,11 @@ use super::door::agent;
 use super::frames::{Me, Opened, Shown};
 use super::look::id;
 use crate::accounts::Token;
-use crate::conversation::{AgentId, Author, ConversationId, Event, Seq};
+use crate::conversation::{AgentId, Author, ConversationId, Event, Kind, Seq};
 use crate::fanout::{Signal, Subscription, What};
 use crate::store::{Account, StoreError};
+use crate::web::draft::Reading;
+use crate::web::protocol::Form;
 use crate::web::{Door, door};
 
 /// So often it is looked whether the session still is one, and said that the console is open.
@@ -65,7 +68,8 @@ pub async fn live(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
     res.stream(stream::poll_fn(move |context| sent.poll_recv(context).map(|event| event.map(Ok::<_, Infallible>))));
     let token = super::door::token(req).ok_or_else(StatusError::unauthorized)?;
     door.sockets.clone().spawn(async move {
-        let console = Console { door, account, token, sender, sent: after, board: 0, others: HashSet::new() };
+        let console =
+            Console { door, account, token, sender, sent: after, board: 0, others: HashSet::new(), reading: None };
         let _ = console.run(conversation, after).await;
     });
     Ok(())
@@ -83,6 +87,8 @@ struct Console {
     board: u64,
     /// The other agents who look at it.
     others: HashSet<AgentId>,
+    /// The answer that is being written in it.
+    reading: Option<Reading>,
 }
 
 impl Console {
@@ -98,6 +104,9 @@ impl Console {
             None => None,
         };
         let _looking = conversation.map(|conversation| Looking::new(&self.door, &self.account, conversation));
+        if let Some(conversation) = conversation {
+            self.read_along(conversation);
+        }
         let stop = self.door.stop.clone();
         let mut round = interval_at(Instant::now() + ROUND, ROUND);
         loop {
@@ -110,6 +119,7 @@ impl Console {
                 }
                 event = next_event(&mut events) => self.tell(event.ok_or(Gone)?).await?,
                 signal = next_signal(&mut signals) => self.signal(signal).await?,
+                () = next_part(&mut self.reading) => self.part().await?,
                 _ = round.tick() => self.round(conversation).await?,
             }
         }
@@ -146,7 +156,31 @@ impl Console {
             self.fill(conversation, event.seq).await?;
         }
         self.sent = event.seq;
+        if event.author != Author::Visitor && !matches!(event.kind, Kind::Note) {
+            // The answer is there, or somebody else.
+            self.reading = None;
+        }
         self.send("event", &Shown::of(&event)).await
+    }
+
+    /// Reads what is being written in this conversation. False if that is done elsewhere.
+    fn read_along(&mut self, conversation: ConversationId) -> bool {
+        if self.reading.is_none() {
+            self.reading = self.door.fanout.read(conversation).map(Reading::of);
+        }
+        self.reading.is_some()
+    }
+
+    async fn part(&mut self) -> Result<(), Gone> {
+        let Some(reading) = &mut self.reading else { return Ok(()) };
+        let frames = reading.frames(Form::Nodes);
+        if reading.is_over {
+            self.reading = None;
+        }
+        for frame in frames {
+            self.put(format!("event: part\ndata: {}\n\n", frame.json)).await?;
+        }
+        Ok(())
     }
 
     /// Sends what the store has up to before this seq.
@@ -164,7 +198,10 @@ impl Console {
 
     async fn signal(&mut self, signal: Signal) -> Result<(), Gone> {
         match signal.what {
-            What::Typing(Author::Visitor) => self.send("typing", &json!({})).await,
+            What::Typing(Author::Visitor) => self.send("typing", &json!({ "author": Author::Visitor })).await,
+            What::Typing(Author::Bot) if !self.read_along(signal.conversation) => {
+                self.send("typing", &json!({ "author": Author::Bot })).await
+            }
             What::Looking(agent, name, on) if agent != self.account.id => {
                 // Whoever comes is to know of those who are there.
                 if on && self.others.insert(agent) {
@@ -259,6 +296,13 @@ async fn next_event(open: &mut Option<Subscription>) -> Option<(ConversationId, 
             let event = subscription.next().await?;
             Some((subscription.conversation(), event))
         }
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_part(reading: &mut Option<Reading>) {
+    match reading {
+        Some(reading) => reading.changed().await,
         None => std::future::pending().await,
     }
 }

@@ -3,6 +3,7 @@
 //! Keys and clicks are real ones, sent over the DevTools protocol; what is waited for is waited for in the page. At
 //! the end of each test the browser's console must be empty: a refusal by a policy counts like any other error.
 
+mod drafts;
 mod embedding;
 mod looks;
 mod network;
