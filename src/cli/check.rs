@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::config::Config;
+use crate::config::{Config, Outside};
 use crate::content;
+use crate::finding::Finding;
+use crate::responders::script::Plugin;
+use crate::yaml;
 
 /// What `purser check` takes.
 #[derive(Debug, Args)]
@@ -20,7 +23,11 @@ pub struct Options {
 /// Ends with 1 if something is in error.
 pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let loaded = content::load(&crate::app::folders(config), &content::Good::default());
-    let findings = loaded.all_findings();
+    let mut findings = loaded.all_findings();
+    if let Some(snapshot) = &loaded.snapshot {
+        let outside = &config.outside;
+        findings.extend(snapshot.plugins.iter().flat_map(|plugin| not_there(plugin, outside)));
+    }
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
     let warnings = findings.len() - errors;
     let code = if errors > 0 || loaded.snapshot.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
@@ -60,4 +67,27 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
         (errors, warnings) => writeln!(out, "errors: {errors}, warnings: {warnings}")?,
     }
     Ok(code)
+}
+
+/// A warning for each source and action of a plugin that purser.yaml does not have. It may be meant so: the plugin answers
+/// what it can. Without any at all the demo's are there.
+fn not_there(plugin: &Plugin, outside: &Outside) -> Vec<Finding> {
+    if outside.is_empty() {
+        return Vec::new();
+    }
+    let manifest = plugin.manifest();
+    let file = plugin.file("plugin.yaml");
+    let missing = |what: &str, name: &String, known: Vec<&str>| {
+        (!known.contains(&name.as_str())).then(|| {
+            let finding = Finding::warning(&file, format!("purser.yaml has no {what} `{name}`"));
+            match yaml::nearest(name, known) {
+                Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+                None => finding.hint(format!("describe it there under `{what}s`, or the plugin does without it")),
+            }
+        })
+    };
+    let sources = || outside.sources.keys().map(String::as_str).collect();
+    let actions = || outside.actions.keys().map(String::as_str).collect();
+    let sources = manifest.sources.iter().filter_map(|name| missing("source", name, sources()));
+    sources.chain(manifest.actions.iter().filter_map(|name| missing("action", name, actions()))).collect()
 }

@@ -230,6 +230,23 @@ fn check_prints_every_finding_and_ends_with_one() {
 }
 
 #[test]
+fn check_warns_of_sources_that_are_not_configured() {
+    let site = Site::starter();
+    let http = "{ get: 'https://shop.example/{number}' }";
+    site.write("purser.yaml", &format!("sources:\n  shipment: {http}\n"));
+    site.write("plugins/mine/plugin.yaml", "api: 1\nabout: x\nsources: [shipmnt]\nactions: [call]\n");
+    site.write("plugins/mine/main.rhai", "fn answer(turn) { pass() }\n");
+    site.write("plugins/mine/tests.yaml", "tests: []\n");
+    let ran = site.run(&["check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("purser.yaml has no source `shipmnt`") && ran.out.contains("did you mean `shipment`?"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("purser.yaml has no action `call`") && ran.out.contains("under `actions`"), "{ran:?}");
+}
+
+#[test]
 fn ask_answers_each_line_by_itself() {
     let site = Site::starter();
     let input = "where is my parcel?\n\nxyzzy plugh\ncan I speak to a human please";
