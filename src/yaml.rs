@@ -98,7 +98,27 @@ fn describe(error: &Error) -> (String, Option<String>) {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             (format!("the key `{key}` stands here twice"), Some("join the two, or remove one of them".to_owned()))
         }
+        Error::InvalidScalar { ty, .. } => match (whole(ty), *ty) {
+            (Some(range), _) => (format!("this must be a whole number {range}"), None),
+            (None, "bool") => ("this must be true or false".to_owned(), None),
+            (None, "f32" | "f64") => ("this must be a number".to_owned(), None),
+            (None, other) => (format!("this is no {other}"), None),
+        },
         other => (UserMessageFormatter.format_message(other).into_owned(), None),
+    }
+}
+
+/// The range of a kind of whole numbers.
+fn whole(kind: &str) -> Option<String> {
+    let range = |low: i128, high: i128| Some(format!("from {low} to {high}"));
+    match kind {
+        "u8" => range(0, u8::MAX.into()),
+        "u16" => range(0, u16::MAX.into()),
+        "u32" => range(0, u32::MAX.into()),
+        "u64" | "usize" => Some("of 0 or more".to_owned()),
+        "i32" => range(i32::MIN.into(), i32::MAX.into()),
+        "i64" => range(i64::MIN.into(), i64::MAX.into()),
+        _ => None,
     }
 }
 
@@ -111,6 +131,8 @@ fn known(what: &str, word: &str, known: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
@@ -127,6 +149,9 @@ mod tests {
         let finding = read::<Shape>("a.yaml", "# a comment\nlisten: x\nlistn: y\n").unwrap_err();
         let shown = "error: unknown key `listn`\n --> a.yaml:3:1\n  |\n3 | listn: y\n  | ^\n  = did you mean `listen`?";
         assert_eq!(finding.to_string(), shown);
+
+        let finding = read::<BTreeMap<String, u32>>("a.yaml", "minutes: -1\n").unwrap_err();
+        assert_eq!((finding.line, finding.message.as_str()), (1, "this must be a whole number from 0 to 4294967295"));
 
         let finding = read::<Shape>("a.yaml", "colour: y\n").unwrap_err();
         assert_eq!(finding.hint.as_deref(), Some("the keys are listen"));
