@@ -3,7 +3,7 @@
 //!
 //! [`words`] parts a sentence; [`number`] reads digits and number words; [`quantity`], [`money`], [`date`], [`place`]
 //! and [`postcode`] find what their names say; [`parcel`] knows the parcel numbers of the carriers, [`card`] those of
-//! payment cards.
+//! payment cards; [`status`] what is said of where a parcel is.
 
 pub mod card;
 pub mod date;
@@ -13,4 +13,5 @@ pub mod parcel;
 pub mod place;
 pub mod postcode;
 pub mod quantity;
+pub mod status;
 pub mod words;
