@@ -8,6 +8,7 @@ use serde_yaml::{Location, Spanned};
 
 use super::needs::{Hint, Needs};
 use crate::finding::Finding;
+use crate::responders::parameters::Parameters;
 use crate::yaml;
 
 /// The version of the functions for scripts.
@@ -40,6 +41,17 @@ pub struct Manifest {
     pub attributes: Vec<String>,
     /// Further attributes that it may see.
     pub visitor: Vec<String>,
+    /// What it is as a tool of a model, if it is one.
+    pub tool: Option<ToolSpec>,
+}
+
+/// What a model is told of a plugin.
+#[derive(Debug)]
+pub struct ToolSpec {
+    /// What it does, and when it is to be called.
+    pub description: String,
+    /// What it takes.
+    pub parameters: Parameters,
 }
 
 /// A name in the manifest, and where it stands.
@@ -74,6 +86,14 @@ struct File {
     attributes: Vec<Spanned<String>>,
     #[serde(default)]
     visitor: Vec<Spanned<String>>,
+    tool: Option<Spanned<WrittenTool>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTool {
+    description: String,
+    parameters: Value,
 }
 
 #[derive(Deserialize)]
@@ -138,6 +158,20 @@ impl Manifest {
             let finding = Finding::error(file, message).at(text, unseen.place.0, unseen.place.1);
             findings.push(finding.hint("list it under `attributes` or `visitor`"));
         }
+        let tool =
+            read.tool.and_then(|Spanned { value: WrittenTool { description, parameters }, referenced, .. }| {
+                if description.trim().is_empty() {
+                    let finding = at(referenced, "the `description` of the tool is empty".to_owned());
+                    findings.push(finding.hint("say what it does and when a model is to call it"));
+                }
+                match Parameters::new(&parameters) {
+                    Ok(parameters) => Some(ToolSpec { description: description.trim().to_owned(), parameters }),
+                    Err(why) => {
+                        findings.push(at(referenced, format!("the `parameters` of the tool: {why}")));
+                        None
+                    }
+                }
+            });
         let plain = |names: Vec<Named>| names.into_iter().map(|named| named.name).collect();
         let mut settings: Map<String, Value> = read.settings.into_iter().collect();
         if let Some((file, text)) = overlay {
@@ -159,6 +193,7 @@ impl Manifest {
             actions: plain(actions),
             attributes: plain(attributes),
             visitor: plain(visitor),
+            tool,
         })
     }
 }

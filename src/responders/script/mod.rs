@@ -27,6 +27,7 @@ mod run;
 mod sentences;
 #[cfg(test)]
 mod tests;
+mod tool;
 mod turn;
 mod value;
 
@@ -40,11 +41,12 @@ use serde_json::Value;
 pub use engine::reference as functions;
 pub use plugin::{Files, Plugin};
 pub use reach::marked;
+pub use tool::ScriptTool;
 
 use self::answers::{Act, Given, Said};
 use self::fault::Fault;
 use self::lookups::{Found, Known, Question, UnderWay};
-use self::run::{Effects, Ran, Wanted};
+use self::run::{Arguments, Effects, Ran, Wanted};
 use self::turn::ScriptTurn;
 use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
 use crate::conversation::{self, Button};
@@ -65,13 +67,15 @@ impl Script {
         Script { plugin, sources }
     }
 
-    async fn answer(&self, turn: &Turn) -> anyhow::Result<Answer> {
+    /// Runs the script until it answers; with arguments, as a tool.
+    async fn answer(&self, turn: &Turn, arguments: Option<&Arguments>) -> anyhow::Result<Answer> {
         // A test must see every failure, and must not count against what customers get.
         let in_test = turn.stubs.is_some();
         if !in_test && self.plugin.health().is_aside() {
             return Ok(Answer::Pass);
         }
-        if !self.is_asked(turn) {
+        // A tool is called by whoever wants it, whatever the message is.
+        if arguments.is_none() && !self.is_asked(turn) {
             return Ok(Answer::Pass);
         }
         let script_turn = ScriptTurn::new(turn, &self.plugin, self.sources(turn));
@@ -79,7 +83,7 @@ impl Script {
         let mut lookups = Vec::new();
         let tries = if in_test { run::TRIES_IN_TESTS } else { run::TRIES };
         loop {
-            let ran = run::run(&self.plugin, &script_turn, &mut known, tries);
+            let ran = run::run(&self.plugin, &script_turn, arguments, &mut known, tries);
             lookups.extend(known.take_found().into_iter().filter_map(|found| self.take_down(found, turn)));
             match ran {
                 Ran::Answered(given, effects) => {
@@ -201,7 +205,7 @@ impl Responder for Script {
     }
 
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
-        Box::pin(self.answer(turn))
+        Box::pin(self.answer(turn, None))
     }
 
     fn resumes(&self, version: u32) -> bool {
@@ -220,6 +224,7 @@ impl Responder for Script {
         match run::run(
             &self.plugin,
             &ScriptTurn::new(turn, &self.plugin, self.sources(turn)),
+            None,
             &mut Known::default(),
             run::TRIES,
         ) {

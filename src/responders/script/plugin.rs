@@ -129,6 +129,18 @@ impl Plugin {
                     .hint("it begins with `fn answer(turn) {` and returns pass(), reply(\"…\") or ask(\"…\", state)"),
             );
         }
+        let has_tool =
+            linked.ast.iter_functions().any(|function| function.name == "tool" && function.params.len() == 2);
+        if let Some(script) = scripts.first()
+            && manifest.tool.is_some()
+            && !has_tool
+        {
+            let finding = Finding::error(
+                &script.file,
+                "plugin.yaml has a `tool`, and there is no function `tool(turn, arguments)`",
+            );
+            findings.push(finding.hint("it returns what answer() would, for these arguments"));
+        }
         if !findings.is_empty() {
             return Err(findings);
         }

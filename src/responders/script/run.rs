@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Map, Scope};
 
 use super::answers::Given;
 use super::engine::engine;
@@ -16,6 +16,7 @@ use super::library::{Result, fail};
 use super::lookups::{Known, UnderWay};
 use super::plugin::Plugin;
 use super::turn::ScriptTurn;
+use super::value::to_script;
 
 /// How long a run may take. A build without optimisation is ten times as slow.
 pub(super) const TIME: Duration = Duration::from_millis(if cfg!(debug_assertions) { 50 } else { 5 });
@@ -79,19 +80,29 @@ thread_local! {
     static LATE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a plugin's `answer(turn)` with what is known, at most `tries` times if it takes too long. `known` may be more
+/// The arguments of a plugin that is called as a tool.
+pub(super) type Arguments = serde_json::Map<String, serde_json::Value>;
+
+/// Runs a plugin's `answer(turn)`, or with arguments its `tool(turn, arguments)`, with what is known; at most `tries`
+/// times if it takes too long. `known` may be more
 /// afterwards.
-pub(super) fn run(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known, tries: u32) -> Ran {
+pub(super) fn run(
+    plugin: &Arc<Plugin>,
+    turn: &ScriptTurn,
+    arguments: Option<&Arguments>,
+    known: &mut Known,
+    tries: u32,
+) -> Ran {
     for _ in 1..tries {
-        let ran = run_once(plugin, turn, known);
+        let ran = run_once(plugin, turn, arguments, known);
         if !LATE.get() {
             return ran;
         }
     }
-    run_once(plugin, turn, known)
+    run_once(plugin, turn, arguments, known)
 }
 
-fn run_once(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) -> Ran {
+fn run_once(plugin: &Arc<Plugin>, turn: &ScriptTurn, arguments: Option<&Arguments>, known: &mut Known) -> Ran {
     let run = Run {
         plugin: plugin.clone(),
         known: std::mem::take(known),
@@ -100,7 +111,7 @@ fn run_once(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) -> Ran {
     };
     RUN.set(Some(run));
     start_clock();
-    let called = catch_unwind(AssertUnwindSafe(|| call(plugin, turn.clone())));
+    let called = catch_unwind(AssertUnwindSafe(|| call(plugin, turn.clone(), arguments)));
     DEADLINE.set(None);
     let Some(run) = RUN.take() else { return Ran::Failed(Box::new(Fault::of_engine(plugin, "the run was lost"))) };
     *known = run.known;
@@ -120,10 +131,18 @@ fn run_once(plugin: &Arc<Plugin>, turn: &ScriptTurn, known: &mut Known) -> Ran {
     }
 }
 
-fn call(plugin: &Plugin, turn: ScriptTurn) -> Result<Dynamic> {
+fn call(plugin: &Plugin, turn: ScriptTurn, arguments: Option<&Arguments>) -> Result<Dynamic> {
     // Statements outside of functions only make constants; without any there is nothing to do each time.
     let options = CallFnOptions::new().eval_ast(plugin.has_statements());
-    engine().call_fn_with_options(options, &mut Scope::new(), plugin.ast(), "answer", (turn,))
+    let (engine, scope, ast) = (engine(), &mut Scope::new(), plugin.ast());
+    match arguments {
+        None => engine.call_fn_with_options(options, scope, ast, "answer", (turn,)),
+        Some(arguments) => {
+            let arguments: Map =
+                arguments.iter().map(|(name, value)| (name.as_str().into(), to_script(value))).collect();
+            engine.call_fn_with_options(options, scope, ast, "tool", (turn, arguments))
+        }
+    }
 }
 
 /// Lets a function of the script use the run that it is called in.

@@ -293,14 +293,16 @@ async fn what_is_at_hand_is_given_in_the_same_run() {
     let plugin = load_with(manifest, &[("main.rhai", script)]).unwrap();
     let script_turn = ScriptTurn::new(&turn("x"), &plugin, &(Arc::new(AtHand) as Arc<dyn LookUp>));
     let mut known = Known::from(Arc::new(AtHand));
-    let Ran::Answered(Given::Say(said), _) = run::run(&plugin, &script_turn, &mut known, 1) else {
+    let Ran::Answered(Given::Say(said), _) = run::run(&plugin, &script_turn, None, &mut known, 1) else {
         panic!("not in one run")
     };
     assert_eq!(said.text, "[1, 2, 1] 2 3");
     assert_eq!(known.take_found().len(), 3, "each once");
     // Where nobody may be asked, the script stops at the first.
     let mut nobody = Known::default();
-    let Ran::Wants(wanted) = run::run(&plugin, &script_turn, &mut nobody, 1) else { panic!("somebody was asked") };
+    let Ran::Wants(wanted) = run::run(&plugin, &script_turn, None, &mut nobody, 1) else {
+        panic!("somebody was asked")
+    };
     assert_eq!(wanted.lookups.len(), 2);
 }
 
