@@ -63,6 +63,14 @@ pub struct Limits {
     conversations: Buckets,
     open: Mutex<HashMap<Address, u32>>,
     most_open: u32,
+    tokens: Option<Arc<Tokens>>,
+    since: Instant,
+}
+
+/// What may be spent on a model in a day: so many tokens at once, then evenly so many a day; of each visitor, and of all.
+pub struct Tokens {
+    visitors: Buckets,
+    all: Buckets,
     since: Instant,
 }
 
@@ -85,14 +93,19 @@ struct Told {
     connections: Vec<Spent>,
     #[serde(default)]
     conversations: Vec<Spent>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tokens: Vec<Spent>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    all_tokens: Vec<Spent>,
 }
 
 /// Both halves of a bucket's key (JSON has no longer numbers), and how much was taken from it.
 type Spent = (u64, u64, u32);
 
 impl Limits {
-    /// Nobody has done anything yet. `shared`: what is let through is kept for [`Limits::told`].
-    pub fn new(bounds: Bounds, shared: bool) -> Arc<Limits> {
+    /// Nobody has done anything yet. `shared`: what is let through is kept for [`Limits::told`], and what is spent of
+    /// these tokens.
+    pub fn new(bounds: Bounds, shared: bool, tokens: Option<Arc<Tokens>>) -> Arc<Limits> {
         let minute = Duration::from_secs(60);
         Arc::new(Limits {
             messages: Buckets::new(bounds.messages, minute, shared),
@@ -102,6 +115,7 @@ impl Limits {
             conversations: Buckets::new(bounds.conversations, 60 * minute, shared),
             open: Mutex::default(),
             most_open: bounds.open,
+            tokens,
             since: Instant::now(),
         })
     }
@@ -157,6 +171,8 @@ impl Limits {
             address_requests: self.address_requests.spent(),
             connections: self.connections.spent(),
             conversations: self.conversations.spent(),
+            tokens: self.tokens.as_ref().map(|tokens| tokens.visitors.spent()).unwrap_or_default(),
+            all_tokens: self.tokens.as_ref().map(|tokens| tokens.all.spent()).unwrap_or_default(),
         };
         if told == Told::default() { None } else { serde_json::to_vec(&told).ok() }
     }
@@ -170,10 +186,40 @@ impl Limits {
         self.address_requests.spend(&told.address_requests, now);
         self.connections.spend(&told.connections, now);
         self.conversations.spend(&told.conversations, now);
+        if let Some(tokens) = &self.tokens {
+            let now = tokens.since.elapsed();
+            tokens.visitors.spend(&told.tokens, now);
+            tokens.all.spend(&told.all_tokens, now);
+        }
     }
 
     fn now(&self) -> Duration {
         self.since.elapsed()
+    }
+}
+
+impl Tokens {
+    /// Nothing spent yet. `shared`: what is spent is kept for the other nodes.
+    pub fn new(visitor: u32, all: u32, shared: bool) -> Arc<Tokens> {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let (visitors, all) = (Buckets::new(visitor, day, shared), Buckets::new(all, day, shared));
+        Arc::new(Tokens { visitors, all, since: Instant::now() })
+    }
+
+    /// Whether there are any left, for this visitor if it is known which.
+    pub fn has_left(&self, visitor: Option<VisitorId>) -> bool {
+        let now = self.since.elapsed();
+        let own = visitor.is_none_or(|visitor| self.visitors.has_left(u128::from_be_bytes(visitor.0), now));
+        own && self.all.has_left(0, now)
+    }
+
+    /// So many were spent. More than there are left leave none.
+    pub fn spend(&self, visitor: Option<VisitorId>, count: u32) {
+        let now = self.since.elapsed();
+        if let Some(visitor) = visitor {
+            self.visitors.take_away(u128::from_be_bytes(visitor.0), count, now);
+        }
+        self.all.take_away(0, count, now);
     }
 }
 
@@ -231,6 +277,24 @@ impl Buckets {
             *spent.entry(key).or_default() += 1;
         }
         Ok(())
+    }
+
+    /// Whether one could be taken.
+    fn has_left(&self, key: u128, now: Duration) -> bool {
+        lock(&self.table).full_at(key, now) + self.each <= now + self.span
+    }
+
+    /// Takes as many as there are, up to this.
+    fn take_away(&self, key: u128, count: u32, now: Duration) {
+        let mut table = lock(&self.table);
+        let full_at = table.full_at(key, now) + self.each.saturating_mul(count);
+        table.keep(key, full_at.min(now + self.span), now);
+        if let Some(spent) = &mut table.spent
+            && (spent.len() < TELLS || spent.contains_key(&key))
+        {
+            let spent = spent.entry(key).or_default();
+            *spent = spent.saturating_add(count);
+        }
     }
 
     /// Puts one back.
@@ -324,7 +388,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_open_and_gets_them_back() {
-        let limits = Limits::new(BOUNDS, false);
+        let limits = Limits::new(BOUNDS, false, None);
         let address = Address(1);
         let first = limits.connection(address).unwrap();
         let _second = limits.connection(address).unwrap();
@@ -336,6 +400,31 @@ mod tests {
         drop(limits.connection(address).unwrap());
         assert!(limits.connection(address).is_err(), "four in a minute, however soon they end");
         assert_eq!(lock(&limits.open).len(), 1, "nothing is kept of who is gone");
+    }
+
+    #[test]
+    fn tokens_of_a_day_are_shared_and_come_back() {
+        let (here, there) = (Tokens::new(1_000, 5_000, true), Tokens::new(1_000, 5_000, true));
+        let told = |tokens: &Arc<Tokens>| Limits::new(BOUNDS, true, Some(tokens.clone()));
+        let (ann, bob) = (Some(VisitorId([1; 16])), Some(VisitorId([2; 16])));
+        assert!(here.has_left(ann) && here.has_left(None));
+        here.spend(ann, 400);
+        assert!(here.has_left(ann));
+        // A call may cost more than what was left.
+        here.spend(ann, 4_000);
+        assert!(!here.has_left(ann) && here.has_left(bob));
+        told(&there).hear(&told(&here).told().unwrap());
+        assert!(!there.has_left(ann) && there.has_left(bob), "other nodes hear of it");
+        there.spend(None, 5_000);
+        assert!(!there.has_left(bob), "there are none left for anybody");
+        // Half a day brings half of them back.
+        let buckets = Buckets::new(1_000, seconds(1_000), false);
+        buckets.take_away(1, 5_000, seconds(1));
+        assert!(!buckets.has_left(1, seconds(1)) && buckets.has_left(1, seconds(501)));
+        buckets.take_away(1, 499, seconds(501));
+        assert!(buckets.has_left(1, seconds(501)));
+        buckets.take_away(1, 1, seconds(501));
+        assert!(!buckets.has_left(1, seconds(501)));
     }
 
     #[test]
@@ -355,7 +444,7 @@ mod tests {
 
     #[test]
     fn what_another_node_let_through_counts_here() {
-        let (here, there) = (Limits::new(BOUNDS, true), Limits::new(BOUNDS, true));
+        let (here, there) = (Limits::new(BOUNDS, true, None), Limits::new(BOUNDS, true, None));
         let visitor = VisitorId([0xfe; 16]);
         assert_eq!(there.told(), None);
         for _ in 0..7 {
