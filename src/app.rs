@@ -24,10 +24,11 @@ use crate::demo::{self, Demo};
 use crate::desk::Desk;
 use crate::fanout::{Fanout, Pace, What};
 use crate::identity::Identity;
-use crate::limits::{Bounds, Limits};
+use crate::limits::{Bounds, Limits, Tokens};
 use crate::post::Office;
 use crate::recording::Stage;
 use crate::responders::Responder;
+use crate::responders::llm::{Llm, Writer};
 use crate::responders::pipeline::Pipeline;
 use crate::sources::{LookUp, NoSources, Sources};
 use crate::store::{DemoShop, Store};
@@ -47,6 +48,7 @@ pub struct App {
     sources: Arc<Sources>,
     identity: Arc<Identity>,
     office: Arc<Office>,
+    llm: Option<Arc<Llm>>,
     demo: Option<Demo>,
     pages_backwards: bool,
     /// Ends the background tasks.
@@ -97,13 +99,15 @@ impl App {
         };
         let sources = Arc::new(sources(&config, demo.as_ref()));
         let asked: Arc<dyn LookUp> = sources.clone();
+        let (llm, tokens) = llm(&config).unzip();
         // The content comes before the desk that it is for, and goes on changing after.
         let late_desk: Arc<std::sync::OnceLock<Arc<Desk>>> = Arc::default();
         let on_swap = {
             let (config, desk, first, sources) = (config.clone(), late_desk.clone(), first.clone(), asked.clone());
+            let llm = llm.clone();
             move |snapshot: Arc<Snapshot>| {
                 if let Some(desk) = desk.get() {
-                    desk.set_pipeline(snapshot.pipeline(&folders(&config), &sources, &first));
+                    desk.set_pipeline(snapshot.pipeline(&folders(&config), &sources, &first, llm.as_ref()));
                 }
             }
         };
@@ -114,8 +118,10 @@ impl App {
                 return Err(error.into());
             }
         };
-        let pipeline = content.in_force().pipeline(&folders(&config), &asked, &first);
+        let pipeline = content.in_force().pipeline(&folders(&config), &asked, &first, llm.as_ref());
         let limit = Duration::from_secs(config.limits.answer_seconds.into());
+        // The others keep their time beside that of the LLM.
+        let limit = limit + llm.as_ref().map_or(Duration::ZERO, |llm| llm.longest());
         let (courier_clock, shop_clock) = (clock.clone(), clock.clone());
         let desk = Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit);
         let unread = Duration::from_secs(config.limits.unread_seconds.into());
@@ -140,7 +146,7 @@ impl App {
             open: limits.connections_open,
             conversations: limits.conversations_per_hour,
         };
-        let limits = (!limits.off).then(|| Limits::new(bounds, config.redis.is_some()));
+        let limits = (!limits.off).then(|| Limits::new(bounds, config.redis.is_some(), tokens));
         let stop = CancellationToken::new();
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
@@ -167,6 +173,7 @@ impl App {
             sources,
             identity,
             office,
+            llm,
             demo,
             pages_backwards,
             stop,
@@ -203,6 +210,9 @@ impl App {
         if let Some(demo) = &self.demo {
             lines.push(format!("demo     parcels to track, {}: {}", demo.place, self.numbers().join(", ")));
         }
+        if let (Some(llm), true) = (&self.config.llm, self.config.pipeline.iter().any(|name| name == Writer::NAME)) {
+            lines.push(format!("llm      {} at {}", llm.model, llm.url));
+        }
         lines.push(format!(
             "content  {}: {} entries, {} phrases in {}",
             snapshot.revision,
@@ -235,6 +245,7 @@ impl App {
             comparing: Arc::new(Semaphore::new(1)),
             identity: self.identity.clone(),
             office: self.office.clone(),
+            llm: self.llm.clone(),
             origins: web::origins(&self.config.origins),
             admin_token: self.config.admin_token.clone(),
             test_echo: self.config.test_echo,
@@ -333,7 +344,16 @@ async fn demo_with_shop(config: &Config, store: &Store) -> anyhow::Result<(Optio
 /// The pipeline over this content.
 pub fn pipeline(config: &Config, snapshot: &Snapshot, demo: Option<&Demo>) -> Pipeline {
     let sources: Arc<dyn LookUp> = Arc::new(sources(config, demo));
-    snapshot.pipeline(&folders(config), &sources, &[])
+    let llm = llm(config).map(|(llm, _)| llm);
+    snapshot.pipeline(&folders(config), &sources, &[], llm.as_ref())
+}
+
+/// The LLM, if there is one, with the tokens that nodes share.
+fn llm(config: &Config) -> Option<(Arc<Llm>, Arc<Tokens>)> {
+    let settings = config.llm.clone()?;
+    let tokens =
+        Tokens::new(settings.visitor_tokens, settings.day_tokens, config.redis.is_some() && !config.limits.off);
+    Some((Llm::new(settings, tokens.clone()), tokens))
 }
 
 /// What recordings are replayed on. What sources say is in the recordings; nothing is asked.

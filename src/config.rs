@@ -5,6 +5,7 @@
 //! themselves in `Debug` and in errors.
 
 mod identity;
+mod llm;
 mod outside;
 mod people;
 mod post;
@@ -34,6 +35,7 @@ use crate::identity::Keys;
 use crate::log::Format;
 use crate::people::People;
 use crate::post::PostSpec;
+use crate::responders::llm::Settings;
 use crate::store::{DatabaseUrl, UrlError};
 use crate::yaml;
 
@@ -78,7 +80,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// What a pipeline can be made of, besides the names of single plugins.
-pub const RESPONDERS: [&str; 3] = ["faq", "plugins", "person"];
+pub const RESPONDERS: [&str; 4] = ["faq", "plugins", "llm", "person"];
 
 /// Variables that are none of the configuration's keys.
 const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];
@@ -92,6 +94,8 @@ const IDENTITY: &str = "identity";
 const PEOPLE: &str = "people";
 /// Keys of what purser sends; they are only in the file.
 const POST: [&str; 2] = ["mail", "webhooks"];
+/// The key whose value is what is said of the LLM; it is only in the file.
+const LLM: &str = "llm";
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -136,6 +140,8 @@ pub struct Config {
     pub outside: Outside,
     /// What the host site signs its customers' tokens with; `None`: nobody can sign in.
     pub identity: Option<Keys>,
+    /// The model that may answer what nobody else does; `None`: there is none.
+    pub llm: Option<Settings>,
     /// When agents are there, and how long everybody waits.
     pub people: People,
     /// What is sent of what happens: mail, webhooks.
@@ -227,6 +233,7 @@ impl Default for Config {
             limits: Limits::default(),
             outside: Outside::default(),
             identity: None,
+            llm: None,
             people: People::default(),
             post: PostSpec::default(),
             replies: PathBuf::from("replies"),
@@ -377,6 +384,9 @@ impl Config {
             Ok(Raw::Map(mut entries)) => {
                 let variable = |variable: &str| env.get(variable).cloned();
                 let has = |name| entries.iter().any(|(key, _)| key.value == name);
+                if has(LLM) {
+                    self.llm = llm::read(name, &text, &variable, problems);
+                }
                 if has(PEOPLE) {
                     self.people = people::read(name, &text, problems);
                 }
@@ -390,7 +400,7 @@ impl Config {
                     self.post = post::read(name, &text, &variable, problems);
                 }
                 let apart =
-                    |key: &str| [IDENTITY, PEOPLE].contains(&key) || OUTSIDE.contains(&key) || POST.contains(&key);
+                    |key: &str| [IDENTITY, PEOPLE, LLM].contains(&key) || OUTSIDE.contains(&key) || POST.contains(&key);
                 entries.retain(|(key, _)| !apart(&key.value));
                 self.take_map(name, &text, "", entries, problems);
             }

@@ -717,6 +717,7 @@ impl Desk {
         let wanted = [head.language.as_deref(), page_language, Some(&self.language)];
         Turn {
             conversation: head.id,
+            by: Some(seat.visitor),
             question,
             seq,
             text: text.to_owned(),

@@ -18,7 +18,7 @@
 //! - [`desk`]: the asynchronous shell around the decisions; the one place where messages come in.
 //! - [`courier`]: carries out what customers have agreed to, once, and takes along what is sent, whatever breaks meanwhile.
 //! - [`post`]: mail to customers who have gone and to agents, and calls of the site's webhooks.
-//! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the request for a person.
+//! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the LLM, the request for a person.
 //! - [`sources`]: the named outside look-ups that plugins may use.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
 //! - [`accounts`]: agents' passwords and sessions.

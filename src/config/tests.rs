@@ -32,6 +32,22 @@ fn the_example_holds_every_key_with_its_default() {
 }
 
 #[test]
+fn the_example_of_the_llm_holds_its_defaults() {
+    let text = include_str!("../../purser.example.yaml");
+    let block = text.lines().skip_while(|line| *line != "llm: null").skip(1).take_while(|line| line.starts_with("#  "));
+    let block: Vec<&str> = block.map(|line| &line[1..]).collect();
+    let text = format!("llm:\n{}\n", block.join("\n")).replace("${LLM_KEY}", "${KEY}");
+    let mut problems = Vec::new();
+    let key = |name: &str| (name == "KEY").then(|| "sesame".to_owned());
+    let read = llm::read("purser.yaml", &text, &key, &mut problems).unwrap_or_else(|| panic!("{problems:?}"));
+    let Settings { url, model, about, key, links, .. } = read.clone();
+    assert_eq!((url.as_str(), model.as_str(), links.len()), ("http://127.0.0.1:11434/v1", "gemma3:4b", 1));
+    assert!(key.is_some() && !format!("{read:?}").contains("sesame"));
+    let usual = Settings { url, model, about, key, links, ..Settings::default() };
+    assert_eq!(read, usual);
+}
+
+#[test]
 fn every_key_of_the_example_takes_another_value() {
     // An example whose keys nobody reads would hold the defaults, too.
     let text = "listen: localhost:0\ndatabase: sqlite://other.db\nredis: redis://b\nfaq: a\nplugins: b\nreplies: r\ntemplates: c\nlanguage: de-AT\n\
@@ -49,7 +65,8 @@ fn every_key_of_the_example_takes_another_value() {
     let default = format!("{:#?}", Config::default());
     let changed = format!("{config:#?}");
     // Sources and actions have no default, and the file is where it was read from.
-    let apart = ["sources: {},", "actions: {},", "identity: None,", "mail: None,", "hooks: {},", "file: None,"];
+    let apart =
+        ["sources: {},", "actions: {},", "identity: None,", "llm: None,", "mail: None,", "hooks: {},", "file: None,"];
     let changed: String =
         changed.lines().filter(|line| !apart.contains(&line.trim())).map(|line| format!("{line}\n")).collect();
     let same: Vec<_> =
@@ -62,6 +79,16 @@ fn every_key_of_the_example_takes_another_value() {
 #[test]
 fn what_is_said_of_people_is_checked() {
     for (text, part) in [
+        ("llm: { url: ftp://a, model: m, about: us }", "`ftp://a` is no address"),
+        ("llm: { url: 'http://u:p@a/v1', model: m, about: us }", "is no address"),
+        ("llm: { url: http://a/v1, model: ' ', about: us }", "model is empty"),
+        ("llm: { url: http://a/v1, model: m }", "the key `about` is missing"),
+        ("llm: { url: http://a/v1, model: m, about: us, key: sk-1 }", "it comes from the environment"),
+        ("llm: { url: http://a/v1, model: m, about: us, key: '${NO_SUCH}' }", "NO_SUCH"),
+        ("llm: { url: http://a/v1, model: m, about: us, entries: 0 }", "entries: 0 is not a number from 1 to 20"),
+        ("llm: { url: http://a/v1, model: m, about: us, links: ['https://a'] }", "`https://a` is no host"),
+        ("llm: { url: http://a/v1, model: m, about: us, seconds: 5 }", "first_token_seconds is more than seconds"),
+        ("llm: { url: http://a/v1, model: m, about: us, modle: x }", "unknown key `modle`"),
         ("people: { hours: [mon 09:00-10:00] }", "need a `time_zone`"),
         ("people: { time_zone: UTC, hours: [moon 09:00-10:00] }", "`moon 09:00-10:00` are no hours"),
         ("people: { time_zone: Nowhere, hours: [mon 09:00-10:00] }", "`Nowhere` is no time zone"),

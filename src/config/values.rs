@@ -56,6 +56,12 @@ pub(super) fn listen(text: &str) -> Result<String, String> {
     }
 }
 
+/// The name of a host.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let host = text.trim().to_lowercase();
+    if is_host(&host) && !host.is_empty() { Ok(host) } else { Err(format!("`{text}` is no host; write shop.example")) }
+}
+
 /// Whether this can be a host's name or IPv4 address.
 fn is_host(host: &str) -> bool {
     let label = |label: &str| {

@@ -29,11 +29,12 @@ use crate::clock::Clock;
 use crate::conversation::Millis;
 use crate::finding::Finding;
 use crate::recording::Stage;
-use crate::responders::Responder;
 use crate::responders::faq::{Faq, FaqSet};
+use crate::responders::llm::{Llm, Settings, Writer};
 use crate::responders::person::Person;
 use crate::responders::pipeline::Pipeline;
-use crate::responders::script::{Plugin, Script};
+use crate::responders::script::{Plugin, Script, ScriptTool};
+use crate::responders::{Responder, Tool};
 use crate::sources::{LookUp, NoSources};
 use crate::store::{ContentSet, Store, StoreError};
 use tree::{Trace, Tree};
@@ -71,7 +72,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The pipeline over this content: `first`, then the responders of these names.
-    pub fn pipeline(&self, folders: &Folders, sources: &Arc<dyn LookUp>, first: &[Arc<dyn Responder>]) -> Pipeline {
+    pub fn pipeline(
+        &self,
+        folders: &Folders,
+        sources: &Arc<dyn LookUp>,
+        first: &[Arc<dyn Responder>],
+        llm: Option<&Arc<Llm>>,
+    ) -> Pipeline {
         let lines = self.faq.lines();
         let mut order: Vec<Arc<dyn Responder>> = first.to_vec();
         let mut handed: Vec<Arc<dyn Responder>> = Vec::new();
@@ -86,6 +93,7 @@ impl Snapshot {
                     let rest = self.plugins.iter().filter(|plugin| !folders.names(plugin.name()));
                     order.extend(rest.map(script));
                 }
+                Writer::NAME => order.extend(llm.map(|llm| self.writer(folders, sources, llm))),
                 // One that is not there has its finding.
                 name => order.extend(self.plugins.iter().filter(|plugin| plugin.name() == name).map(script)),
             }
@@ -95,9 +103,19 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The stage for recordings over this content.
+    /// The LLM with this content as what it knows and may call.
+    fn writer(&self, folders: &Folders, sources: &Arc<dyn LookUp>, llm: &Arc<Llm>) -> Arc<dyn Responder> {
+        let asked = self.plugins.iter().filter(|plugin| folders.asks(plugin.name()));
+        let tools = asked.filter_map(|plugin| ScriptTool::new(plugin, sources));
+        let tools = tools.map(|tool| Arc::new(tool) as Arc<dyn Tool>).collect();
+        let knowledge = Arc::new(Faq::new(self.faq.clone()));
+        let hands_over = folders.names(Person::NAME);
+        Arc::new(Writer::new(llm.clone(), knowledge, tools, self.faq.lines(), hands_over))
+    }
+
+    /// The stage for recordings over this content. What a model says is in the recordings, too.
     pub fn stage(&self, folders: &Folders, sources: &Arc<dyn LookUp>) -> Stage {
-        let pipeline = self.pipeline(folders, sources, &[]);
+        let pipeline = self.pipeline(folders, sources, &[], Some(&Llm::recorded(Settings::default())));
         Stage { pipeline, faq: self.faq.clone(), language: folders.site_language.clone() }
     }
 }

@@ -225,6 +225,9 @@ pub struct Meta {
     /// On an answer of a plugin: what stands behind it. No client sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<Box<Behind>>,
+    /// On an answer of a model: the entries and tools that it is made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// What happened to an errand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errand: Option<Box<Errand>>,

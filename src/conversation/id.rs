@@ -77,6 +77,12 @@ impl EventId {
         format!("re:{}", self.0.simple())
     }
 
+    /// A word that nobody can have written before this event was, to set something apart by.
+    pub fn mark(&self) -> String {
+        let [.., a, b, c, d, e] = *self.0.as_bytes();
+        format!("data-{:010x}", u64::from_be_bytes([0, 0, 0, a, b, c, d, e]))
+    }
+
     /// The client id that the message about the outcome of this errand carries: there is one at most.
     pub fn outcome_key(&self) -> String {
         format!("re:errand:{}", self.0.simple())

@@ -154,6 +154,31 @@ pub struct Behind {
     /// What was looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lookups: Vec<LookedUp>,
+    /// What a model cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Box<Usage>>,
+}
+
+/// What an answer of a model has cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// The model.
+    pub model: String,
+    /// How often it was called.
+    pub calls: u32,
+    /// Tokens that it read.
+    pub read: u32,
+    /// Tokens that it wrote.
+    pub written: u32,
+    /// Whether its server did not say how many tokens these were.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// Milliseconds to its first token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u32>,
+    /// Milliseconds until it was complete, tools included.
+    pub millis: u32,
 }
 
 /// A look-up and what came of it.
@@ -180,6 +205,10 @@ pub struct Effects {
     pub attributes: Vec<(String, Option<String>)>,
     /// What was looked up for it, to be kept in the log.
     pub lookups: Vec<LookedUp>,
+    /// What a model cost, to be kept in the log.
+    pub usage: Option<Box<Usage>>,
+    /// What it is made from: entries and tools.
+    pub sources: Vec<String>,
     /// The proposal that the customer agrees to with the message that is answered.
     pub agreed: Option<EventId>,
     /// A person is asked for…

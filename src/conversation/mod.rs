@@ -28,7 +28,7 @@ pub use id::{
     AgentId, ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId,
 };
 pub use join::has_open_errand;
-pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp};
+pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp, Usage};
 pub use people::{Elapsed, NotYours, Patience, Person, To};
 pub use review::{Ended, Stars};
 pub use sending::{Occasion, Posting, Sending};
@@ -203,13 +203,13 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes, lookups, agreed, hand_over, team, missed } = message.effects;
+        let Effects { focus, attributes, lookups, usage, sources, agreed, hand_over, team, missed } = message.effects;
         // A proposal that was agreed to or declined while this answer was made is not open again with it.
         let focus = focus.filter(|focus| {
             focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.proposal(kept.id).is_some())
         });
-        let behind = (focus.is_some() || !lookups.is_empty())
-            .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups }));
+        let behind = (focus.is_some() || !lookups.is_empty() || usage.is_some())
+            .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups, usage }));
         if let Some(proposal) = agreed {
             let ordered = Errand::Ordered(self.proposal(proposal)?.clone());
             draft.errand(Author::Visitor, ordered, Some(message.provenance.clone()));
@@ -224,6 +224,7 @@ impl Conversation {
             language: message.language.clone(),
             question: Some(seq),
             behind,
+            sources,
             ..Meta::default()
         };
         draft.add(

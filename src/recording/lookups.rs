@@ -139,6 +139,11 @@ impl LookUp for Stubs {
         Box::pin(std::future::ready(self.find(source, params)))
     }
 
+    fn expects(&self, source: &str, params: &Map<String, Value>) -> bool {
+        let fits = |stub: &Stub| stub.params.iter().all(|(name, value)| params.get(name) == Some(value));
+        self.stubs.iter().any(|stub| stub.source == source && fits(stub))
+    }
+
     fn can_act(&self, _: &str) -> bool {
         true
     }

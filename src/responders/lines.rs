@@ -18,6 +18,8 @@ pub enum Line {
     DidYouMean,
     /// The button that asks for a person.
     PersonButton,
+    /// Below an answer that a model has written: what it is made from. `{titles}` stands for it.
+    Sources,
     /// How to reach a person where none can join the chat.
     Person,
     /// A question could not be answered in time.
@@ -118,10 +120,11 @@ pub enum Line {
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 51] = [
+    pub const ALL: [Line; 52] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
+        Line::Sources,
         Line::Person,
         Line::Apology,
         Line::Cancelled,

@@ -6,7 +6,9 @@
 pub mod errand;
 pub mod faq;
 pub mod lines;
+pub mod llm;
 pub mod markdown;
+pub mod parameters;
 pub mod person;
 pub mod pipeline;
 pub mod script;
@@ -16,9 +18,13 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use self::parameters::Parameters;
 use self::pipeline::Step;
-use crate::conversation::{self, Author, Button, ConversationId, Event, EventId, Focus, Kind, Millis, Reason, Seq};
+use crate::conversation::{
+    self, Author, Button, ConversationId, Event, EventId, Focus, Kind, Millis, Reason, Seq, VisitorId,
+};
 use crate::people::Opens;
 use crate::sources::LookUp;
 
@@ -32,6 +38,11 @@ pub trait Responder: Send + Sync {
 
     /// Answers this turn, or passes it on. An error counts as a pass and is logged by the pipeline.
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>>;
+
+    /// How long it may take, where that is not the pipeline's own limit.
+    fn limit(&self) -> Option<Duration> {
+        None
+    }
 
     /// Whether it understands the state that it asked back with in this version.
     fn resumes(&self, _version: u32) -> bool {
@@ -54,6 +65,8 @@ pub trait Responder: Send + Sync {
 pub struct Turn {
     /// The conversation it belongs to, for logs.
     pub conversation: ConversationId,
+    /// Who it is from, where that is known.
+    pub by: Option<VisitorId>,
     /// The message's event.
     pub question: EventId,
     /// Its number.
@@ -102,6 +115,52 @@ pub trait Drafts: Debug + Send + Sync {
     fn unwanted(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
     }
+}
+
+/// What the FAQ knows, for a responder that answers from it in words of its own.
+pub trait Knowledge: Send + Sync {
+    /// The entries that are nearest to a message, at most so many, whether one of them answers it or not.
+    fn nearest(&self, turn: &Turn, most: usize) -> Near;
+}
+
+/// What is near to a message.
+#[derive(Debug, Default)]
+pub struct Near {
+    /// The share of the message's words that the content knows.
+    pub known: f32,
+    /// The language that the message was understood in; the entries are in it.
+    pub language: Option<String>,
+    /// The nearest first.
+    pub entries: Vec<NearEntry>,
+}
+
+/// An entry, as it would be said to a visitor of whom nothing is known.
+#[derive(Debug)]
+pub struct NearEntry {
+    /// Its id.
+    pub id: String,
+    /// What stands on its buttons.
+    pub title: String,
+    /// Its answer: Markdown.
+    pub text: String,
+    /// How near it is, 0 to 1.
+    pub score: f32,
+}
+
+/// Something that a model may call as a function.
+pub trait Tool: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &str;
+    /// What it does and when it is to be called, for the model.
+    fn description(&self) -> &str;
+    /// What it takes.
+    fn parameters(&self) -> &Parameters;
+    /// Calls it in this turn with arguments that fit its parameters. It answers as a responder does.
+    fn call<'a>(
+        &'a self,
+        turn: &'a Turn,
+        arguments: serde_json::Map<String, serde_json::Value>,
+    ) -> BoxFuture<'a, anyhow::Result<Answer>>;
 }
 
 /// What was said in conversations, for responders that read it. Nobody is given it who does not ask.
@@ -213,6 +272,10 @@ pub struct Reply {
     pub attributes: Vec<(String, Option<String>)>,
     /// What was looked up for it, to be kept with it.
     pub lookups: Vec<conversation::LookedUp>,
+    /// Of a model's answer: the entries and tools that it is made from.
+    pub sources: Vec<String>,
+    /// Of a model's answer: what it cost.
+    pub usage: Option<Box<conversation::Usage>>,
     /// The next message may add to this answer: it comes to the same responder first, with the state.
     pub expects: Option<Asked>,
     /// The conversation goes to a person, for this reason. Only the responder `person` says so.

@@ -285,7 +285,8 @@ impl Pipeline {
         let drafts = turn.drafts.as_deref().filter(|_| responder.writes_drafts());
         // Whatever a responder does, the customer gets an answer: a panic counts as a failure.
         let responding = AssertUnwindSafe(async { responder.respond(turn).await }).catch_unwind();
-        let responding = tokio::time::timeout(self.limit, responding);
+        let limit = responder.limit().unwrap_or(self.limit);
+        let responding = tokio::time::timeout(limit, responding);
         let given = match drafts {
             None => responding.await,
             Some(drafts) => {
@@ -318,7 +319,7 @@ impl Pipeline {
             Err(_) => {
                 tracing::warn!(
                     conversation = %turn.conversation, responder = responder.name(),
-                    "responder {} took longer than {:?}, the next one is asked", responder.name(), self.limit
+                    "responder {} took longer than {:?}, the next one is asked", responder.name(), limit
                 );
                 course.trace.push(step(responder, "too slow", started));
                 return Answer::Pass;
@@ -411,6 +412,8 @@ impl Pipeline {
                 focus: focus.map(Box::new),
                 attributes: reply.attributes,
                 lookups: reply.lookups,
+                usage: reply.usage,
+                sources: reply.sources,
                 agreed: None,
                 hand_over: reply.hand_over,
                 team: reply.team,
@@ -440,7 +443,10 @@ impl Pipeline {
             }
             _ => return (reply, None),
         };
-        let text = format!("{}\n\n{}", reply.text.trim_end(), how.text);
+        let text = match reply.text.trim_end() {
+            "" => how.text,
+            why => format!("{why}\n\n{}", how.text),
+        };
         let buttons = [reply.buttons.clone(), how.buttons].concat();
         (Reply { text, buttons, hand_over: how.hand_over, ..reply }, focus)
     }

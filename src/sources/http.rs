@@ -19,11 +19,16 @@ const IDLE_FOR: Duration = Duration::from_secs(30);
 /// A redirect may follow a redirect so often.
 const REDIRECTS: usize = 3;
 
-/// TLS for all sources.
+/// TLS for all clients.
 static PROVIDER: LazyLock<()> = LazyLock::new(|| {
     // Whoever was first in this process has installed one that is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
 });
+
+/// Gets TLS ready: without it no client can be made.
+pub(crate) fn install_tls() {
+    LazyLock::force(&PROVIDER);
+}
 
 /// A source that is asked by GET.
 pub(super) struct HttpSource {
@@ -70,7 +75,7 @@ pub(super) fn client(
     allowed: &Allowed,
     follows: fn(StatusCode) -> bool,
 ) -> Result<Client, String> {
-    LazyLock::force(&PROVIDER);
+    install_tls();
     let mut all = HeaderMap::new();
     all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
     for (name, value) in headers {

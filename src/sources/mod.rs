@@ -35,8 +35,9 @@ pub use action::{ActionSpec, Actions, Attempt, WrittenAction};
 pub use hook::{Hook, HookSpec, WrittenHook};
 pub use spec::{Spec, Written, filled};
 
-use breaker::Breaker;
+pub use breaker::Breaker;
 use http::HttpSource;
+pub(crate) use http::install_tls;
 use shared::Shared;
 use sql::SqlSource;
 
@@ -52,6 +53,11 @@ pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<Value, Trouble>> + Sen
 pub trait LookUp: Debug + Send + Sync {
     /// Looks something up. `Null` when there is nothing.
     fn look_up<'a>(&'a self, source: &'a str, params: &'a Map<String, Value>) -> Looking<'a>;
+
+    /// Whether there is anything that answers this, for one who can do without.
+    fn expects(&self, _source: &str, _params: &Map<String, Value>) -> bool {
+        true
+    }
 
     /// Whether there is an action of this name.
     fn can_act(&self, _action: &str) -> bool {

@@ -69,6 +69,7 @@ pub fn all(door: &Door) -> Result<String, fmt::Error> {
     store(door, &mut registry);
     nodes(door, &mut registry);
     content(door, &mut registry);
+    llm(door, &mut registry);
     let mut all = Registry::default();
     process(&mut all);
     let mut text = String::with_capacity(16 * 1024);
@@ -165,6 +166,25 @@ fn content(door: &Door, registry: &mut Registry) {
     by_severity.get_or_create(&[("severity", "error")]).set(whole(errors));
     by_severity.get_or_create(&[("severity", "warning")]).set(whole(findings.len() - errors));
     registry.register("content_findings", "What is wrong, or doubtful, in the files", by_severity);
+}
+
+fn llm(door: &Door, registry: &mut Registry) {
+    let Some(counts) = door.llm.as_ref().map(|llm| llm.counts()) else { return };
+    for (name, help, family) in [
+        ("llm_questions", "Questions that came to the LLM, by what came of them", &counts.questions),
+        (
+            "llm_withheld",
+            "Answers of the LLM that were not given, by what they said that they must not",
+            &counts.withheld,
+        ),
+        ("llm_troubles", "Calls of the LLM that failed, by why", &counts.troubles),
+        ("llm_tokens", "Tokens that the LLM read and wrote", &counts.tokens),
+        ("llm_tools", "Calls of tools by the LLM, by what came of them", &counts.tools),
+    ] {
+        registry.register(name, help, family.clone());
+    }
+    let help = "Until the first token of a call";
+    registry.register_with_unit("llm_first_token", help, Unit::Seconds, counts.first_token.clone());
 }
 
 /// What every exporter tells of its process, under the names that dashboards know. Only Linux tells us.

@@ -57,6 +57,7 @@ use crate::fanout::Fanout;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::post::Office;
+use crate::responders::llm::Llm;
 use crate::store::Store;
 pub use agent::Board;
 pub use markdown::html as rendered;
@@ -90,6 +91,8 @@ pub struct Door {
     pub identity: Arc<Identity>,
     /// Sends mail, and knows its links.
     pub office: Arc<Office>,
+    /// The LLM, if there is one.
+    pub llm: Option<Arc<Llm>>,
     /// Which sites may open a chat.
     pub origins: Origins,
     /// Held while content is compared: one at a time.

@@ -77,7 +77,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const NAMES = { visitor: () => "Customer", bot: () => "Assistant", agent: ({ name }) => name || "Agent", system: () => "purser" };
 
   const rowOf = (event) => {
-    const { kind, author, at, text, nodes, why, buttons } = event;
+    const { kind, author, at, text, nodes, why, buttons, sources, usage } = event;
     if (kind !== "message" && kind !== "note") {
       const line = LINES[kind];
       return h("p", { class: "line", "data-seq": event.seq }, line ? line(event) : kind, " · ", h("time", {}, timeOf.format(at)));
@@ -88,7 +88,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (buttons) row.append(h("div", { class: "chips" }, ...buttons.map((button) => h("i", { class: "chip" }, button.text))));
     if (why) {
       const { responder, entry, revision, micros } = why;
-      const facts = [["Answered by", responder], ["Entry", entry], ["Content", revision], ["Took", `${(micros / 1000).toFixed(1)} ms`]].filter(([, value]) => value);
+      const facts = [["Answered by", responder], ["Entry", entry], ["Content", revision], ["Sources", sources?.join(", ")], ["Took", `${(micros / 1000).toFixed(1)} ms`], ["Model", usage && `${usage.model}: ${usage.read} tokens read, ${usage.written} written`]].filter(([, value]) => value);
       row.append(h("details", { class: "why" }, h("summary", {}, "Why?"), h("dl", {}, ...facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
     }
     return row;

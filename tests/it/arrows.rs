@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sources", &[]),
     ("demo", &["conversation", "sources", "store", "text"]),
     ("people", &["conversation"]),
-    ("responders", &["conversation", "finding", "people", "sources", "text", "yaml"]),
+    ("responders", &["conversation", "finding", "limits", "people", "sources", "text", "yaml"]),
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
     ("desk", &["clock", "conversation", "fanout", "people", "responders", "store", "text"]),
     ("post", &["clock", "conversation", "sources", "store"]),
@@ -117,7 +117,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("aho_corasick", &["responders"]),
     ("rhai", &["responders"]),
     ("sqlx", &["store", "sources"]),
-    ("reqwest", &["cli", "sources"]),
+    ("reqwest", &["cli", "responders", "sources"]),
 ];
 
 #[test]

@@ -800,7 +800,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let question = prop::option::of(any::<Seq>());
     let behind = prop::option::of((names, any::<String>()).prop_map(|(source, found)| {
         let lookups = vec![LookedUp { source, result: found.into(), ..LookedUp::default() }];
-        Box::new(Behind { focus: None, lookups })
+        Box::new(Behind { focus: None, lookups, usage: None })
     }));
     // Of one that was ordered nowhere, so the outbox stays as it is.
     let settled = || Settled { errand: EventId::new(), outcome: Outcome::Refused, fields: serde_json::Map::new() };

@@ -13,6 +13,7 @@ mod groups;
 mod likelihood;
 mod literals;
 pub mod matcher;
+mod near;
 mod nearest;
 mod node;
 pub mod normalise;

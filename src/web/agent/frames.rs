@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::conversation::{
     AgentId, Author, Button, Conversation, ConversationId, Event, EventId, Kind, Millis, Provenance, Reason, Seq,
-    Status, Thumb,
+    Status, Thumb, Usage,
 };
 use crate::store::{Account, Listed};
 use crate::web::markdown::nodes;
@@ -227,6 +227,11 @@ pub struct Shown<'a> {
     buttons: &'a [Button],
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a Provenance>,
+    /// The entries and tools that a model's answer is made from, and what it cost, as far as this is at hand.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    sources: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<AgentId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -262,6 +267,8 @@ impl<'a> Shown<'a> {
             id: event.client_id.as_deref().filter(|_| event.author == Author::Agent),
             buttons: &meta.buttons,
             why: event.provenance.as_ref(),
+            sources: &meta.sources,
+            usage: meta.behind.as_ref().and_then(|behind| behind.usage.as_deref()),
             agent: meta.agent,
             name: meta.name.as_deref(),
             reason: meta.reason,
