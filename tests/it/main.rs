@@ -27,6 +27,7 @@ mod http_api;
 mod https;
 mod identity;
 mod limits;
+mod llm;
 mod log;
 mod moving;
 mod nodes;
