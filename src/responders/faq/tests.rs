@@ -152,11 +152,11 @@ fn files_are_checked_against_each_other() {
     let fr = "language: fr\nlines: {empty: Vide}\nentries:\n- {id: a, match: exact, phrases: [un], answer: A}\n";
     assert_eq!(
         wrong(&[("fr.yaml", fr)]),
-        "warning: fr.yaml: `fr` has no `lines:` for nothing-found, did-you-mean, person-button, person, apology, \
+        "warning: fr.yaml: `fr` has no `lines:` for nothing-found, did-you-mean, person-button, sources, person, apology, \
          cancelled, cancel-words, agree-button, decline-button, agree-words, decline-words, agreed, proposal-over, errand-done, errand-refused, errand-unknown, too-long, unreadable, not-stored, \
          too-fast, too-many, full, sign-in, greeting, starters, privacy, queued, queued-at, people-away, people-back, today, \
          weekdays, contact-unclear, message-taken, back-button, back-words, with-bot, message-button, joined, \
-         transferred, requeued, given-back, closed-by-agent, closed-idle, nobody-came, forgotten (they are said in the site's own language or in English)\n\
+         transferred, requeued, given-back, closed-by-agent, closed-idle, nobody-came, forgotten, still-there, ask-rating, rated, blocked (they are said in the site's own language or in English)\n\
          warning: fr.yaml: there are no entries in `en`, the site's own language, only in fr (set `language:` in purser.yaml, or write them)\n"
     );
     assert_eq!(
