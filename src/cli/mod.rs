@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod ask;
+pub mod backup;
 pub mod chat;
 pub mod check;
 pub mod compare;
@@ -216,6 +217,20 @@ enum Command {
         purser import django --help\n\n\
         With SQLite stop the server before; with MariaDB it may run.")]
     Import(import::Options),
+    /// Write everything into a file, while purser runs
+    #[command(after_help = "Examples:\n  \
+        purser backup purser-2026-11-25.backup\n  \
+        purser backup site.backup --database mysql://purser:secret@127.0.0.1/purser\n\n\
+        All is as it was at one moment. The file may be restored to SQLite or MariaDB, whichever it comes from, and has\n\
+        what customers said: keep it as you keep the database. Sessions of agents are left out.")]
+    Backup(backup::Backup),
+    /// Fill a database from a backup
+    #[command(after_help = "Examples:\n  \
+        purser restore purser-2026-11-25.backup\n  \
+        purser restore site.backup --replace --database mysql://purser:secret@127.0.0.1/purser\n\n\
+        Stop every server on it before. The backup is checked as a whole before anything is touched. A restore that is\n\
+        interrupted leaves a database on which no server starts; the same command again begins anew.")]
+    Restore(backup::Restore),
     /// Make and change the accounts of the people who answer at /agent
     #[command(after_help = "Examples:\n  \
         purser agent add anna --name 'Anna B.'\n  \
@@ -283,6 +298,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
         Command::Import(options) => import::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Backup(options) => backup::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Restore(options) => backup::restore(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Init(options) => {
             common.refuse();

@@ -35,7 +35,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     let from: DatabaseUrl = options.from.parse().context("--from cannot be used")?;
     let to = &config.database;
     let began = Instant::now();
-    let mut shown = Shown { began, terminal: io::stderr().is_terminal(), last: None };
+    let mut shown = Shown::new();
     let moved = small_runtime()?.block_on(move_site(&from, to, |progress| shown.show(progress)));
     shown.clear();
     let moved = moved.with_context(|| format!("{from} is not moved to {to}"))?;
@@ -56,14 +56,18 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// One line that changes, for whoever watches a terminal.
-struct Shown {
+pub(super) struct Shown {
     began: Instant,
     terminal: bool,
     last: Option<Instant>,
 }
 
 impl Shown {
-    fn show(&mut self, progress: Progress) {
+    pub(super) fn new() -> Shown {
+        Shown { began: Instant::now(), terminal: io::stderr().is_terminal(), last: None }
+    }
+
+    pub(super) fn show(&mut self, progress: Progress) {
         let Progress { table, moved, all } = progress;
         // Ten times a second is enough for an eye.
         let soon = self.last.is_some_and(|last| last.elapsed().as_millis() < 100);
@@ -77,7 +81,7 @@ impl Shown {
         let _ = write!(io::stderr(), "\r\x1b[K{percent:>3} %  {moved} of {all} rows, {rate:.0} a second: {table}");
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         if self.last.is_some() {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }

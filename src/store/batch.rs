@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Arguments, Connection, Database, Row};
+use sqlx::{Arguments, AssertSqlSafe, Connection, Database, Row};
 
 use super::pool::{Link, on};
 use super::writer::Append;
@@ -157,8 +157,12 @@ async fn delete_erased(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx:
 /// must not be open.
 pub(super) async fn empty_log(link: &mut Link) -> Result<bool, sqlx::Error> {
     let Link::Lite(connection) = link else { return Ok(true) };
-    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut **connection).await?;
-    Ok(row.try_get::<i64, _>(0)? == 0)
+    // The reader of a backup may be there for minutes, and all writing would wait for it here.
+    let before: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut **connection).await?;
+    sqlx::query("PRAGMA busy_timeout = 50").execute(&mut **connection).await?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut **connection).await;
+    sqlx::query(AssertSqlSafe(format!("PRAGMA busy_timeout = {before}"))).execute(&mut **connection).await?;
+    Ok(row?.try_get::<i64, _>(0)? == 0)
 }
 
 /// Notes how far visitors have seen their conversations; neither back nor beyond the end. In the order in which every writer takes locks.

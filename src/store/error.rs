@@ -131,9 +131,9 @@ pub enum OpenError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// A move into this database was begun and is not finished.
+    /// A move or a restore into this database was begun and is not finished.
     #[error(
-        "{0} holds only a part of a site, since a move into it was interrupted; run the same `purser move` again, \
+        "{0} holds only a part of a site, since a move or a restore into it was interrupted; run the same command again, \
          which begins anew"
     )]
     HalfMoved(String),

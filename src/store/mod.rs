@@ -4,8 +4,8 @@
 //! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
 //! such a batch, `outbox.rs` what its events mean for errands, `customers.rs` whose account is whose, `judge.rs` finds out what became of a batch that met
-//! somebody else's rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving.rs` takes a whole site from
-//! one database into another; `views.rs` shows others what is said.
+//! somebody else's rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving/` takes a whole site from
+//! one database into another, or into a file and back; `views.rs` shows others what is said.
 //!
 //! Invariants:
 //! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
@@ -56,7 +56,7 @@ pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
 pub use earlier::{EarlierChat, EarlierError, EarlierMessage, EarlierSession, Layout};
 pub use error::{AppendError, OpenError, StoreError};
-pub use moving::{MoveError, Moved, Progress, move_site};
+pub use moving::{BackupError, MoveError, Moved, Progress, backup_site, move_site, restore_site};
 pub use outbox::{Due, Tray};
 pub use reviews::{Review, ReviewedAnswer};
 pub use url::{DatabaseUrl, UrlError};

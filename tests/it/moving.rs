@@ -20,7 +20,7 @@ const LIMIT: Millis = 30_000;
 const MANY: usize = 1_300;
 
 /// What was put into a site, to be found again.
-struct Grown {
+pub struct Grown {
     logs: BTreeMap<ConversationId, (Conversation, Vec<Arc<Event>>)>,
     sets: Vec<ContentSet>,
     read: VisitorId,
@@ -60,7 +60,7 @@ fn exchange(conversation: &Conversation, text: &str) -> Decision {
 }
 
 /// Every kind of event, the longest texts, emoji, a question that waits, and many conversations.
-async fn grow(url: &str) -> Grown {
+pub async fn grow(url: &str) -> Grown {
     let store = open(url).await;
     let mut logs = BTreeMap::new();
     let new = || Conversation::new(ConversationId::new(), VisitorId(*uuid::Uuid::new_v4().as_bytes()));
@@ -106,7 +106,7 @@ async fn grow(url: &str) -> Grown {
     Grown { logs, sets, read }
 }
 
-async fn holds(url: &str, grown: &Grown) {
+pub async fn holds(url: &str, grown: &Grown) {
     let store = open(url).await;
     for (id, (head, log)) in &grown.logs {
         assert_eq!(store.conversation(*id).await, Ok(Some(head.clone())));
@@ -122,7 +122,7 @@ async fn holds(url: &str, grown: &Grown) {
 }
 
 /// Every value of every table of a file.
-async fn dump(file: &std::path::Path) -> BTreeMap<String, Vec<String>> {
+pub async fn dump(file: &std::path::Path) -> BTreeMap<String, Vec<String>> {
     let mut link = SqliteConnectOptions::new().filename(file).connect().await.expect("the file");
     let names = async |link: &mut SqliteConnection, query: &'static str| -> Vec<String> {
         let rows = link.fetch_all(query).await.expect("names");

@@ -1,4 +1,4 @@
-//! The two ends of a move: each held for it alone.
+//! The two ends of a move, each held for it alone; a backup and a restore have one of them.
 
 use std::fs::File;
 use std::time::Duration;
@@ -27,21 +27,30 @@ const MIGRATIONS: &str = "_sqlx_migrations";
 /// One of the two databases.
 pub(super) struct End {
     pub(super) link: Link,
-    place: String,
+    pub(super) place: String,
     /// Holds servers off an SQLite file.
     _lock: Option<File>,
 }
 
 impl End {
-    /// Where everything comes from: only read, all at one moment.
+    /// Where everything comes from: only read, all at one moment, and held off from everybody else.
     pub(super) async fn source(url: &DatabaseUrl) -> Result<End, MoveError> {
+        End::read(url, true).await
+    }
+
+    /// The same while servers use it.
+    pub(super) async fn source_in_use(url: &DatabaseUrl) -> Result<End, MoveError> {
+        End::read(url, false).await
+    }
+
+    async fn read(url: &DatabaseUrl, alone: bool) -> Result<End, MoveError> {
         match &url.0 {
             Target::Memory => Err(MoveError::Memory),
             Target::File(file) => {
                 if !file.exists() {
                     return Err(OpenError::NoFile(file.to_owned()).into());
                 }
-                let held = lock(file)?;
+                let held = if alone { lock(file)? } else { None };
                 let options = SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
                 let options = options.pragma("query_only", "on").disable_statement_logging();
                 let mut connection = options.connect().await.map_err(not_a_database(file))?;
@@ -50,7 +59,11 @@ impl End {
                 Ok(End { link: Link::Lite(Box::new(connection)), place, _lock: held })
             }
             Target::Maria(options) => {
-                let mut end = End::maria(find_maria(options, PATIENCE).await?).await?;
+                let found = find_maria(options, PATIENCE).await?;
+                let mut end = match alone {
+                    true => End::maria(found).await?,
+                    false => End { link: Link::Maria(Box::new(found.connection)), place: found.shown, _lock: None },
+                };
                 if let Link::Maria(connection) = &mut end.link {
                     let begun = async {
                         // Rows wait here while the target commits.
@@ -146,6 +159,11 @@ impl End {
         Ok(self.link.migrate(&self.place, version).await?)
     }
 
+    /// What purser has here is to go: no server starts on it any more, and [`End::begin`] takes it out.
+    pub(super) async fn give_up(&mut self) -> Result<(), MoveError> {
+        self.execute(format!("CREATE TABLE IF NOT EXISTS {UNFINISHED_MOVE} (version BIGINT NOT NULL)")).await
+    }
+
     /// Everything is there: servers may start.
     pub(super) async fn end(mut self) -> Result<(), MoveError> {
         self.link.migrate(&self.place, i64::MAX).await?;
@@ -177,7 +195,7 @@ impl End {
         done.map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: sqlx::Error) -> MoveError {
+    pub(super) fn failed(&self, error: sqlx::Error) -> MoveError {
         MoveError::Database { place: self.place.clone(), reason: error.into() }
     }
 }

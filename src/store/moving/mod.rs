@@ -4,8 +4,12 @@
 //! The target is given the tables as the source has them, and is brought up to date when everything is in it; the
 //! source is only read. Meanwhile a table `unfinished_move` stands in the target: no server starts on half of a site,
 //! and the next move knows that what is there is of no use to anybody and begins anew.
+//!
+//! A backup (`backup.rs`) is the same with a file (`file.rs`) in the place of one of the two.
 
+mod backup;
 mod end;
+mod file;
 mod rows;
 
 use std::path::Path;
@@ -13,6 +17,7 @@ use std::path::Path;
 use super::error::{OpenError, StoreError};
 use super::pool::own_tables;
 use super::url::{DatabaseUrl, Target, place};
+pub use backup::{BackupError, backup_site, restore_site};
 use end::End;
 
 /// What was moved.
@@ -42,16 +47,16 @@ pub enum MoveError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A database in memory.
-    #[error("a database in memory ends with its process; there is nothing to move from it or to it")]
+    #[error("a database in memory ends with its process; nothing can be moved, saved or restored there")]
     Memory,
     /// From somewhere to the same place.
     #[error("{0} is where everything is already; give another database with --to")]
     Same(String),
     /// No tables of purser.
-    #[error("purser never ran on {0}, so there is nothing to move")]
+    #[error("purser never ran on {0}, so there is nothing in it")]
     Nothing(String),
     /// A newer version has changed the tables.
-    #[error("a newer purser has used {0}; move it with that version")]
+    #[error("a newer purser has used {0}; take that version")]
     Newer(String),
     /// Somebody is connected.
     #[error("others are connected to {place} ({who}); stop every server that uses it and try again")]

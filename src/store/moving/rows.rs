@@ -1,6 +1,7 @@
-//! The rows of a move: read as they are, written as they were.
+//! The rows of a move or a backup: read as they are, written as they were.
 
 use futures_util::TryStreamExt;
+use serde::{Deserialize, Serialize};
 use sqlx::{Arguments, AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
 use crate::store::batch::values;
@@ -8,21 +9,22 @@ use crate::store::error::StoreError;
 use crate::store::pool::{Link, on};
 
 /// So many rows, or so many bytes, are one commit. A packet of MariaDB is 16 MiB at most.
-const ROWS: usize = 1_024;
-const BYTES: usize = 4 << 20;
+pub(super) const ROWS: usize = 1_024;
+pub(super) const BYTES: usize = 4 << 20;
 /// A statement has so many rows.
 const SIZES: [usize; 4] = [256, 32, 4, 1];
 
 /// A table, as the source has it.
 pub(super) struct Table {
     pub(super) name: &'static str,
-    columns: Vec<(String, Held)>,
+    pub(super) columns: Vec<(String, Held)>,
     /// The columns of its primary key.
     key: Vec<String>,
 }
 
 /// What a column holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Held {
     Integer,
     Real,
@@ -75,11 +77,16 @@ impl Table {
         Ok(Table { name, columns: columns.collect::<Result<_, _>>()?, key })
     }
 
+    /// The same with its columns in this order.
+    pub(super) fn ordered(self, columns: Vec<(String, Held)>) -> Table {
+        Table { columns, ..self }
+    }
+
     fn names(&self) -> String {
         list(self.columns.iter().map(|(name, _)| name))
     }
 
-    fn select(&self) -> String {
+    pub(super) fn select(&self) -> String {
         let order = list(self.key.iter());
         format!("SELECT {} FROM `{}` ORDER BY {order}", self.names(), self.name)
     }
@@ -89,7 +96,7 @@ impl Table {
         format!("INSERT INTO `{}` ({}) VALUES {}", self.name, self.names(), vec![row; rows].join(","))
     }
 
-    fn read<'r, R>(&self, row: &'r R) -> Result<Vec<Value>, sqlx::Error>
+    pub(super) fn read<'r, R>(&self, row: &'r R) -> Result<Vec<Value>, sqlx::Error>
     where
         R: Row,
         usize: ColumnIndex<R>,
@@ -111,7 +118,7 @@ impl Table {
 }
 
 impl Value {
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         match self {
             Value::Text(Some(text)) => text.len(),
             Value::Bytes(Some(bytes)) => bytes.len(),
@@ -152,7 +159,8 @@ pub(super) async fn copy(
     Ok(())
 }
 
-async fn insert(target: &mut Link, table: &Table, mut rows: &[Vec<Value>]) -> Result<(), sqlx::Error> {
+/// Writes these rows in one commit.
+pub(super) async fn insert(target: &mut Link, table: &Table, mut rows: &[Vec<Value>]) -> Result<(), sqlx::Error> {
     target.begin().await?;
     while let Some(size) = SIZES.into_iter().find(|size| *size <= rows.len()) {
         let (piece, rest) = rows.split_at(size);
