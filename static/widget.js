@@ -59,7 +59,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     launcher.ariaExpanded = !!isOpen;
     badge.hidden = !waiting;
     badge.textContent = waiting;
-    path.setAttribute("d", isOpen ? "M6 9.500l6 6 6-6" : "M12 4a8.500 7.500 0 1 1-3 14.500L4.500 20l1-4A8.500 7.500 0 0 1 12 4z");
+    path.setAttribute("d", isOpen ? "M6 9.5l6 6 6-6" : "M12 4a8.5 7.5 0 1 1-3 14.5L4.5 20l1-4A8.5 7.5 0 0 1 12 4z");
     root.className = host.getAttribute("side") || "";
     root.dir = /^(ar|dv|fa|he|ps|sd|ug|ur|yi)\b/i.test(language()) ? "rtl" : "ltr";
     root.style.setProperty("--accent", host.getAttribute("accent"));

@@ -58,7 +58,7 @@ fn every_key_of_the_example_takes_another_value() {
                 connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, lookups: 9 }\n\
                 proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n\
                 people: { time_zone: UTC, hours: [mon 09:00-10:00], wait_minutes: 9, forgotten_minutes: 9,\n \
-                idle_minutes: 9, call_after: 9, ask_rating: false }\n";
+                idle_minutes: 9, remind_minutes: 9, ask_rating: false, call_after: 9 }\n";
     let mut config = from_text(text).unwrap();
     config.set(LIMITS, &Value::One("off".to_owned())).unwrap();
     config.test_echo = true;

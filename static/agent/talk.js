@@ -338,9 +338,9 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         picker.hidden = true;
         // What is half written waits for its chat.
         if (shown) drafts.set(shown, { text: field.value, mode });
-        const draft = drafts.get(id);
-        field.value = draft?.text ?? "";
-        if (draft?.text.trim()) setMode(draft.mode);
+        const half = drafts.get(id);
+        field.value = half?.text ?? "";
+        if (half?.text.trim()) setMode(half.mode);
         shown = id;
       }
       element.hidden = !id;

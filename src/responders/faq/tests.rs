@@ -189,7 +189,7 @@ fn facts_hold_for_all_languages_and_a_language_may_have_its_own() {
     let lines = build(&[("en.yaml", en.1.split("entries").next().unwrap())]).0.lines();
     // A number is put in when the line is said.
     let filled = |text: &str, name: &&str| text.replace(&format!("{{{name}}}"), "3");
-    let names = ["seconds", "place", "day", "time", "contact", "name"];
+    let names = ["seconds", "place", "day", "time", "contact", "name", "titles"];
     let said =
         |line| names.iter().fold(lines.say(line, &["de".to_owned()]).0.to_owned(), |text, name| filled(&text, name));
     assert!(Line::ALL.iter().all(|&line| !said(line).contains('{')));

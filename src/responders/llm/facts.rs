@@ -91,7 +91,7 @@ pub(super) struct Facts {
     amounts: HashSet<(i64, &'static str)>,
     days: HashSet<Date>,
     /// Those that an entry only names as days of the week, by their next date.
-    weekdays: HashSet<Date>,
+    weekdays: HashSet<(Date, Weekly)>,
     months: HashSet<String>,
     parcels: HashSet<String>,
     numbers: HashSet<String>,
@@ -119,8 +119,10 @@ impl Facts {
         for language in self.languages.clone() {
             self.amounts.extend(amounts(text, &language).iter().map(|money| (money.minor, money.currency)));
             for day in self.today.iter().flat_map(|today| days(text, *today, &language)) {
-                let of_week = WEEKDAY.is_match(&fold(&text[day.at]));
-                if of_week { &mut self.weekdays } else { &mut self.days }.insert(day.date);
+                match weekly(&text[day.at]) {
+                    Some(weekly) => _ = self.weekdays.insert((day.date, weekly)),
+                    None => _ = self.days.insert(day.date),
+                }
             }
         }
         self.months.extend(months(text));
@@ -169,7 +171,12 @@ impl Facts {
                 return Err(Breach::Amount);
             }
             let known = |day: &Day| {
-                let of_week = self.weekdays.contains(&day.date) && WEEKDAY.is_match(&fold(&sentence[day.at.clone()]));
+                let as_said = |weekly: &Weekly| self.weekdays.contains(&(day.date, *weekly));
+                let of_week = match weekly(&sentence[day.at.clone()]) {
+                    Some(Weekly::Named) => [Weekly::Named, Weekly::On].iter().any(as_said),
+                    Some(Weekly::On) => as_said(&Weekly::On),
+                    None => false,
+                };
                 of_week || self.days.contains(&day.date)
             };
             if !self.today.iter().flat_map(|today| days(sentence, *today, language)).all(|day| known(&day)) {
@@ -193,6 +200,26 @@ impl Facts {
         let unknown = |number: &String| !self.numbers.contains(number) && !self.own_numbers.contains(number);
         if digits(sentence).any(|number| unknown(&number)) { Err(Breach::Number) } else { Ok(()) }
     }
+}
+
+/// How a day of the week is said that is none of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Weekly {
+    /// "Mon", in opening hours.
+    Named,
+    /// "on Sundays"
+    On,
+}
+
+/// How a day of the week is said, where these words are one: "next Sunday" is a day of the calendar.
+fn weekly(words: &str) -> Option<Weekly> {
+    let words = fold(words);
+    let (weekly, day) = match words.split_once(char::is_whitespace) {
+        Some(("on" | "am", day)) => (Weekly::On, day.trim()),
+        Some(_) => return None,
+        None => (Weekly::Named, words.as_str()),
+    };
+    WEEKDAY.is_match(day).then_some(weekly)
 }
 
 fn digits(text: &str) -> impl Iterator<Item = String> + '_ {
