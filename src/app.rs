@@ -125,7 +125,11 @@ impl App {
         let (courier_clock, shop_clock) = (clock.clone(), clock.clone());
         let desk = Desk::new(store.clone(), pipeline, clock, config.language.clone(), limit);
         let unread = Duration::from_secs(config.limits.unread_seconds.into());
-        let desk = Arc::new(desk.with_people(config.people.clone()).with_readers(fanout.clone(), unread));
+        let desk = Arc::new(
+            desk.with_people(config.people.clone())
+                .with_readers(fanout.clone(), unread)
+                .with_retention(config.retention),
+        );
         desk.look_for_staff().await;
         desk.look_for_blocked().await;
         let _ = late_desk.set(desk.clone());
@@ -150,6 +154,7 @@ impl App {
         let stop = CancellationToken::new();
         let background = TaskTracker::new();
         background.spawn(desk.clone().wake(stop.clone()));
+        background.spawn(desk.clone().keep_house(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
         background.spawn(follow_blocks(desk.clone(), fanout.clone(), stop.clone()));
         let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), office.clone(), courier_clock);

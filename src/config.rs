@@ -10,6 +10,7 @@ mod outside;
 mod people;
 mod post;
 mod raw;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -29,6 +30,7 @@ use raw::{Entries, Raw};
 pub use values::language;
 use values::{Value, folder, listen, log, log_format, network, number, off, origin, pipeline, proxy_header, token};
 
+use crate::conversation::Retention;
 use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
 use crate::identity::Keys;
@@ -96,6 +98,8 @@ const PEOPLE: &str = "people";
 const POST: [&str; 2] = ["mail", "webhooks"];
 /// The key whose value is what is said of the LLM; it is only in the file.
 const LLM: &str = "llm";
+/// The key whose value is how long conversations are kept; it is only in the file.
+const RETENTION: &str = "retention";
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -146,6 +150,8 @@ pub struct Config {
     pub people: People,
     /// What is sent of what happens: mail, webhooks.
     pub post: PostSpec,
+    /// How long conversations are kept.
+    pub retention: Retention,
     /// The folder with what agents say often.
     pub replies: PathBuf,
     /// The file that all of this was read from, if there was one.
@@ -236,6 +242,7 @@ impl Default for Config {
             llm: None,
             people: People::default(),
             post: PostSpec::default(),
+            retention: Retention::default(),
             replies: PathBuf::from("replies"),
             file: None,
         }
@@ -390,6 +397,9 @@ impl Config {
                 if has(PEOPLE) {
                     self.people = people::read(name, &text, problems);
                 }
+                if has(RETENTION) {
+                    self.retention = retention::read(name, &text, problems);
+                }
                 if OUTSIDE.into_iter().any(has) {
                     self.outside = outside::read(name, &text, &variable, problems);
                 }
@@ -399,8 +409,9 @@ impl Config {
                 if POST.into_iter().any(has) {
                     self.post = post::read(name, &text, &variable, problems);
                 }
-                let apart =
-                    |key: &str| [IDENTITY, PEOPLE, LLM].contains(&key) || OUTSIDE.contains(&key) || POST.contains(&key);
+                let apart = |key: &str| {
+                    [IDENTITY, PEOPLE, LLM, RETENTION].contains(&key) || OUTSIDE.contains(&key) || POST.contains(&key)
+                };
                 entries.retain(|(key, _)| !apart(&key.value));
                 self.take_map(name, &text, "", entries, problems);
             }

@@ -11,6 +11,7 @@
 
 mod agents;
 mod blocks;
+mod chores;
 mod counts;
 mod drafts;
 mod holds;
@@ -35,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::conversation::{
-    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, NotYours, Provenance,
+    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kept, Kind, Millis, NotYours, Provenance,
     Rated, Reason, Said, Seq, Settled, Status, Text, VisitorId,
 };
 use crate::people::People;
@@ -49,6 +50,7 @@ use drafts::{Readers, UnderWay};
 use holds::{Holds, LEASE};
 
 pub use agents::Agent;
+pub use chores::{erase_visitor_of, erased_by, erasing};
 pub use counts::Counts;
 pub use reach::NotReached;
 
@@ -91,6 +93,7 @@ pub struct Desk {
     notes: OnceLock<Arc<Notes>>,
     /// Those who read answers while they are written.
     readers: Option<Readers>,
+    keeping: chores::Keeping,
     /// Told when a customer has agreed to an errand.
     ordered: sync::Notify,
     conflicts: AtomicU64,
@@ -143,6 +146,8 @@ pub struct Seat {
     seats: Arc<Seats>,
     /// Whether anything is stored of it, as far as this node knows.
     begun: AtomicBool,
+    /// Whether the host site vouches for the visitor.
+    account: AtomicBool,
     /// What the host site says of the visitor.
     profile: Mutex<Arc<BTreeMap<String, String>>>,
     state: sync::Mutex<Seated>,
@@ -183,6 +188,7 @@ impl Desk {
             holds: Holds::default(),
             blocks: blocks::Blocks::default(),
             readers: None,
+            keeping: chores::Keeping::default(),
             ordered: sync::Notify::new(),
             conflicts: AtomicU64::new(0),
             counts: Counts::default(),
@@ -297,6 +303,10 @@ impl Desk {
                 && let Some(answer) = decision.next.answer(said.id, seq, answered.message.clone(), now, LEASE)
             {
                 decision = decision.then(answer);
+            }
+            decision.next.kept.account |= seat.account.load(Ordering::Relaxed);
+            if decision.next.has_pending() {
+                decision.next.kept.claims = seat.claims();
             }
             let ack = Ack { conversation: seat.id, client_id: said.client_id.clone(), seq, at: decision.next.last_at };
             seat.reachable(&mut decision);
@@ -416,18 +426,6 @@ impl Desk {
     pub async fn erase(&self, seat: &Seat) -> Result<(), DeskError> {
         let mut seated = seat.state.lock().await;
         self.append(seat, &mut seated, |head| head.erase(self.clock.now())).await.map(drop)
-    }
-
-    /// Deletes what this visitor said and was told. Returns when it is gone; false if there was nothing.
-    pub async fn erase_visitor(&self, visitor: VisitorId) -> Result<bool, DeskError> {
-        let mut found = false;
-        // Those that an agent has ended, too.
-        for id in self.store.conversations_of(visitor).await.map_err(DeskError::Unavailable)? {
-            let seat = self.seat(id, visitor).await?;
-            let mut seated = seat.state.lock().await;
-            found |= self.append(&seat, &mut seated, |head| head.erase(self.clock.now())).await?;
-        }
-        Ok(found)
     }
 
     /// Holds what is answered here, and does what conversations that are due wait for, until it is stopped.
@@ -723,7 +721,7 @@ impl Desk {
             text: text.to_owned(),
             choice,
             languages: wanted.into_iter().flatten().map(str::to_owned).collect(),
-            visitor: seat.known(&head.kept.attributes),
+            visitor: seat.known(&head.kept),
             now: self.clock.now(),
             focus: head.kept.focus.as_deref().cloned(),
             entry: None,
@@ -765,17 +763,25 @@ impl Seat {
 
     /// The host site says this of the visitor; responders get it with every message from now on.
     pub fn introduce(&self, profile: Arc<BTreeMap<String, String>>) {
+        self.account.store(true, Ordering::Relaxed);
         *self.profile.lock().unwrap_or_else(PoisonError::into_inner) = profile;
     }
 
-    /// What the host site says of the visitor, and over that what was remembered.
-    fn known(&self, remembered: &Arc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
+    /// What the host site says of the visitor, if it does.
+    fn claims(&self) -> Option<Arc<BTreeMap<String, String>>> {
         let profile = self.profile.lock().unwrap_or_else(PoisonError::into_inner);
-        match (profile.is_empty(), remembered.is_empty()) {
-            (true, _) => remembered.clone(),
-            (false, true) => profile.clone(),
-            (false, false) => {
-                let all = profile.iter().chain(remembered.iter());
+        (!profile.is_empty()).then(|| profile.clone())
+    }
+
+    /// What the host site says of the visitor, or said to the node that took the question, and over that what was
+    /// remembered.
+    fn known(&self, kept: &Kept) -> Arc<BTreeMap<String, String>> {
+        let remembered = &kept.attributes;
+        match self.claims().or_else(|| kept.claims.clone()) {
+            None => remembered.clone(),
+            Some(claims) if remembered.is_empty() => claims,
+            Some(claims) => {
+                let all = claims.iter().chain(remembered.iter());
                 Arc::new(all.map(|(name, value)| (name.clone(), value.clone())).collect())
             }
         }
@@ -830,7 +836,8 @@ impl Seats {
         }
         let begun = AtomicBool::new(head.is_some());
         let state = sync::Mutex::new(Seated { head, ..Seated::default() });
-        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, profile: Mutex::default(), state });
+        let (account, profile) = (AtomicBool::new(false), Mutex::default());
+        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, account, profile, state });
         shard.insert(id, Arc::downgrade(&seat));
         seat
     }

@@ -19,7 +19,8 @@ pub struct Options {
     #[command(subcommand)]
     command: Command,
     /// The database [default: that of purser.yaml, or sqlite://purser.db]
-    #[arg(long, value_name = "URL", global = true)]
+    // Under the server's own name it would be taken for one of the server.
+    #[arg(long, id = "store", value_name = "URL", global = true)]
     database: Option<String>,
 }
 

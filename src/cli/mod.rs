@@ -23,6 +23,7 @@ pub mod replay;
 pub mod serve;
 mod terminal;
 mod traffic;
+pub mod visitor;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -239,6 +240,13 @@ enum Command {
         purser agent disable anna\n\n\
         Works while purser runs. A password has at least 10 characters; a new one, or none, ends all sessions.")]
     Agent(agent::Options),
+    /// Give out or delete what is stored of one visitor
+    #[command(after_help = "Examples:\n  \
+        purser visitor export --customer 4711 > 4711.json\n  \
+        purser visitor erase --customer 4711\n  \
+        purser visitor erase --conversation 01932c5e-7b1a-7f00-8000-000000000001\n\n\
+        Works while purser runs: every tab and node hears of a deletion. It cannot be undone.")]
+    Visitor(visitor::Options),
     /// Begin plugins, test them, list them
     #[command(after_help = "Examples:\n  \
         purser plugin new returns\n  \
@@ -300,6 +308,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Backup(options) => backup::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Restore(options) => backup::restore(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Visitor(options) => visitor::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Init(options) => {
             common.refuse();

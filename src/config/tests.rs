@@ -57,6 +57,7 @@ fn every_key_of_the_example_takes_another_value() {
                 handshakes_per_second: 7, messages_per_minute: 9, requests_per_minute: 9, address_requests_per_minute: 9,\n \
                 connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, lookups: 9 }\n\
                 proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n\
+                retention: { days: 9, closed_days: 8, anonymous_days: 7 }\n\
                 people: { time_zone: UTC, hours: [mon 09:00-10:00], wait_minutes: 9, forgotten_minutes: 9,\n \
                 idle_minutes: 9, remind_minutes: 9, ask_rating: false, call_after: 9 }\n";
     let mut config = from_text(text).unwrap();
@@ -74,6 +75,21 @@ fn every_key_of_the_example_takes_another_value() {
     assert!(same.is_empty(), "{same:?}");
     assert_eq!(config.origins, ["https://shop.example", "https://b.example", "http://c.example:443"]);
     assert_eq!(config.limits.sockets, 1_000);
+}
+
+#[test]
+fn what_is_said_of_retention_is_checked() {
+    let kept = from_text("retention: { closed_days: 2 }").unwrap().retention;
+    assert_eq!((kept.all, kept.closed, kept.anonymous), (None, Some(172_800_000), None));
+    for (text, part) in [
+        ("retention: { days: 0 }", "retention.days: 0 is not a number of days from 1 to 36500"),
+        ("retention: { closed_days: -1 }", "a whole number from 0 to 4294967295\n --> purser.yaml:1:27"),
+        ("retention: { anonymus_days: 3 }", "did you mean `anonymous_days`?"),
+        ("retention: 30", "retention"),
+    ] {
+        let problem = problem(text);
+        assert!(problem.contains(part), "{text}: {problem}");
+    }
 }
 
 #[test]

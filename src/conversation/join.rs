@@ -53,6 +53,7 @@ impl Conversation {
             focus.seq = here(focus.seq);
         }
         next.kept.focus = asked.or(next.kept.focus.take());
+        next.kept.account = true;
         let attributes = other.kept.attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
         Arc::make_mut(&mut next.kept.attributes).extend(attributes);
         let tags = other.kept.tags.iter().filter(|tag| !self.kept.tags.contains(tag));

@@ -26,6 +26,13 @@ pub struct Kept {
     /// What is known of the visitor: name to value.
     #[serde(skip_serializing_if = "no_attributes")]
     pub attributes: Arc<BTreeMap<String, String>>,
+    /// What the host site says of its customer, as long as a question waits for its answer: another node may have to
+    /// finish it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Arc<BTreeMap<String, String>>>,
+    /// The host site vouches for whose it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub account: bool,
     /// A person was asked for, or has the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub person: Option<Box<Attended>>,
@@ -51,6 +58,8 @@ impl Kept {
     pub fn is_empty(&self) -> bool {
         self.focus.is_none()
             && self.attributes.is_empty()
+            && self.claims.is_none()
+            && !self.account
             && self.person.is_none()
             && self.missed == 0
             && self.tags.is_empty()

@@ -11,6 +11,7 @@ mod id;
 mod join;
 mod kept;
 mod people;
+mod retention;
 mod review;
 mod sending;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use id::{
 pub use join::has_open_errand;
 pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp, Usage};
 pub use people::{Elapsed, NotYours, Patience, Person, To};
+pub use retention::Retention;
 pub use review::{Ended, Stars};
 pub use sending::{Occasion, Posting, Sending};
 
@@ -217,7 +219,7 @@ impl Conversation {
         draft.next.kept.focus = focus;
         draft.next.kept.missed = if missed { self.kept.missed.saturating_add(1) } else { 0 };
         for (name, value) in attributes {
-            draft.remember(name, value);
+            draft.remember(Author::Bot, name, value);
         }
         let meta = Meta {
             buttons: message.buttons,
@@ -287,16 +289,28 @@ impl Conversation {
         draft.done()
     }
 
+    /// The visitor has something forgotten that a responder remembered. `None` if nothing is known by that name.
+    pub fn forget(&self, name: &str, now: Millis) -> Option<Decision> {
+        let mut draft = Draft::on(self, now);
+        draft.remember(Author::Visitor, name.to_owned(), None);
+        (!draft.events.is_empty()).then(|| draft.done())
+    }
+
     /// The visitor has the conversation deleted. The event at the tail fences off whoever decided on the log before
     /// it and tells every tab; the store deletes what stands before it in the same commit. A question under way
     /// gets no answer any more. `None` if nothing was ever said, or nothing since it was deleted before.
     pub fn erase(&self, now: Millis) -> Option<Decision> {
+        self.erase_for(Author::Visitor, now)
+    }
+
+    /// The same on somebody else's word: the site's, or because it was kept long enough.
+    pub fn erase_for(&self, author: Author, now: Millis) -> Option<Decision> {
         // After a deletion there is nothing until the next message.
         if self.last_seq == 0 || (self.status == Status::Closed && !self.kept.over) {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        draft.add(EventId::new(), Kind::Erased, Author::Visitor, String::new(), None, None, Meta::default());
+        draft.add(EventId::new(), Kind::Erased, author, String::new(), None, None, Meta::default());
         let next = &mut draft.next;
         next.status = Status::Closed;
         next.answered_seq = next.asked_seq;
@@ -348,7 +362,7 @@ impl Draft {
     }
 
     /// Keeps an attribute of the visitor, or with no value forgets it. What changes nothing is no event.
-    fn remember(&mut self, name: String, value: Option<String>) {
+    fn remember(&mut self, author: Author, name: String, value: Option<String>) {
         let attributes = &mut self.next.kept.attributes;
         if attributes.get(&name) == value.as_ref() {
             return;
@@ -359,7 +373,7 @@ impl Draft {
             None => kept.remove(&name),
         };
         let meta = Meta { attribute: Some(Attribute { name, value }), ..Meta::default() };
-        self.add(EventId::new(), Kind::Attribute, Author::Bot, String::new(), None, None, meta);
+        self.add(EventId::new(), Kind::Attribute, author, String::new(), None, None, meta);
     }
 
     fn errand(&mut self, author: Author, errand: Errand, provenance: Option<Provenance>) {
@@ -367,7 +381,10 @@ impl Draft {
         self.add(EventId::new(), Kind::Errand, author, String::new(), None, provenance, meta);
     }
 
-    fn done(self) -> Decision {
+    fn done(mut self) -> Decision {
+        if !self.next.has_pending() {
+            self.next.kept.claims = None;
+        }
         Decision { expected_seq: self.expected_seq, events: self.events, next: self.next, copied: false }
     }
 }

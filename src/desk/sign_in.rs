@@ -8,7 +8,7 @@ use super::{Desk, DeskError, MAX_CONFLICTS, Seat};
 use crate::conversation::{Author, ConversationId, Event, Seq, VisitorId, has_open_errand};
 use crate::store::AppendError;
 
-/// So many of the last events are taken over, and so many bytes of text: one append.
+/// So many of the last events are taken over, and so many bytes of text and of what stands behind it: one append.
 const TAKEN_OVER: u32 = 1_000;
 const TAKEN_OVER_BYTES: usize = 1 << 20;
 /// How often it is looked whether a question of the customer still waits for its answer.
@@ -111,6 +111,14 @@ impl Desk {
     async fn to_take_over(&self, from: ConversationId, after: Seq, last: Seq) -> Result<Vec<Arc<Event>>, DeskError> {
         let events = self.store.events_before(from, last.saturating_add(1), TAKEN_OVER).await;
         let mut events = events.map_err(DeskError::Unavailable)?;
+        // What stands behind answers is for replays. It may be larger than all that was said, and then it stays behind.
+        let mut behind = 0;
+        for event in events.iter_mut().rev().filter(|event| event.meta.behind.is_some()) {
+            behind += small_print(event);
+            if behind > TAKEN_OVER_BYTES {
+                Arc::make_mut(event).meta.behind = None;
+            }
+        }
         let mut bytes = 0;
         let fits = |event: &&Arc<Event>| {
             bytes += event.body.len() + 256;
@@ -134,4 +142,9 @@ impl Desk {
         }
         Ok(0)
     }
+}
+
+/// How many bytes the small print of an event has.
+fn small_print(event: &Event) -> usize {
+    serde_json::to_vec(&event.meta).map_or(0, |json| json.len())
 }

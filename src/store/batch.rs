@@ -14,8 +14,8 @@ use sqlx::{Arguments, AssertSqlSafe, Connection, Database, Row};
 
 use super::pool::{Link, on};
 use super::writer::Append;
-use super::{attended, blocked, customers, outbox, reviews};
-use crate::conversation::{ConversationId, Event, Kind, Millis, Posting, Seq, Status};
+use super::{attended, belongings, blocked, outbox, reviews};
+use crate::conversation::{ConversationId, Event, Millis, Posting, Seq, Status};
 
 /// One statement in all its sizes.
 struct Statement {
@@ -129,35 +129,17 @@ pub(super) async fn write(link: &mut Link, appends: &[Append], posting: &Posting
     insert_heads(link, &new).await?;
     insert_events(link, &sorted).await?;
     outbox::write(link, &sorted, posting).await?;
-    delete_erased(link, &sorted).await?;
     attended::write(link, &sorted).await?;
     reviews::write(link, &sorted).await?;
     blocked::write(link, &sorted).await?;
+    belongings::write(link, &sorted).await?;
     Ok(true)
 }
 
-/// What stands before an `erased` goes in the same commit: there is no moment in which it is said to be gone and is not.
-async fn delete_erased(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
-    for append in appends {
-        let erased = append.decision.events.iter().rfind(|event| event.kind == Kind::Erased);
-        let Some(erased) = erased else { continue };
-        on!(Link, link, connection => {
-            sqlx::query("DELETE FROM events WHERE conversation_id = ? AND seq < ?")
-                .bind(append.decision.next.id.0)
-                .bind(i64::from(erased.seq))
-                .execute(&mut **connection)
-                .await?;
-        });
-        customers::forget(link, append).await?;
-    }
-    Ok(())
-}
-
-/// Empties SQLite's log of changes, which still has what was erased. False if a reader is in the way. A transaction
-/// must not be open.
+/// Empties SQLite's log of changes, which still has what was erased. False if a reader is in the way: one of a backup may
+/// be for minutes, and all writing would wait for it here. A transaction must not be open.
 pub(super) async fn empty_log(link: &mut Link) -> Result<bool, sqlx::Error> {
     let Link::Lite(connection) = link else { return Ok(true) };
-    // The reader of a backup may be there for minutes, and all writing would wait for it here.
     let before: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut **connection).await?;
     sqlx::query("PRAGMA busy_timeout = 50").execute(&mut **connection).await?;
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut **connection).await;

@@ -89,6 +89,9 @@ pub enum OpenError {
     /// The accounts of agents cannot be changed.
     #[error("the agents' accounts cannot be changed: {0}")]
     Accounts(String),
+    /// A running purser cannot be told what to do.
+    #[error("the running purser cannot be told: {0}")]
+    Chore(String),
     /// Nobody answers.
     #[error("cannot connect to MariaDB at {place}: {reason}")]
     Unreachable {

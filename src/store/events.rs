@@ -96,6 +96,22 @@ pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<
     })
 }
 
+pub(super) async fn begun(
+    engine: &Engine,
+    after: Option<(Millis, ConversationId)>,
+    until: Millis,
+    limit: u32,
+) -> Result<Vec<Conversation>, StoreError> {
+    let (at, id) = after.map_or((Millis::MIN, Uuid::nil()), |(at, id)| (at, id.0));
+    on!(Engine, engine, side => {
+        let query = sqlx::query(conversations!(
+            "created_at >= ? AND created_at <= ? AND (created_at > ? OR id > ?) ORDER BY created_at, id LIMIT ?"
+        ));
+        let query = query.bind(at).bind(until).bind(at).bind(id).bind(i64::from(limit));
+        query.fetch_all(&side.readers).await?.iter().map(to_conversation).collect()
+    })
+}
+
 pub(super) async fn after(
     engine: &Engine,
     id: ConversationId,

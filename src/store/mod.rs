@@ -3,9 +3,10 @@
 //! Its methods are needs, not tables. Two engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer;
 //! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
-//! such a batch, `outbox.rs` what its events mean for errands, `customers.rs` whose account is whose, `judge.rs` finds out what became of a batch that met
-//! somebody else's rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving/` takes a whole site from
-//! one database into another, or into a file and back; `views.rs` shows others what is said.
+//! such a batch, `outbox.rs` what its events mean for errands, `customers.rs` whose account is whose, `belongings.rs`
+//! what goes with a conversation that is deleted, `judge.rs` finds out what became of a batch that met somebody else's
+//! rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving/` takes a whole site from one database into
+//! another, or into a file and back; `views.rs` shows others what is said.
 //!
 //! Invariants:
 //! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
@@ -18,7 +19,9 @@
 mod agents;
 mod attended;
 mod batch;
+mod belongings;
 mod blocked;
+mod chores;
 mod content;
 mod counts;
 mod customers;
@@ -51,6 +54,8 @@ use crate::conversation::{
 
 pub use agents::{Account, AccountChange, Role, change_account};
 pub use attended::{Found, Listed, Place, SEARCHED, Search, Shelf};
+pub use belongings::{Export, Exported, Past};
+pub use chores::{Chore, order_chore};
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
 pub use demo::{DemoInMemory, DemoShipment, DemoShop, fill_demo};
@@ -258,6 +263,58 @@ impl Store {
     /// Everything that is stored of this visitor.
     pub async fn conversations_of(&self, visitor: VisitorId) -> Result<Vec<ConversationId>, StoreError> {
         self.read(events::conversations_of(&self.0.engine, visitor)).await
+    }
+
+    /// At most `limit` conversations of this visitor that something was said in, but for this one; the newest first, after
+    /// the first `skip`.
+    pub async fn past(
+        &self,
+        visitor: VisitorId,
+        but: ConversationId,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<Past>, StoreError> {
+        self.read(belongings::past(&self.0.engine, visitor, but, skip, limit)).await
+    }
+
+    /// All that is stored of this visitor.
+    pub async fn export(&self, visitor: VisitorId, what: Export) -> Result<Vec<Exported>, StoreError> {
+        // Reads one conversation after the other, each in its time.
+        belongings::export(self, visitor, what).await
+    }
+
+    /// At most `limit` conversations that began after `after`, and at `until` at the latest; the first first.
+    pub async fn begun(
+        &self,
+        after: Option<(Millis, ConversationId)>,
+        until: Millis,
+        limit: u32,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        self.read(events::begun(&self.0.engine, after, until, limit)).await
+    }
+
+    /// Takes out the last trace of a conversation, which ends at this seq. False if it has gone on.
+    pub async fn remove(&self, id: ConversationId, last: Seq) -> Result<bool, StoreError> {
+        let work: writer::Work = Box::new(move |link| Box::pin(belongings::remove(link, id, last)));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+
+    /// At most `limit` chores that are to be done now.
+    pub async fn due_chores(&self, now: Millis, limit: u32) -> Result<Vec<Chore>, StoreError> {
+        self.read(chores::due(&self.0.engine, now, limit)).await
+    }
+
+    /// Has a chore done at `due`, unless there is one of that name.
+    pub async fn add_chore(&self, name: &'static str, due: Millis) -> Result<bool, StoreError> {
+        let work: writer::Work = Box::new(move |link| Box::pin(chores::add(link, name, due)));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+
+    /// Puts a chore off until `until`, or takes it out. True for one of all that try.
+    pub async fn put_off_chore(&self, chore: Chore, until: Option<Millis>) -> Result<bool, StoreError> {
+        let work: writer::Work =
+            Box::new(move |link| Box::pin(async move { chores::put_off(link, &chore, until).await }));
+        self.order(|reply| Order::Change { work, reply }).await
     }
 
     /// Where these conversations end; those that nothing is stored of are left out.

@@ -146,10 +146,8 @@ pub(super) async fn write(link: &mut Link, appends: &[&Append], posting: &Postin
                     insert(link, proposal.id, conversation, (event.seq, event.at, event.at), ACTION).await?;
                 }
                 (Kind::Errand, Some(Errand::Settled(settled))) => remove(link, settled.errand).await?,
-                (Kind::Erased, _) => on!(Link, link, connection => {
-                    let query = sqlx::query("DELETE FROM outbox WHERE conversation_id = ?").bind(conversation.0);
-                    query.execute(&mut **connection).await?;
-                }),
+                // It goes with all that belonged to the conversation.
+                (Kind::Erased, _) => {}
                 _ if append.decision.copied => {}
                 _ => {
                     for (sending, due_at) in posting.of(event, head) {

@@ -82,9 +82,10 @@ migrations!(
     18 "0018_events_number",
     19 "0019_conversations_uuid",
     20 "0020_sendings",
+    21 "0021_chores",
 );
 
-/// Stands in a database while a move into it is not finished.
+/// Stands in a database while a move or a restore into it is not finished.
 pub(super) const UNFINISHED_MOVE: &str = "unfinished_move";
 
 /// Rows are read by few: the desk keeps the heads of open conversations.
@@ -533,6 +534,17 @@ mod tests {
             let (seq, client) = if key.ends_with("seq") { (0, "x") } else { (9, "") };
             let refused = sqlx::query(taken).bind(seq).bind(client).execute(&mut **connection).await.unwrap_err();
             assert!(refused.as_database_error().is_some_and(|error| error.is_unique_violation()), "{key}: {refused}");
+        }
+    }
+
+    #[test]
+    fn every_file_is_a_migration() {
+        for (folder, known) in [("sqlite", SQLITE), ("mariadb", MARIADB)] {
+            let files = std::fs::read_dir(format!("migrations/{folder}")).unwrap();
+            let mut files: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            files.sort_unstable();
+            assert_eq!(files, known.iter().map(|(_, name, _)| format!("{name}.sql")).collect::<Vec<_>>());
+            assert!(known.iter().all(|(number, name, _)| name.starts_with(&format!("{number:04}_"))));
         }
     }
 

@@ -37,26 +37,20 @@ pub struct ReviewedAnswer {
     pub chats: u32,
 }
 
-/// Writes ratings within the transaction that is open on `link`, and deletes those of what is erased.
+/// Writes ratings within the transaction that is open on `link`.
 pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
     for append in appends {
         let head = &append.decision.next;
         for event in &append.decision.events {
-            match (event.kind, &head.kept.ended) {
-                (Kind::Reviewed, Some(ended)) => on!(Link, link, connection => {
-                    let delete = sqlx::query("DELETE FROM reviews WHERE conversation_id = ? AND ended_at = ?");
-                    delete.bind(head.id.0).bind(ended.at).execute(&mut **connection).await?;
-                    let insert = "INSERT INTO reviews (conversation_id, ended_at, seq, agent, stars) VALUES (?, ?, ?, ?, ?)";
-                    let insert = sqlx::query(insert).bind(head.id.0).bind(ended.at).bind(i64::from(event.seq));
-                    let stars = i64::from(event.meta.stars.unwrap_or_default());
-                    insert.bind(ended.agent.0).bind(stars).execute(&mut **connection).await?;
-                }),
-                (Kind::Erased, _) => on!(Link, link, connection => {
-                    let delete = sqlx::query("DELETE FROM reviews WHERE conversation_id = ?").bind(head.id.0);
-                    delete.execute(&mut **connection).await?;
-                }),
-                _ => {}
-            }
+            let (Kind::Reviewed, Some(ended)) = (event.kind, &head.kept.ended) else { continue };
+            on!(Link, link, connection => {
+                let delete = sqlx::query("DELETE FROM reviews WHERE conversation_id = ? AND ended_at = ?");
+                delete.bind(head.id.0).bind(ended.at).execute(&mut **connection).await?;
+                let insert = "INSERT INTO reviews (conversation_id, ended_at, seq, agent, stars) VALUES (?, ?, ?, ?, ?)";
+                let insert = sqlx::query(insert).bind(head.id.0).bind(ended.at).bind(i64::from(event.seq));
+                let stars = i64::from(event.meta.stars.unwrap_or_default());
+                insert.bind(ended.agent.0).bind(stars).execute(&mut **connection).await?;
+            });
         }
     }
     Ok(())

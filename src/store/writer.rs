@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::batch;
+use super::belongings;
 use super::content::{self, ContentSet};
 use super::counts::Counts;
 use super::error::{AppendError, Fault, StoreError};
@@ -26,7 +27,7 @@ use super::judge::{self, Verdict};
 use super::outbox;
 use super::pool::{Engine, Link};
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, EventId, Kind, Millis, Posting, Seq, VisitorId};
+use crate::conversation::{ConversationId, Decision, EventId, Millis, Posting, Seq, VisitorId};
 
 /// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
 /// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
@@ -211,8 +212,8 @@ pub(super) struct Writer {
     pause: Duration,
     /// The store is known to be away. For the log, which says so once.
     away: bool,
-    /// Something was erased, and SQLite's log of changes still has it.
-    erased: bool,
+    /// Something was erased, and SQLite's log of changes still has it: when it is emptied.
+    erased: Option<Instant>,
 }
 
 impl Writer {
@@ -236,7 +237,7 @@ impl Writer {
             aside: None,
             pause: FIRST_PAUSE,
             away: false,
-            erased: false,
+            erased: None,
         }
     }
 
@@ -301,7 +302,7 @@ impl Writer {
         let mut batch = Batch::default();
         let waiting = std::mem::take(&mut self.held);
         self.held.extend(waiting.into_iter().filter_map(|append| batch.offer(append)));
-        let mut order = if batch.appends.is_empty() { self.orders.recv().await } else { self.orders.try_recv().ok() };
+        let mut order = if batch.appends.is_empty() { self.next().await } else { self.orders.try_recv().ok() };
         while let Some(next) = order {
             match next {
                 Order::Append(append) => self.held.extend(batch.offer(append)),
@@ -320,6 +321,17 @@ impl Writer {
             order = self.orders.try_recv().ok();
         }
         batch.appends
+    }
+
+    /// Waits for the next order, and empties the log of changes meanwhile if that is due.
+    async fn next(&mut self) -> Option<Order> {
+        while let Some(due) = self.erased {
+            match timeout_at(due, self.orders.recv()).await {
+                Ok(order) => return order,
+                Err(_) => self.forget_erased().await,
+            }
+        }
+        self.orders.recv().await
     }
 
     async fn commit(&mut self, appends: Vec<Append>) {
@@ -382,11 +394,16 @@ impl Writer {
         .await
     }
 
-    /// A reader or a backup may be in the way for a while. Then it is tried again with the next batch, and at the
-    /// latest SQLite does it when the file is closed.
+    /// A reader may be in the way for a while. Then it is tried again, and at the latest SQLite does it when the file is
+    /// closed.
     async fn forget_erased(&mut self) {
-        if let (true, Some(link)) = (self.erased, &mut self.link) {
-            self.erased = !matches!(batch::empty_log(link).await, Ok(true));
+        if let (Some(due), Some(link)) = (self.erased, &mut self.link)
+            && due <= Instant::now()
+        {
+            let emptied = matches!(batch::empty_log(link).await, Ok(true));
+            self.erased = (!emptied).then(|| Instant::now() + LONGEST_PAUSE);
+        } else if self.link.is_none() {
+            self.erased = self.erased.map(|_| Instant::now() + LONGEST_PAUSE);
         }
     }
 
@@ -538,7 +555,9 @@ impl Writer {
     fn stored(&mut self, append: Append) {
         let Append { decision, reply, .. } = append;
         let conversation = decision.next.id;
-        self.erased |= decision.events.iter().any(|event| event.kind == Kind::Erased);
+        if decision.events.iter().any(|event| belongings::deletes(event)) {
+            self.erased = Some(Instant::now());
+        }
         let attended =
             decision.next.kept.person.is_some() || decision.events.iter().any(|event| event.kind.changes_owner());
         let committed = Committed { conversation, events: decision.events, attended };

@@ -36,7 +36,7 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 8] = [
+const LATER: [(&str, &str); 10] = [
     ("later.js", include_str!("../../static/chat/later.js")),
     ("draft.js", include_str!("../../static/chat/draft.js")),
     ("http.js", include_str!("../../static/chat/http.js")),
@@ -45,6 +45,8 @@ const LATER: [(&str, &str); 8] = [
     ("review.js", include_str!("../../static/chat/review.js")),
     ("back.js", include_str!("../../static/chat/back.js")),
     ("transcript.js", include_str!("../../static/chat/transcript.js")),
+    ("mine.js", include_str!("../../static/chat/mine.js")),
+    ("nodes.js", include_str!("../../static/chat/nodes.js")),
 ];
 
 /// The modules of the agents' console, each after those that it needs.

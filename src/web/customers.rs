@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::admission::{Guest, Place, Stay};
 use super::protocol::MAX_IDENTITY;
 use super::{door, session};
-use crate::conversation::VisitorId;
+use crate::conversation::{Author, VisitorId};
 
 /// What was deleted.
 #[derive(Serialize, JsonSchema)]
@@ -35,7 +35,7 @@ pub async fn erase(req: &mut Request, depot: &mut Depot, res: &mut Response) -> 
     let customer = VisitorId::of_account(&account);
     session::may_request(&door, guest.address, customer)
         .map_err(|_| StatusError::too_many_requests().brief("this is asked too often"))?;
-    let erased = door.desk.erase_visitor(customer).await.map_err(|error| {
+    let erased = door.desk.erase_visitor_for(customer, Author::System).await.map_err(|error| {
         tracing::warn!(%error, "a customer cannot be deleted now");
         StatusError::service_unavailable().brief("the store is away, please ask again")
     })?;

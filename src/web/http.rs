@@ -188,7 +188,7 @@ impl Wire for Reply {
 
 impl Reply {
     fn render(&self, res: &mut Response) {
-        if let Some(Refused { code, retry_after }) = self.refused {
+        if let Some(Refused { code, retry_after, .. }) = self.refused {
             res.status_code(status(code));
             if let Some(after) = retry_after {
                 res.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.div_ceil(1_000)));
@@ -214,7 +214,7 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken => StatusCode::BAD_REQUEST,
         ErrorCode::SignInExpired | ErrorCode::SignInRefused => StatusCode::UNAUTHORIZED,
         ErrorCode::NotYours | ErrorCode::Blocked => StatusCode::FORBIDDEN,
-        ErrorCode::NoAnswer | ErrorCode::NoChat => StatusCode::NOT_FOUND,
+        ErrorCode::NoAnswer | ErrorCode::NoChat | ErrorCode::NoConversation => StatusCode::NOT_FOUND,
         ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::TooFast | ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::NotStored | ErrorCode::Full => StatusCode::SERVICE_UNAVAILABLE,

@@ -14,6 +14,7 @@ mod draft;
 mod http;
 mod markdown;
 mod metrics;
+mod mine;
 mod openapi;
 mod origin;
 mod pages;
@@ -218,7 +219,8 @@ fn routes(door: Arc<Door>) -> Router {
                 .push(Router::with_path("frames").post(http::frames).options(http::preflight))
                 .push(Router::with_path("unread").post(unread::unread).options(http::preflight))
                 .push(Router::with_path("transcript").post(back::transcript).options(http::preflight))
-                .push(Router::with_path("back").post(back::back).options(http::preflight)),
+                .push(Router::with_path("back").post(back::back).options(http::preflight))
+                .push(Router::with_path("export").post(mine::export).options(http::preflight)),
         )
         .push(Router::with_path("api/customers/erase").post(customers::erase))
         .push(Router::with_path("static/{name}").get(assets::file).head(assets::file))

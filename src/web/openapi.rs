@@ -11,7 +11,8 @@ use super::api::Loaded;
 use super::compare::{Broken, Edit};
 use super::customers::Deleted;
 use super::protocol::{
-    Back, ClientFrame, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount, WantsTranscript, WentBack,
+    Back, ClientFrame, Download, Hello, MAX_BODY, Post, Replied, ServerFrame, Unread, UnreadCount, WantsTranscript,
+    WentBack,
 };
 use super::watch::{Health, Ready};
 use crate::recording::compare::Report;
@@ -69,6 +70,7 @@ fn document() -> Value {
         "/api/chat/unread": { "post": unread(&mut schemas) },
         "/api/chat/transcript": { "post": transcript(&mut schemas) },
         "/api/chat/back": { "post": back(&mut schemas) },
+        "/api/chat/export": { "post": export(&mut schemas) },
         "/api/customers/erase": { "post": erase(&mut schemas) },
         "/ws/chat/": { "get": socket() },
         "/api/content": { "get": content(&mut schemas) },
@@ -202,6 +204,26 @@ fn transcript(schemas: &mut Schemas) -> Value {
             "403": { "description": "This is another visitor's conversation, or this site may not chat here." },
             "404": { "description": "No mail is sent from here, or nothing was said." },
             "422": { "description": "This is no address, or none is known." },
+            "429": { "description": "This is asked too often." },
+            "503": { "description": "The store is away." },
+        },
+    })
+}
+
+fn export(schemas: &mut Schemas) -> Value {
+    json!({
+        "tags": ["chat"],
+        "summary": "Everything that is the visitor's",
+        "description": "What was said and what is remembered, in all conversations of this token, or of the customer whom \
+                        `identity` names. `seen` is not looked at.",
+        "requestBody": request(&schemas.taken::<Unread>().to_value(), &json!({
+            "token": "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        })),
+        "responses": {
+            "200": json_body("It is all here.", &schemas.given::<Download>().to_value()),
+            "400": { "description": "This is no such body, or no token in it." },
+            "401": { "description": "Nobody vouches for this customer." },
+            "403": { "description": "This site may not chat here." },
             "429": { "description": "This is asked too often." },
             "503": { "description": "The store is away." },
         },
@@ -364,7 +386,7 @@ fn refusals(schemas: &mut Schemas, statuses: &[&str]) -> Map<String, Value> {
                 "400" => "`unreadable`, `hello_first` or `bad_token`.",
                 "401" => "`sign_in_expired` or `sign_in_refused`.",
                 "403" => "`not_yours` or `blocked`; without frames: this site may not chat here.",
-                "404" => "`no_answer` or `no_chat`.",
+                "404" => "`no_answer`, `no_chat` or `no_conversation`.",
                 "422" => "`empty` or `too_long`.",
                 "429" => "`too_fast` or `too_many`: again after `Retry-After` seconds.",
                 _ => "`not_stored` or `full`: again after `Retry-After` seconds.",

@@ -2,6 +2,8 @@
 //!
 //! `GET /api/protocol.json` serves the JSON Schema of the typed dialect, made from the types below.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -13,6 +15,8 @@ use crate::conversation::{
     Author, Button, ClientId, Conversation, ConversationId, Event, EventId, Kind, Millis, Reason, Seq, Status, Thumb,
 };
 use crate::desk::Ack;
+use crate::identity::Refusal;
+use crate::store::Exported;
 
 /// The name of the typed dialect in `Sec-WebSocket-Protocol`.
 pub const TYPED: &str = "purser.v1";
@@ -22,6 +26,8 @@ pub const MAX_FRAME: usize = 32 * 1024;
 pub const MAX_IDENTITY: usize = 9 * 1_024;
 /// The longest body of a POST, in bytes: a frame and who sends it.
 pub const MAX_BODY: usize = MAX_FRAME + 1_024;
+/// The longest body of a request for the unread count or an export, in bytes.
+pub const MAX_UNREAD: usize = MAX_IDENTITY + 1_024;
 /// When a client tries again to store a message, in milliseconds.
 const TRY_AGAIN: u32 = 3_000;
 /// A client of a socket that was not heard of for this long is asked whether it is there, and closed after twice that.
@@ -74,7 +80,32 @@ pub enum ClientFrame {
     /// most, and only while `person` or the last of `joined`, `left` and such says that an agent is there.
     Typing,
     /// Deletes everything in the conversation for good. Answered by an `erased` event, in every tab.
-    Erase,
+    Erase {
+        /// In all other conversations of the visitor, too.
+        #[serde(default)]
+        everything: bool,
+    },
+    /// Asks what is known of the visitor. Answered by `known`.
+    Known,
+    /// Has something forgotten that is remembered of the visitor. Answered by `known`.
+    Forget {
+        /// Its name in `known`.
+        name: String,
+    },
+    /// Asks for the visitor's other conversations, the newest first. Answered by `conversations`.
+    Conversations {
+        /// So many are left out: those that the client has.
+        #[serde(default)]
+        skip: u32,
+    },
+    /// Reads in another conversation of the visitor. Answered by `read`.
+    Read {
+        /// Which one.
+        conversation: ConversationId,
+        /// The lowest seq of it that the client has; nothing for the last page.
+        #[serde(default)]
+        before: Option<Seq>,
+    },
     /// Answered by `pong`.
     Ping,
 }
@@ -214,6 +245,29 @@ pub enum ServerFrame<'a> {
         /// Whether there are older ones.
         more: bool,
     },
+    /// What is known of the visitor, as names and values.
+    Known {
+        /// What the host site says of its customer; it is not kept here.
+        account: &'a BTreeMap<String, String>,
+        /// What plugins remember; each can be forgotten.
+        remembered: &'a BTreeMap<String, String>,
+    },
+    /// Other conversations of the visitor, the newest first.
+    Conversations {
+        /// The conversations.
+        conversations: Vec<PastConversation>,
+        /// Whether there are older ones.
+        more: bool,
+    },
+    /// A page of another conversation of the visitor; ascending.
+    Read {
+        /// Which one.
+        conversation: ConversationId,
+        /// Its events.
+        events: Vec<EventFrame<'a>>,
+        /// Whether there are older ones.
+        more: bool,
+    },
     /// Something happened. Each socket of the conversation gets it once, in order of seq.
     Event(EventFrame<'a>),
     /// The message with this client id is durable.
@@ -236,6 +290,9 @@ pub enum ServerFrame<'a> {
         client_id: Option<&'a str>,
         /// A sentence for the customer, in the customer's language.
         text: &'a str,
+        /// On `sign_in_refused`: what is wrong with the token, for whoever makes the page.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
         /// When to try again, in milliseconds; nothing where the same frame would fail again.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after: Option<u32>,
@@ -304,6 +361,90 @@ impl WithPerson {
                 Some(WithPerson { name: ended.name.clone(), ended: Some(EndedChat { stars: ended.stars }) })
             }
             Status::Bot => None,
+        }
+    }
+}
+
+/// A conversation in the visitor's list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PastConversation {
+    /// Names it.
+    pub id: ConversationId,
+    /// When it began, in UTC milliseconds.
+    pub created_at: Millis,
+    /// When something happened in it last.
+    pub last_at: Millis,
+    /// The beginning of what the visitor said first.
+    pub text: String,
+}
+
+/// What `POST /api/chat/export` is answered with: everything that is the visitor's.
+#[derive(Serialize, JsonSchema)]
+pub struct Download {
+    /// When it was put together, in UTC milliseconds.
+    pub at: Millis,
+    /// What the host site says of its customer now; it is not kept here.
+    pub account: Arc<BTreeMap<String, String>>,
+    /// The conversations.
+    pub conversations: Vec<DownloadedConversation>,
+}
+
+/// A conversation to take along.
+#[derive(Serialize, JsonSchema)]
+pub struct DownloadedConversation {
+    /// Names it.
+    pub id: ConversationId,
+    /// The language that it is spoken in.
+    pub language: Option<String>,
+    /// What is remembered of the visitor there.
+    pub remembered: BTreeMap<String, String>,
+    /// What was said and done, in order.
+    pub events: Vec<DownloadedEvent>,
+}
+
+/// Something that was said or done.
+#[derive(Serialize, JsonSchema)]
+pub struct DownloadedEvent {
+    /// When, in UTC milliseconds.
+    pub at: Millis,
+    /// What.
+    pub kind: Kind,
+    /// By whom.
+    pub author: Author,
+    /// What the agent is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What was said.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// What was remembered then, or with no value forgotten: its name and value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<(String, Option<String>)>,
+    /// On a rating: which way the thumb points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumb: Option<Thumb>,
+}
+
+impl DownloadedConversation {
+    /// As its visitor takes it along.
+    pub fn of(exported: &Exported) -> DownloadedConversation {
+        let event = |event: &Arc<Event>| {
+            let remembered = event.meta.attribute.as_ref();
+            DownloadedEvent {
+                at: event.at,
+                kind: event.kind,
+                author: event.author,
+                name: event.meta.name.clone(),
+                text: event.body.clone(),
+                remembered: remembered.map(|attribute| (attribute.name.clone(), attribute.value.clone())),
+                thumb: event.meta.rated.and_then(|rated| rated.thumb),
+            }
+        };
+        DownloadedConversation {
+            id: exported.head.id,
+            language: exported.head.language.clone(),
+            remembered: exported.attributes().clone(),
+            events: exported.events.iter().map(event).collect(),
         }
     }
 }
@@ -402,7 +543,7 @@ impl Shown {
     }
 }
 
-/// The body of `POST /api/chat/unread`.
+/// The body of `POST /api/chat/unread`, and of `POST /api/chat/export`, which takes no `seen`.
 #[derive(Deserialize, JsonSchema)]
 pub struct Unread {
     /// The visitor's token.
@@ -513,7 +654,9 @@ impl ServerFrame<'_> {
             _ => None,
         };
         let refused = match self {
-            ServerFrame::Error { code, retry_after, .. } => Some(Refused { code: *code, retry_after: *retry_after }),
+            ServerFrame::Error { code, retry_after, .. } => {
+                Some(Refused { code: *code, retry_after: *retry_after, why: None })
+            }
             _ => None,
         };
         // Only maps with keys that are no strings could fail here, and there are none.
@@ -539,11 +682,13 @@ pub struct Refused {
     pub code: ErrorCode,
     /// When to try again, in milliseconds.
     pub retry_after: Option<u32>,
+    /// What was wrong with a token.
+    pub why: Option<Refusal>,
 }
 
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Refused {
-        Refused { code, retry_after: (code == ErrorCode::NotStored).then_some(TRY_AGAIN) }
+        Refused { code, retry_after: (code == ErrorCode::NotStored).then_some(TRY_AGAIN), why: None }
     }
 }
 
@@ -552,7 +697,7 @@ impl Refused {
     pub fn wait(code: ErrorCode, wait: Duration) -> Refused {
         // A client that comes back a moment too early would be told once more.
         let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-        Refused { code, retry_after: Some(wait) }
+        Refused { code, retry_after: Some(wait), why: None }
     }
 
     /// A line that tells the customer how long to wait.
@@ -590,6 +735,8 @@ pub enum ErrorCode {
     NoChat,
     /// An agent does not let the visitor write. Sending it again does not help.
     Blocked,
+    /// The visitor has no such conversation. Sending it again does not help.
+    NoConversation,
     /// The message is not stored: the client keeps it and sends it again after `retry_after`.
     NotStored,
     /// The visitor writes too fast: the client keeps the message and sends it again after `retry_after`.

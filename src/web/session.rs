@@ -5,6 +5,7 @@
 //! were committed meanwhile wait in the subscription, which is bounded: whoever reads too slowly is cut off and told
 //! to come back with the last seq it saw.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -149,6 +150,11 @@ impl<W: Wire> Session<W> {
     /// Whether the host site says who it is.
     pub fn is_signed_in(&self) -> bool {
         self.customer.is_some()
+    }
+
+    /// What the host site says of who it is.
+    pub fn profile(&self) -> Arc<BTreeMap<String, String>> {
+        self.customer.as_ref().map(|customer| customer.profile.clone()).unwrap_or_default()
     }
 
     /// Takes the seat.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Door;
 use super::protocol::{
     ClientFrame, ErrorCode, EventFrame, Form, Frame, Hello, PAGE, PAGE_BYTES, Refused, Say, ServerFrame, Shown, Site,
     Vouched, WithPerson,
 };
 use super::session::{Gone, Session, Wire};
+use super::{Door, mine};
 use crate::conversation::{
     Button, ClientId, ConversationId, Event, EventId, MAX_TEXT, Rated, Said, Seq, Stars, Text, TextError, VisitorId,
 };
@@ -56,7 +56,12 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
         }
         ClientFrame::Rate { seq, thumb } => rate(session, Rated { answer: seq, thumb }).await,
         ClientFrame::Review { stars, comment } => review(session, stars, comment).await,
-        ClientFrame::Erase => erase(session).await,
+        ClientFrame::Erase { everything: false } => erase(session).await,
+        ClientFrame::Erase { everything: true } => mine::erase_everything(session).await,
+        ClientFrame::Known => mine::known(session).await,
+        ClientFrame::Forget { name } => mine::forget(session, &name).await,
+        ClientFrame::Conversations { skip } => mine::conversations(session, skip).await,
+        ClientFrame::Read { conversation, before } => mine::read(session, conversation, before).await,
         ClientFrame::Typing => {
             session.types();
             Ok(())
@@ -119,7 +124,7 @@ async fn vouch<W: Wire>(
 }
 
 /// The customer whom the host site vouches for.
-pub fn customer(door: &Door, vouched: &Vouched) -> Result<Customer, ErrorCode> {
+pub fn customer(door: &Door, vouched: &Vouched) -> Result<Customer, Refused> {
     let customer = match vouched {
         Vouched::Token(token) => door.identity.customer(token, door.desk.now()),
         Vouched::Hashed { identifier, identifier_hash, name, email } => {
@@ -128,10 +133,10 @@ pub fn customer(door: &Door, vouched: &Vouched) -> Result<Customer, ErrorCode> {
         }
     };
     customer.map_err(|refusal| match refusal {
-        Refusal::Expired => ErrorCode::SignInExpired,
+        Refusal::Expired => ErrorCode::SignInExpired.into(),
         other => {
             tracing::info!(why = %other, "a sign-in was refused");
-            ErrorCode::SignInRefused
+            Refused { why: Some(other), ..ErrorCode::SignInRefused.into() }
         }
     })
 }
@@ -176,7 +181,7 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     // Read before anything is sent: a client that is welcome and gets no history would show an empty window.
     let page = match knows || last == 0 {
         true => None,
-        false => match page(&session.door, session.form, id, last + 1).await {
+        false => match page(&session.door, session.form, id, last + 1, history).await {
             Ok(page) => Some(page),
             Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
         },
@@ -244,7 +249,7 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
 }
 
 /// The seat of whoever wants something of the store, if they may.
-fn requests<W: Wire>(session: &Session<W>) -> Result<Arc<Seat>, Refused> {
+pub fn requests<W: Wire>(session: &Session<W>) -> Result<Arc<Seat>, Refused> {
     let seat = session.seat.clone().ok_or(ErrorCode::HelloFirst)?;
     session.may_request(seat.visitor())?;
     Ok(seat)
@@ -294,14 +299,20 @@ async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gon
         Ok(seat) => seat,
         Err(refused) => return refuse(session, refused, None).await,
     };
-    match page(&session.door, session.form, seat.conversation(), before).await {
+    match page(&session.door, session.form, seat.conversation(), before, history).await {
         Ok(page) => session.wire.feed(page).await,
         Err(_) => refuse(session, ErrorCode::NotStored, None).await,
     }
 }
 
 /// The page of history before `before`, cut by events and by bytes.
-async fn page(door: &Door, form: Form, conversation: ConversationId, before: Seq) -> Result<Frame, StoreError> {
+pub async fn page(
+    door: &Door,
+    form: Form,
+    conversation: ConversationId,
+    before: Seq,
+    worded: impl for<'e> FnOnce(Vec<EventFrame<'e>>, bool) -> Frame,
+) -> Result<Frame, StoreError> {
     let mut first = before;
     let read = loop {
         let read = door.store.events_before(conversation, first, PAGE).await;
@@ -326,7 +337,11 @@ async fn page(door: &Door, form: Form, conversation: ConversationId, before: Seq
     if !door.pages_backwards {
         events.reverse();
     }
-    Ok(ServerFrame::History { events, more: first > 1 }.frame())
+    Ok(worded(events, first > 1))
+}
+
+fn history(events: Vec<EventFrame<'_>>, more: bool) -> Frame {
+    ServerFrame::History { events, more }.frame()
 }
 
 /// An event as this dialect words it; nothing for one that is not for visitors.
@@ -371,7 +386,8 @@ pub async fn refuse<W: Wire>(
     refused: impl Into<Refused>,
     client_id: Option<&ClientId>,
 ) -> Result<(), Gone> {
-    let Refused { code, retry_after } = refused.into();
+    let refused = refused.into();
+    let Refused { code, retry_after, why } = refused;
     session.door.counts.refused(code);
     let line = match code {
         ErrorCode::Empty => Line::Empty,
@@ -385,12 +401,15 @@ pub async fn refuse<W: Wire>(
         | ErrorCode::BadToken
         | ErrorCode::NotYours
         | ErrorCode::NoAnswer
-        | ErrorCode::NoChat => Line::Unreadable,
+        | ErrorCode::NoChat
+        | ErrorCode::NoConversation => Line::Unreadable,
         ErrorCode::Blocked => Line::Blocked,
         ErrorCode::SignInExpired | ErrorCode::SignInRefused => Line::SignIn,
     };
     let text = session.line(line);
-    let text = Refused { code, retry_after }.worded(&text);
-    let error = ServerFrame::Error { code, client_id: client_id.map(ClientId::as_str), text: &text, retry_after };
+    let text = refused.worded(&text);
+    let client_id = client_id.map(ClientId::as_str);
+    let reason = why.map(|why| format!("purser: the sign-in was refused: {why}"));
+    let error = ServerFrame::Error { code, client_id, text: &text, reason: reason.as_deref(), retry_after };
     session.wire.feed(error.frame()).await
 }

@@ -7,9 +7,6 @@ use salvo::prelude::*;
 use super::admission::{Guest, Place, Stay};
 use super::{door, protocol, session, typed};
 
-/// More is no request of ours.
-const LONGEST: usize = 1_024 + protocol::MAX_IDENTITY;
-
 /// `POST /api/chat/unread` with `{"token", "seen"}`: answers `{"unread": n}`, at most 99. The body may come as plain
 /// text, so that a page of another site needs no second request for permission.
 #[handler]
@@ -18,7 +15,7 @@ pub async fn unread(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
     let guest = Guest::of(&door, req)?;
     let place = Place::take(&door, guest.address, Stay::Short).await;
     let _place = place.map_err(|_| StatusError::service_unavailable())?;
-    let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
+    let body = req.payload_with_max_size(protocol::MAX_UNREAD).await.map_err(|_| StatusError::bad_request())?;
     let asked = serde_json::from_slice::<protocol::Unread>(body);
     let asked = asked.map_err(|_| StatusError::bad_request().brief("the body is {\"token\": \"…\", \"seen\": 7}"))?;
     let token = typed::visitor(&asked.token).map_err(|_| StatusError::bad_request().brief("this is no token"))?;

@@ -25,8 +25,18 @@ const never = () => new Promise(() => {});
 
 export const tokenOf = (host) => (host.hasAttribute("identity") ? ask(host) : undefined);
 
+// While the window was not opened nobody is connected, and the loader's own count knows no token.
+const badge = async (host, { visitor }, identity, server, count) => {
+  const isUsed = () => host.shadowRoot.querySelector(".window")?.dataset.state;
+  if (isUsed()) return;
+  const body = JSON.stringify({ __proto__: null, token: visitor.token, seen: visitor.seen, identity });
+  const answer = await fetch(new URL("api/chat/unread", server), { method: "POST", body, credentials: "omit" });
+  const { unread } = await answer.json();
+  if (!isUsed()) count(unread);
+};
+
 // What hello says of the customer. `forget` leaves nothing in this browser of the one before.
-export const who = async (host, link, forget) => {
+export const who = async (host, link, forget, server, count) => {
   const { kept } = link;
   const vouched = host.hasAttribute("identity");
   const token = vouched ? await ask(host).catch(never) : undefined;
@@ -37,5 +47,6 @@ export const who = async (host, link, forget) => {
   if (before && customer !== before && (customer || vouched)) forget();
   if (customer) kept.update({ customer });
   if (/^#purser=/.test(location.hash)) import("./back.js").then((back) => back.ask(host, link, token)).catch(() => {});
+  if (token) badge(host, kept, token, server, count).catch(() => {});
   return token || undefined;
 };

@@ -1,11 +1,17 @@
-// What is not needed for the first answer: thumbs, names of agents, what to do about a message that was not sent, deleting the chat.
-// Fetched when the first answer is there. From then on it also looks whether a person is called. The window hands in its texts, its parts, and what nodes are built with.
+// What is not needed for the first answer: thumbs, names of agents, what to do about a message that was not sent, deleting
+// the chat, the way to what is the customer's own. Fetched when the first answer is there. From then on it also looks
+// whether a person is called. The window hands in its texts, its parts, and what nodes are built with.
 
 const UP = "M7 11v9H4v-9zM7 11l4-8a2.500 2.500 0 0 1 2.500 2.500V9H19a2 2 0 0 1 2 2.300l-1.200 7A2 2 0 0 1 17.800 20H7";
+const MINE = "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M5 20c.600-4 3.500-6 7-6s6.400 2 7 6";
 const DOWN = "M17 13V4h3v9zM17 13l-4 8a2.500 2.500 0 0 1-2.500-2.500V15H5a2 2 0 0 1-2-2.300l1.200-7A2 2 0 0 1 6.200 4H17";
 
 export const look = new CSSStyleSheet();
 look.replaceSync(`
+.failed .bubble{background:none;border:1px dashed var(--bad);color:var(--ink)}
+.failed .meta{color:var(--bad)}
+blockquote{padding-inline-start:10px;border-inline-start:3px solid var(--line)}
+hr{border:0;border-top:1px solid var(--line)}
 .thumb{width:26px;height:26px;padding:5px;border-radius:50%;color:var(--soft)}
 .thumb:hover{background:var(--line);color:var(--ink)}
 .thumb[aria-pressed=true]{color:var(--ink)}
@@ -16,6 +22,17 @@ look.replaceSync(`
 .ask div{display:flex;gap:8px}
 .ask button{padding:8px 16px;border:1px solid var(--edge);border-radius:20px}
 .ask .danger{background:#b42323;border-color:#0000;color:#fff}`);
+
+const OWN = { en: "Your chats and data", de: "Ihre Chats und Daten" };
+// The way to what is the customer's own, which is another module.
+const own = (tools) => {
+  const { h, icon, log } = tools;
+  const frame = log.scroller.parentNode;
+  const name = OWN[(frame.lang || "en").slice(0, 2)] || OWN.en;
+  const open = () => import("./mine.js").then(({ mine }) => mine(button, tools)).catch(() => {});
+  const button = h("button", { type: "button", class: "icon", title: name, "aria-label": name, onclick: open }, icon(MINE));
+  frame.querySelector("header").lastChild.before(button);
+};
 
 const OWNERS = /^(handover|joined|transferred|left|closed|erased|reopened)$/;
 let watched, person;
@@ -66,6 +83,7 @@ const offerMail = (tools) => {
 const watch = (tools) => {
   if (watched) return;
   watched = true;
+  own(tools);
   const { hears } = tools.link;
   const { event, welcome, ack } = hears;
   const now = (person) => {

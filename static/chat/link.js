@@ -28,9 +28,9 @@ export const connect = ({ server, key, language, who }, hears) => {
     if (ready) wire.send(json({ type, ...fields }));
     return ready;
   };
-  const lateAfter = (time) => {
+  const lateAfter = (time, then = lose) => {
     clearTimeout(silence);
-    silence = setTimeout(lose, time);
+    silence = setTimeout(then, time);
   };
   const ask = () => {
     send("ping");
@@ -63,8 +63,7 @@ export const connect = ({ server, key, language, who }, hears) => {
     };
     wire.onmessage = ({ data }) => {
       heard = Date.now();
-      clearTimeout(silence);
-      silence = setTimeout(ask, QUIET);
+      lateAfter(QUIET, ask);
       take(parsed(data), http);
     };
     wire.onclose = () => lose();
@@ -156,9 +155,14 @@ export const connect = ({ server, key, language, who }, hears) => {
     }
   };
 
-  const trouble = ({ code, text, retry_after: after }, id) => {
+  const trouble = ({ code, text, reason, retry_after: after }, id) => {
     // With a fresh token of the page it is another matter.
-    if (/^sign/.test(code)) return lose();
+    if (/^sign/.test(code)) {
+      lose();
+      // For whoever makes the page.
+      reason && console.warn(reason);
+      return hears.state("offline", text);
+    }
     if (code === "bad_token" || (code === "not_yours" && !id)) {
       // This identity leads nowhere; what is unsent goes out under the next one.
       kept.update({ token: "" });

@@ -16,7 +16,7 @@ h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;whi
 [data-state]:not([data-state=online]) .mark:after{border-color:#adb5bd}
 .icon{width:40px;padding:9px;color:var(--soft)}
 .icon:hover{background:var(--back);color:var(--ink)}
-.log{flex:1;position:relative;overflow:hidden auto;overflow-anchor:none;overscroll-behavior:contain;padding:16px;background:var(--back);border:1px solid var(--line);border-width:1px 0;outline-offset:-3px!important}
+.log{flex:1;position:relative;overflow:hidden auto;overflow-anchor:none;overscroll-behavior:contain;padding:16px;background:var(--back);border:solid var(--line);border-width:1px 0;outline-offset:-3px!important}
 .row{display:flex;flex-direction:column;align-items:start;margin-top:14px}
 .row.joined{margin-top:4px}
 .row:first-child{margin:0}
@@ -27,7 +27,6 @@ h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;whi
 .unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .bubble{max-width:86%;padding:9px 13px;border-radius:16px;border-end-start-radius:5px;background:var(--bubble);border:1px solid var(--line);overflow-wrap:anywhere;unicode-bidi:plaintext}
 .visitor .bubble{border-radius:16px;border-end-end-radius:5px;background:var(--accent);border-color:#0000;color:var(--on-accent);white-space:pre-wrap}
-.failed .bubble{background:none;border:1px dashed var(--bad);color:var(--ink)}
 .system{align-items:center}
 .system .bubble{border:0;background:none;color:var(--soft);font-size:13px;text-align:center}
 .bubble :is(p,ul,ol,pre,h3,blockquote,.wide){margin:0 0 8px}
@@ -37,8 +36,6 @@ h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;whi
 h3{font-size:15px}
 .bubble a{color:inherit;text-decoration:underline 2px var(--edge);text-underline-offset:3px}
 code,pre{font:13px ui-monospace,monospace;white-space:pre-wrap}
-blockquote{padding-inline-start:10px;border-inline-start:3px solid var(--line)}
-hr{border:0;border-top:1px solid var(--line)}
 .bubble:has(.wide){max-width:100%}
 .wide{overflow-x:auto}
 table{min-width:100%;border-collapse:collapse;font-size:14px;overflow-wrap:normal}
@@ -49,7 +46,6 @@ th{border:0;font-size:13px;color:var(--soft)}
 .meta{display:flex;flex-wrap:wrap;align-items:center;gap:0 5px;min-height:26px;margin:0 4px;font-size:12px;color:var(--soft)}
 .row:has(+.joined):not(.failed) .meta{display:none}
 .visitor .meta{justify-content:end;text-align:end}
-.failed .meta{color:var(--bad)}
 .row:not(:last-child) .sent{display:none}
 .plain{padding:4px 6px;text-decoration:underline;text-underline-offset:3px}
 .choices{display:flex;flex-wrap:wrap;gap:8px;margin-top:12px}
@@ -71,7 +67,7 @@ textarea::placeholder{color:var(--soft);opacity:1}
 .privacy a{color:inherit}
 @media (max-width:480px),(max-height:420px){.window{inset:var(--top,0) 0 auto!important;width:100%;max-width:none;height:var(--height,100dvh);border:0;border-radius:0}
 .window>:last-child{padding-bottom:calc(10px + env(safe-area-inset-bottom))}}
-@media (prefers-reduced-motion:no-preference){.window{animation:rise .16s ease-out}.row{animation:fade .18s}
+@media (prefers-reduced-motion:no-preference){.window{animation:rise .16s}.row{animation:fade .18s}
 i{animation:dot 1.2s infinite}i:nth-child(2){animation-delay:.15s}i:nth-child(3){animation-delay:.3s}}
 @keyframes rise{from{opacity:0;transform:translateY(10px)}}
 @keyframes fade{from{opacity:0}}

@@ -25,7 +25,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   const who = () => host.getAttribute("identity") ?? host.getAttribute("customer") ?? (/^#purser=/.test(location.hash) || null);
 
   const link = connect({ server, key, language, who }, {
-    identity: () => import("./identity.js").then((module) => module.who(host, link, forget)),
+    identity: () => import("./identity.js").then(({ who }) => who(host, link, forget, server, count)),
     welcome({ site }, anew) {
       if (anew) log.clear(!site);
       if (!site) return;
@@ -64,22 +64,23 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
       clearTimeout(state.timer);
       frame.dataset.state = now;
       for (const [id, { failed }] of link.kept.outbox) if (!failed) log.state(id, now === "online" ? "sending" : "waiting");
+      const held = now === "held";
       const show = () => {
         state.hidden = false;
-        state.firstChild.textContent = text || worded()[now === "held" ? now : "offline"];
-        state.lastChild.hidden = now === "held";
+        state.firstChild.textContent = text || worded()[held ? now : "offline"];
+        state.lastChild.hidden = held;
       };
       // A connection that is back in a moment is not worth a word.
       if (now === "online") state.hidden = true;
-      else if (now === "held") show();
-      else if (state.hidden) state.timer = setTimeout(show, 1500);
+      else if (held) show();
+      else if (text || state.hidden) state.timer = setTimeout(show, 1500);
     },
   });
   let more;
   const later = async (name, ...rest) => {
     more ||= import("./later.js").then((module) => (shadow.adoptedStyleSheets.push(module.look), module));
     try {
-      (await more)[name](...rest, { texts: worded(), h, icon, link, log, field });
+      (await more)[name](...rest, { texts: worded(), h, icon, link, log, field, server });
     } catch {
       more = null;
     }

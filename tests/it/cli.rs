@@ -397,6 +397,16 @@ fn content_sets_are_listed_shown_and_brought_back() {
     assert_eq!(site.run(&["check"]).code, 0, "what was replaced is no content any more");
 }
 
+#[test]
+fn accounts_are_in_the_database_that_is_named() {
+    let site = Site::empty();
+    let added = site.run_with(&["agent", "add", "anna", "--database", "sqlite://other.db"], "a long password\n");
+    assert_eq!(added.code, 0, "{added:?}");
+    let listed = site.run(&["agent", "--database", "sqlite://other.db", "list"]);
+    assert!(listed.code == 0 && listed.out.contains("anna"), "{listed:?}");
+    assert!(site.path("other.db").exists() && !site.path("purser.db").exists());
+}
+
 /// The one hidden folder in a folder.
 fn hidden(folder: &Path) -> PathBuf {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -187,7 +187,7 @@ async fn the_protocol_is_described() {
     assert_eq!(status, 200);
     let schema: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(schema["protocol"], "purser.v1");
-    assert!(schema["client"]["oneOf"].as_array().is_some_and(|frames| frames.len() == 9), "{schema:#}");
+    assert!(schema["client"]["oneOf"].as_array().is_some_and(|frames| frames.len() == 13), "{schema:#}");
     assert!(schema["server"].to_string().contains("retry_after"));
     purser.stop().await;
 }

@@ -32,6 +32,7 @@ mod llm;
 mod log;
 mod moving;
 mod nodes;
+mod own;
 mod pages;
 mod plugins;
 mod post;

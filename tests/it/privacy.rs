@@ -28,7 +28,7 @@ async fn sign_in(purser: &TestPurser, account: &str) -> (Typed, Value) {
 }
 
 /// Whether a text is in any file of an SQLite database, the log of changes included.
-fn is_in_files(database: &TestDatabase, text: &str) -> bool {
+pub fn is_in_files(database: &TestDatabase, text: &str) -> bool {
     let Some(file) = database.file() else { return false };
     let folder = file.parent().expect("a folder");
     std::fs::read_dir(folder).expect("a folder").any(|entry| {

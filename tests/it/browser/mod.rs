@@ -7,6 +7,7 @@ mod drafts;
 mod embedding;
 mod looks;
 mod network;
+mod own;
 mod plain;
 mod sign_in;
 mod widget;
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use purser::config::Config;
+use purser::responders::Responder;
 
 use crate::harness::{Setup, TestDatabase, TestPurser, within};
 
@@ -411,6 +413,11 @@ impl Shop {
 
     /// With another configuration.
     pub async fn open_with(change: impl FnOnce(&mut Config)) -> Shop {
+        Shop::open_first(None, change).await
+    }
+
+    /// With a responder that is asked before the FAQ, and another configuration.
+    pub async fn open_first(first: Option<Arc<dyn Responder>>, change: impl FnOnce(&mut Config)) -> Shop {
         // Each must know where the other is before it starts.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let site_port = listener.local_addr().expect("bound").port();
@@ -419,18 +426,19 @@ impl Shop {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         crate::harness::copy(Path::new("tests/faq"), &folder.path().join("faq"));
         std::fs::write(folder.path().join("faq/more.yaml"), MORE_ANSWERS).expect("a file");
-        Shop::start(database, folder, site_port, change).await
+        Shop::start(database, folder, site_port, first, change).await
     }
 
     async fn start(
         database: TestDatabase,
         folder: Arc<tempfile::TempDir>,
         site_port: u16,
+        first: Option<Arc<dyn Responder>>,
         change: impl FnOnce(&mut Config),
     ) -> Shop {
         let origin = format!("http://localhost:{site_port}");
-        let purser =
-            Setup::on(&database).change(|config| config.origins = vec![origin]).change(change).start_in(folder).await;
+        let setup = Setup::on(&database).change(|config| config.origins = vec![origin]).change(change);
+        let purser = first.into_iter().fold(setup, Setup::first).start_in(folder).await;
         let url = format!("http://{}/", purser.address);
         Shop { purser, url, site_port, database }
     }
@@ -443,6 +451,6 @@ impl Shop {
     pub async fn restart(self) -> Shop {
         let folder = self.purser.folder.clone();
         self.purser.stop().await;
-        Shop::start(self.database, folder, self.site_port, |_| ()).await
+        Shop::start(self.database, folder, self.site_port, None, |_| ()).await
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use purser::responders::Responder;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -11,20 +12,20 @@ use super::{Browser, DESKTOP, PHONE, Shop};
 use crate::identity::{keys, token_until};
 
 /// A site with a server: `/token` tells who is signed in, if somebody is.
-struct SignedSite {
-    origin: String,
+pub struct SignedSite {
+    pub origin: String,
     /// The customer, and for how many seconds a token is good.
     customer: Arc<Mutex<Option<(&'static str, i64)>>>,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl SignedSite {
-    async fn serve(port: u16, purser: &str) -> SignedSite {
+    async fn serve(port: u16, purser: &str, language: &str) -> SignedSite {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
         let origin = format!("http://localhost:{port}");
         let page = format!(
-            "<!doctype html><html lang=en><meta name=viewport content='width=device-width'><link rel=icon href=data:,>\
-             <script src='{purser}/static/widget.js' data-identity=/token async></script><h1>A shop</h1>"
+            "<!doctype html><html lang={language}><title>A shop</title><meta name=viewport content='width=device-width'>\
+             <link rel=icon href=data:,><script src='{purser}/static/widget.js' data-identity=/token async></script><main><h1>A shop</h1></main>"
         );
         let customer = Arc::new(Mutex::new(None));
         let signed_in = customer.clone();
@@ -55,7 +56,7 @@ impl SignedSite {
         SignedSite { origin, customer, serving }
     }
 
-    fn sign_in(&self, customer: Option<(&'static str, i64)>) {
+    pub fn sign_in(&self, customer: Option<(&'static str, i64)>) {
         *self.customer.lock().expect("no panic") = customer;
     }
 }
@@ -67,8 +68,13 @@ impl Drop for SignedSite {
 }
 
 async fn site() -> (Shop, SignedSite) {
-    let shop = Shop::open_with(|config| config.identity = Some(keys())).await;
-    let site = SignedSite::serve(shop.site_port, shop.url.trim_end_matches('/')).await;
+    site_with(None, "en").await
+}
+
+/// A purser in which this responder is asked first, and a site of this language.
+pub async fn site_with(first: Option<Arc<dyn Responder>>, language: &str) -> (Shop, SignedSite) {
+    let shop = Shop::open_first(first, |config| config.identity = Some(keys())).await;
+    let site = SignedSite::serve(shop.site_port, shop.url.trim_end_matches('/'), language).await;
     (shop, site)
 }
 
