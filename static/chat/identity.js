@@ -26,7 +26,7 @@ const never = () => new Promise(() => {});
 export const tokenOf = (host) => (host.hasAttribute("identity") ? ask(host) : undefined);
 
 // While the window was not opened nobody is connected, and the loader's own count knows no token.
-const badge = async (host, { visitor }, identity, server, count) => {
+const badge = async (host, { kept: { visitor }, server }, identity, count) => {
   const isUsed = () => host.shadowRoot.querySelector(".window")?.dataset.state;
   if (isUsed()) return;
   const body = JSON.stringify({ __proto__: null, token: visitor.token, seen: visitor.seen, identity });
@@ -36,7 +36,7 @@ const badge = async (host, { visitor }, identity, server, count) => {
 };
 
 // What hello says of the customer. `forget` leaves nothing in this browser of the one before.
-export const who = async (host, link, forget, server, count) => {
+export const who = async (host, link, forget, count) => {
   const { kept } = link;
   const vouched = host.hasAttribute("identity");
   const token = vouched ? await ask(host).catch(never) : undefined;
@@ -47,6 +47,6 @@ export const who = async (host, link, forget, server, count) => {
   if (before && customer !== before && (customer || vouched)) forget();
   if (customer) kept.update({ customer });
   if (/^#purser=/.test(location.hash)) import("./back.js").then((back) => back.ask(host, link, token)).catch(() => {});
-  if (token) badge(host, kept, token, server, count).catch(() => {});
+  if (token) badge(host, link, token, count).catch(() => {});
   return token || undefined;
 };

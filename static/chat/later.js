@@ -12,6 +12,7 @@ look.replaceSync(`
 .failed .meta{color:var(--bad)}
 blockquote{padding-inline-start:10px;border-inline-start:3px solid var(--line)}
 hr{border:0;border-top:1px solid var(--line)}
+.latest{align-self:center;margin:-48px 0 8px;position:relative;padding:8px;width:40px;background:var(--surface);border-color:var(--line);box-shadow:0 4px 12px var(--shade)}
 .thumb{width:26px;height:26px;padding:5px;border-radius:50%;color:var(--soft)}
 .thumb:hover{background:var(--line);color:var(--ink)}
 .thumb[aria-pressed=true]{color:var(--ink)}

@@ -53,7 +53,6 @@ th{border:0;font-size:13px;color:var(--soft)}
 .choices>:hover{background:color-mix(in srgb,var(--accent) 12%,var(--bubble))}
 .dots{display:flex;gap:5px;padding:15px 14px}
 i{width:7px;height:7px;border-radius:50%;background:var(--soft)}
-.latest{align-self:center;margin:-48px 0 8px;position:relative;padding:8px;width:40px;background:var(--surface);border-color:var(--line);box-shadow:0 4px 12px var(--shade)}
 .state,.over{padding:8px 16px;font-size:14px;background:color-mix(in srgb,#e8a200 16%,var(--surface))}
 .over:empty,.privacy:empty{display:none}
 form{display:flex;align-items:end;gap:8px;padding:10px 12px}

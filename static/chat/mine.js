@@ -55,7 +55,7 @@ section[dir=rtl] .mine header svg{transform:scaleX(-1)}
 .mine .row{margin-top:12px}`);
 
 // The panel over the window. `opener` is the button that gets the focus back.
-export const mine = (opener, { texts, link, log, server, field }) => {
+export const mine = (opener, { texts, link, log, field }) => {
   const frame = log.scroller.parentNode;
   const language = frame.lang || "en";
   const words = WORDS[language.slice(0, 2).toLowerCase()] || WORDS.en;
@@ -139,7 +139,7 @@ export const mine = (opener, { texts, link, log, server, field }) => {
       const late = new Promise((_, fail) => setTimeout(fail, IDENTITY, new Error("no token")));
       const identity = await Promise.race([hears.identity(), late]);
       const body = JSON.stringify({ __proto__: null, token: link.kept.visitor.token, identity });
-      const answer = await fetch(new URL("api/chat/export", server), { method: "POST", body, credentials: "omit" });
+      const answer = await fetch(new URL("api/chat/export", link.server), { method: "POST", body, credentials: "omit" });
       if (!answer.ok) throw new Error(answer.status);
       const href = URL.createObjectURL(await answer.blob());
       h("a", { href, download: "chat.json" }).click();

@@ -25,7 +25,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   const who = () => host.getAttribute("identity") ?? host.getAttribute("customer") ?? (/^#purser=/.test(location.hash) || null);
 
   const link = connect({ server, key, language, who }, {
-    identity: () => import("./identity.js").then(({ who }) => who(host, link, forget, server, count)),
+    identity: () => import("./identity.js").then(({ who }) => who(host, link, forget, count)),
     welcome({ site }, anew) {
       if (anew) log.clear(!site);
       if (!site) return;
@@ -80,7 +80,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   const later = async (name, ...rest) => {
     more ||= import("./later.js").then((module) => (shadow.adoptedStyleSheets.push(module.look), module));
     try {
-      (await more)[name](...rest, { texts: worded(), h, icon, link, log, field, server });
+      (await more)[name](...rest, { texts: worded(), h, icon, link, log, field });
     } catch {
       more = null;
     }
