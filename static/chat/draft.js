@@ -16,7 +16,7 @@ export const draftOf = ({ h, rich, link, log, texts }) => {
   let row, bubble, question, follows, at;
   scroller.getRootNode().adoptedStyleSheets.push(look);
 
-  const answerTo = (question) => [...list.children].find(({ isAnswer }) => isAnswer === question);
+  const answerTo = (question) => [...list.children].find(({ author, more }) => author === "bot" && more === question);
   const remove = () => {
     row?.remove();
     row = null;
