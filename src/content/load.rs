@@ -10,6 +10,7 @@ use super::{Folders, PLUGINS, Snapshot, plugins, trial};
 use crate::clock::Clock;
 use crate::finding::Finding;
 use crate::responders::faq::{Built, Document, Faq, FaqSet, Site};
+use crate::responders::llm::Writer;
 use crate::responders::person::Person;
 use crate::responders::script::Plugin;
 
@@ -145,7 +146,7 @@ fn not_asked(folders: &Folders, plugins: &[Arc<Plugin>]) -> Vec<Finding> {
         let finding = Finding::warning(folders.shown(&format!("plugins/{}", plugin.name())), "this plugin is off");
         finding.hint("put its name, or `plugins`, into `pipeline` of purser.yaml")
     });
-    let known = [Faq::NAME, Person::NAME, PLUGINS];
+    let known = [Faq::NAME, Person::NAME, Writer::NAME, PLUGINS];
     let there = |name: &String| folders.plugins.join(name).is_dir();
     let missing = folders.pipeline.iter().filter(|name| !known.contains(&name.as_str()) && !there(name));
     let missing = missing.map(|name| {
