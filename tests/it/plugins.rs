@@ -264,7 +264,7 @@ async fn a_conversation(database: &TestDatabase) {
 
 const RECAP: &str = "fn answer(turn) {\n  if turn.text != \"recap\" { return pass(); }\n  \
     let said = turn.messages.map(|message| message.author + \": \" + message.text);\n  \
-    let text = \"\";\n  for line in said { text += line + \" / \"; }\n  reply(plain(text))\n}";
+    let text = \"\";\n  for line in said { text += line + \" / \"; }\n  reply(if text == \"\" { \"nothing\" } else { plain(text) })\n}";
 
 /// What was said before, out of the store: of customers and purser, without what no customer sees.
 async fn a_plugin_reads_the_last_messages(database: &TestDatabase) {
