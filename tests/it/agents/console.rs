@@ -200,10 +200,16 @@ async fn it_works_with_the_keyboard_alone() {
                  window.all = () => [...document.querySelectorAll('button, input, textarea, select, summary, a[href]')].filter((e) => e.checkVisibility() && !e.disabled); \
                  document.activeElement.blur(); return all().length";
     let count = browser.js(reach).await.as_u64().expect("a number");
-    for _ in 0..count + 10 {
-        browser.press("Tab").await;
-    }
     let missed = "return all().map(nameOf).filter((name) => !reached.has(name))";
+    // A round is enough, unless a list is drawn anew just where the focus is.
+    for _ in 0..3 {
+        for _ in 0..count + 10 {
+            browser.press("Tab").await;
+        }
+        if browser.js(missed).await == json!([]) {
+            break;
+        }
+    }
     assert_eq!(browser.js(missed).await, json!([]));
     browser.end().await;
     shop.close().await;

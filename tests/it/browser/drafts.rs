@@ -47,7 +47,9 @@ async fn a_draft_grows_and_becomes_the_answer() {
             .await;
         assert_eq!(said, json!(["off", "true", 1]), "it is not read aloud piece by piece");
         // Once it is half read nothing may jump: of what stands there, and of where it stands.
-        browser.when("rest", "root.getAnimations().length === 0").await;
+        // The dots go on for as long as it is written.
+        let ends = "({ effect }) => effect.getTiming().iterations === Infinity";
+        browser.when("rest", &format!("root.getAnimations().every({ends})")).await;
         let before = top_of(&browser, DRAFT).await;
         let text = "We deliver to **thirty** countries:\n\n- France\n- Germany";
         browser

@@ -75,6 +75,31 @@ const PRELUDE: &str = "const chat = document.querySelector('purser-chat'), root 
                        const $ = (s) => root?.querySelector(s), $$ = (s) => [...(root?.querySelectorAll(s) || [])]; \
                        const rows = () => $$('.row:not([hidden]) .bubble').map((b) => b.innerText); ";
 
+impl Driver {
+    /// A driver and its port. The port that it is given may be taken at the other of its two addresses; then it ends, and
+    /// another one is tried.
+    fn start() -> Option<(Driver, u16)> {
+        for _ in 0..5 {
+            let mut command = Command::new("chromedriver");
+            let driver = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+            let mut driver = Driver(driver);
+            let mut lines = BufReader::new(driver.0.stdout.take().expect("its output")).lines();
+            let port = lines.find_map(|line| {
+                let line = line.ok()?;
+                let port = line.split("on port ").nth(1)?.trim_end_matches('.');
+                // Before it has one, it says 0.
+                port.parse::<u16>().ok().filter(|port| *port != 0)
+            });
+            if let Some(port) = port {
+                // It would stop at a full pipe.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Some((driver, port));
+            }
+        }
+        panic!("no driver names its port");
+    }
+}
+
 impl Browser {
     /// `None`, and a line that says so, where there is no Chromium.
     pub async fn start(device: Device) -> Option<Browser> {
@@ -98,22 +123,10 @@ impl Browser {
         arguments: &[String],
         place: Option<SemaphorePermit<'static>>,
     ) -> Option<Browser> {
-        let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let Ok(driver) = driver else {
+        let Some((driver, port)) = Driver::start() else {
             eprintln!("SKIPPED: chromedriver cannot be started; `tests/run` installs it");
             return None;
         };
-        let mut driver = Driver(driver);
-        let mut lines = BufReader::new(driver.0.stdout.take().expect("its output")).lines();
-        let port = lines.find_map(|line| {
-            let line = line.ok()?;
-            let port = line.split("on port ").nth(1)?.trim_end_matches('.');
-            // Before it has one, it says 0.
-            port.parse::<u16>().ok().filter(|port| *port != 0)
-        });
-        let port = port.expect("the driver names its port");
-        // It would stop at a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
         let profile = tempfile::tempdir().expect("a temporary folder");
         let Device { width, height, language, dark, phone } = device;
         let mut all = vec![
