@@ -150,9 +150,12 @@ async fn what_happens_is_told_in_order_under_one_id(database: &TestDatabase) {
     anna.take(&visitor).await;
     anna.does(json!({ "do": "close", "conversation": visitor.conversation })).await;
     customer.send(json!({ "type": "rate", "seq": answer["seq"], "thumb": "up" })).await;
-    let calls = receiver.has(5).await;
+    receiver.has(5).await;
     nothing_waits(&purser).await;
-    assert_eq!(receiver.calls().len(), 5);
+    // At least once: what was taken may come again under its id, and is the same then.
+    let mut calls = receiver.calls();
+    calls.dedup_by(|again, call| call.json()["type"] != "conversation.handed_over" && again.body == call.body);
+    assert_eq!(calls.len(), 5);
     let types: Vec<Value> = calls.iter().map(|call| call.json()["type"].clone()).collect();
     let handed = "conversation.handed_over";
     assert_eq!(types, [handed, handed, handed, "conversation.closed", "conversation.rated"]);
