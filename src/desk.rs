@@ -10,6 +10,7 @@
 //! and acknowledged at once.
 
 mod agents;
+mod answering;
 mod blocks;
 mod chores;
 mod counts;
@@ -18,25 +19,22 @@ mod holds;
 mod past;
 mod reach;
 mod reviews;
+mod seat;
 mod sign_in;
 mod timers;
+mod waking;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::Poll;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use futures_util::{FutureExt, poll};
 use tokio::sync;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::conversation::{
-    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kept, Kind, Millis, NotYours, Provenance,
+    Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, NotYours, Provenance,
     Rated, Reason, Said, Seq, Settled, Status, Text, VisitorId,
 };
 use crate::people::People;
@@ -48,26 +46,16 @@ use crate::store::{AppendError, Store, StoreError};
 use crate::text::card::without_cards;
 use drafts::{Readers, UnderWay};
 use holds::{Holds, LEASE};
+use seat::{Seated, Seats};
 
 pub use agents::Agent;
 pub use chores::{erase_visitor_of, erased_by, erasing};
 pub use counts::Counts;
 pub use reach::NotReached;
+pub use seat::Seat;
 
-/// A question that is found unanswered after this long gets an apology instead of a late answer.
-const TOO_LATE: Millis = 5 * 60 * 1000;
-/// How often due conversations are looked for.
-const WAKE_EVERY: Duration = Duration::from_secs(1);
-/// Whether there are agents is looked up once in so many rounds.
-const STAFF_ROUNDS: u32 = 5;
-/// How many due conversations are taken at once.
-const WAKE_BATCH: u32 = 64;
 /// A log that moves on this often between reading and appending is given up on for now.
 const MAX_CONFLICTS: usize = 16;
-/// How many acknowledgements a seat remembers, so that a client's repeats do not reach the store.
-const REMEMBERED_ACKS: usize = 8;
-/// Seats of different conversations seldom meet at the same lock.
-const SHARDS: usize = 64;
 
 /// Where messages come in and answers go out.
 pub struct Desk {
@@ -137,29 +125,6 @@ pub enum DeskError {
     /// It is not this agent's to do.
     #[error(transparent)]
     NotTheirs(#[from] NotYours),
-}
-
-/// What this node knows of a conversation while somebody is in it.
-pub struct Seat {
-    id: ConversationId,
-    visitor: VisitorId,
-    seats: Arc<Seats>,
-    /// Whether anything is stored of it, as far as this node knows.
-    begun: AtomicBool,
-    /// Whether the host site vouches for the visitor.
-    account: AtomicBool,
-    /// What the host site says of the visitor.
-    profile: Mutex<Arc<BTreeMap<String, String>>>,
-    state: sync::Mutex<Seated>,
-}
-
-#[derive(Default)]
-struct Seated {
-    /// The state that the log's end was last seen in; thrown away on a conflict.
-    head: Option<Conversation>,
-    /// Whether an answer of this conversation is under way on this node.
-    answering: bool,
-    acks: VecDeque<Ack>,
 }
 
 /// How far the answer to a question that is not stored yet has come.
@@ -428,165 +393,12 @@ impl Desk {
         self.append(seat, &mut seated, |head| head.erase(self.clock.now())).await.map(drop)
     }
 
-    /// Holds what is answered here, and does what conversations that are due wait for, until it is stopped.
-    pub async fn wake(self: Arc<Self>, stop: CancellationToken) {
-        let mut away = false;
-        let mut rounds = 0_u32;
-        while stop.run_until_cancelled(tokio::time::sleep(WAKE_EVERY)).await.is_some() {
-            let woken = match self.hold().await {
-                Ok(()) => self.wake_due().await,
-                Err(error) => Err(error),
-            };
-            if woken.is_ok() && rounds.is_multiple_of(STAFF_ROUNDS) {
-                self.look_for_staff().await;
-                self.look_for_blocked().await;
-            }
-            rounds = rounds.wrapping_add(1);
-            match woken {
-                Ok(()) => away = false,
-                Err(error) if !away => {
-                    away = true;
-                    tracing::error!(error = %error, "cannot look for due conversations, trying again every second");
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Tells the other nodes that this one is still at its answers.
-    async fn hold(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let held = self.holds.now(now);
-        if held.is_empty() { Ok(()) } else { self.store.hold(held, now + LEASE).await }
-    }
-
-    /// Begins to do what every conversation that is due now waits for.
-    pub async fn wake_due(self: &Arc<Self>) -> Result<(), StoreError> {
-        loop {
-            // What is answered here may be due because nobody holds it any longer. It stands in nobody's way.
-            let at_most = u32::try_from(self.holds.count()).unwrap_or(u32::MAX).saturating_add(WAKE_BATCH);
-            let due = self.store.due(self.clock.now(), at_most).await?;
-            let all = due.len() < at_most as usize;
-            let others = due.into_iter().filter(|head| !self.holds.contains(head.id));
-            let mut taken_up = 0;
-            for head in others.take(WAKE_BATCH as usize) {
-                let seat = self.seats.take(head.id, head.visitor, None);
-                seat.begun.store(true, Ordering::Relaxed);
-                let mut seated = seat.state.lock().await;
-                let Some(wake_at) = head.wake_at.filter(|_| !seated.answering) else { continue };
-                // Of all nodes that find it, one goes on here.
-                let until = self.clock.now() + LEASE;
-                if !head.has_pending() {
-                    taken_up += 1;
-                    self.look_after(&seat, &mut seated, head, wake_at).await?;
-                } else if self.store.claim(head.id, wake_at, until).await? {
-                    taken_up += 1;
-                    seated.head = Some(Conversation { wake_at: Some(until), ..head });
-                    self.take_up(&seat, &mut seated).await?;
-                }
-            }
-            if all || taken_up == 0 {
-                return Ok(());
-            }
-            // A long list takes longer than a hold lasts.
-            self.hold().await?;
-        }
-    }
-
-    /// Waits until every answer under way is stored.
-    pub async fn finish_answers(&self) {
-        self.answering.close();
-        while tokio::time::timeout(WAKE_EVERY, self.answering.wait()).await.is_err() {
-            // Should the store be away, other nodes begin the same answers, and one of each is stored.
-            let _ = self.hold().await;
-        }
-    }
-
     /// The acknowledgement of a message that would begin a conversation, if it is stored in another one: it was said
     /// when that one was open, and is sent once more because this was not heard.
     async fn said_before(&self, seat: &Seat, client_id: &ClientId) -> Result<Option<Ack>, DeskError> {
         let stored = self.store.said(seat.visitor, client_id).await.map_err(DeskError::Unavailable)?;
         let ack = |(conversation, seq, at)| Ack { conversation, client_id: client_id.clone(), seq, at };
         Ok(stored.map(ack))
-    }
-
-    /// Asks the pipeline once. Most answers are there at once.
-    async fn begin(&self, seat: &Seat, head: &Conversation, said: &Said, seq: Seq) -> Progress {
-        let turn =
-            self.turn(seat, head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
-        let mut under_way = self.answer(turn);
-        match poll!(&mut under_way.answer) {
-            Poll::Ready(answered) => Progress::Ready(self.placed(answered).await),
-            Poll::Pending => Progress::Waiting(under_way),
-        }
-    }
-
-    /// Waits for the answer to a stored question, stores it, and goes on with the questions that came meanwhile.
-    async fn finish(self: Arc<Self>, seat: Arc<Seat>, mut question: EventId, mut seq: Seq, mut under_way: UnderWay) {
-        loop {
-            let draft = under_way.draft.clone();
-            let answered = self.wait_for(&seat, seq, under_way).await;
-            let answered = match answered {
-                Some(answered) => Some(self.placed(answered).await),
-                None => None,
-            };
-            let mut seated = seat.state.lock().await;
-            let stored = self.store_answer(&seat, &mut seated, question, seq, answered).await;
-            if let Some(draft) = draft {
-                draft.end(matches!(stored, Ok(true)));
-            }
-            let next = match stored {
-                Ok(_) => self.next_turn(&seat, &mut seated).await,
-                Err(error) => Err(error),
-            };
-            match next {
-                Ok(Some((event, turn))) => {
-                    (question, seq) = (event.id, event.seq);
-                    self.holds.begin(seat.id, self.clock.now() + self.limit);
-                    under_way = self.answer(turn);
-                }
-                Ok(None) => {
-                    self.finished(&seat, &mut seated);
-                    return;
-                }
-                Err(error) => {
-                    // The question stays pending, and whoever finds it due finishes it.
-                    seated.head = None;
-                    self.finished(&seat, &mut seated);
-                    tracing::error!(conversation = %seat.id, error = %error, "an answer could not be stored yet");
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Appends the answer to a stored question, over whatever the visitor said since. False if there is none, or the
-    /// question is somebody else's by now.
-    async fn store_answer(
-        &self,
-        seat: &Seat,
-        seated: &mut Seated,
-        question: EventId,
-        seq: Seq,
-        answered: Option<Answered>,
-    ) -> Result<bool, DeskError> {
-        if let Some(answered) = answered {
-            let answer = |head: &Conversation| {
-                let mut decision = head.answer(question, seq, answered.message.clone(), self.clock.now(), LEASE)?;
-                seat.reachable(&mut decision);
-                Some(decision)
-            };
-            if self.append(seat, seated, answer).await? {
-                self.note(seat, seq, &answered);
-                return Ok(true);
-            }
-        } else {
-            // Others did something that this state does not know of.
-            self.conflict(seated);
-        }
-        self.counts.refused.inc();
-        tracing::info!(conversation = %seat.id, seq, "a late answer was dropped");
-        Ok(false)
     }
 
     /// An answer is stored.
@@ -631,108 +443,10 @@ impl Desk {
         Err(DeskError::Busy)
     }
 
-    /// Goes on with the first pending question of a conversation that nobody on this node is answering.
-    async fn take_up(self: &Arc<Self>, seat: &Arc<Seat>, seated: &mut Seated) -> Result<(), StoreError> {
-        let Some(head) = &seated.head else { return Ok(()) };
-        let Some(event) = self.store.next_question(head.id, head.answered_seq).await? else { return Ok(()) };
-        let turn = self.turn_of(seat, head, &event);
-        let under_way = if self.clock.now() - event.at > TOO_LATE {
-            UnderWay::ready(self.pipeline().apologise(&turn))
-        } else {
-            self.answer(turn)
-        };
-        self.finish_later(seat, seated, event.id, event.seq, under_way);
-        Ok(())
-    }
-
-    /// The answer to a stored question is under way from now on.
-    fn finish_later(
-        self: &Arc<Self>,
-        seat: &Arc<Seat>,
-        seated: &mut Seated,
-        question: EventId,
-        seq: Seq,
-        under_way: UnderWay,
-    ) {
-        seated.answering = true;
-        self.holds.begin(seat.id, self.clock.now() + self.limit);
-        let (desk, seat) = (self.clone(), seat.clone());
-        self.answering.spawn(async move {
-            let finishing = desk.clone().finish(seat.clone(), question, seq, under_way);
-            if AssertUnwindSafe(finishing).catch_unwind().await.is_err() {
-                tracing::error!(conversation = %seat.id, "an answer panicked; the question is taken up again");
-                let mut seated = seat.state.lock().await;
-                seated.head = None;
-                desk.finished(&seat, &mut seated);
-            }
-        });
-    }
-
-    fn finished(&self, seat: &Seat, seated: &mut Seated) {
-        seated.answering = false;
-        self.holds.end(seat.id);
-    }
-
     /// The log has gone on since it was last seen here: it is looked at again.
     fn conflict(&self, seated: &mut Seated) {
         seated.head = None;
         self.conflicts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The next pending question of this conversation.
-    async fn next_turn(&self, seat: &Seat, seated: &mut Seated) -> Result<Option<(Arc<Event>, Turn)>, DeskError> {
-        let head = self.head(seat, seated).await?;
-        if !head.has_pending() {
-            return Ok(None);
-        }
-        let event = self.store.next_question(seat.id, head.answered_seq).await.map_err(DeskError::Unavailable)?;
-        Ok(event.map(|event| {
-            let turn = self.turn_of(seat, &head, &event);
-            (event, turn)
-        }))
-    }
-
-    fn turn_of(&self, seat: &Seat, head: &Conversation, event: &Event) -> Turn {
-        self.turn(
-            seat,
-            head,
-            (event.id, event.seq),
-            &event.body,
-            event.meta.choice.clone(),
-            event.meta.language.as_deref(),
-        )
-    }
-
-    fn turn(
-        &self,
-        seat: &Seat,
-        head: &Conversation,
-        (question, seq): (EventId, Seq),
-        text: &str,
-        choice: Option<String>,
-        page_language: Option<&str>,
-    ) -> Turn {
-        let wanted = [head.language.as_deref(), page_language, Some(&self.language)];
-        Turn {
-            conversation: head.id,
-            by: Some(seat.visitor),
-            question,
-            seq,
-            text: text.to_owned(),
-            choice,
-            languages: wanted.into_iter().flatten().map(str::to_owned).collect(),
-            visitor: seat.known(&head.kept),
-            now: self.clock.now(),
-            focus: head.kept.focus.as_deref().cloned(),
-            entry: None,
-            team: None,
-            notes: self.notes.get().cloned(),
-            stubs: None,
-            past: Some(self.past.clone()),
-            drafts: None,
-            people: self.presence(),
-            call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
-        }
     }
 
     async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Conversation, DeskError> {
@@ -747,104 +461,5 @@ impl Desk {
         }
         seated.head = Some(head.clone());
         Ok(head)
-    }
-}
-
-impl Seat {
-    /// The conversation.
-    pub fn conversation(&self) -> ConversationId {
-        self.id
-    }
-
-    /// Whose conversation it is.
-    pub fn visitor(&self) -> VisitorId {
-        self.visitor
-    }
-
-    /// The host site says this of the visitor; responders get it with every message from now on.
-    pub fn introduce(&self, profile: Arc<BTreeMap<String, String>>) {
-        self.account.store(true, Ordering::Relaxed);
-        *self.profile.lock().unwrap_or_else(PoisonError::into_inner) = profile;
-    }
-
-    /// What the host site says of the visitor, if it does.
-    fn claims(&self) -> Option<Arc<BTreeMap<String, String>>> {
-        let profile = self.profile.lock().unwrap_or_else(PoisonError::into_inner);
-        (!profile.is_empty()).then(|| profile.clone())
-    }
-
-    /// What the host site says of the visitor, or said to the node that took the question, and over that what was
-    /// remembered.
-    fn known(&self, kept: &Kept) -> Arc<BTreeMap<String, String>> {
-        let remembered = &kept.attributes;
-        match self.claims().or_else(|| kept.claims.clone()) {
-            None => remembered.clone(),
-            Some(claims) if remembered.is_empty() => claims,
-            Some(claims) => {
-                let all = claims.iter().chain(remembered.iter());
-                Arc::new(all.map(|(name, value)| (name.clone(), value.clone())).collect())
-            }
-        }
-    }
-
-    /// Whether anything was said in it before, as far as this node knows.
-    pub fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut shard = self.seats.shard(self.id);
-        // Another seat of this conversation may have been taken since the last user of this one left.
-        if shard.get(&self.id).is_some_and(|seat| seat.strong_count() == 0) {
-            shard.remove(&self.id);
-        }
-    }
-}
-
-impl Seated {
-    fn remember(&mut self, ack: Ack) {
-        if self.acks.len() == REMEMBERED_ACKS {
-            self.acks.pop_front();
-        }
-        self.acks.push_back(ack);
-    }
-}
-
-/// The seats that are taken on this node. Nothing is kept of conversations that nobody is in.
-struct Seats {
-    shards: Vec<Mutex<HashMap<ConversationId, Weak<Seat>>>>,
-}
-
-impl Default for Seats {
-    fn default() -> Seats {
-        Seats { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
-    }
-}
-
-impl Seats {
-    fn taken(&self, id: ConversationId) -> Option<Arc<Seat>> {
-        self.shard(id).get(&id).and_then(Weak::upgrade)
-    }
-
-    /// The seat that is taken in this conversation, or a new one that starts with this state.
-    fn take(self: &Arc<Self>, id: ConversationId, visitor: VisitorId, head: Option<Conversation>) -> Arc<Seat> {
-        let mut shard = self.shard(id);
-        if let Some(seat) = shard.get(&id).and_then(Weak::upgrade) {
-            return seat;
-        }
-        let begun = AtomicBool::new(head.is_some());
-        let state = sync::Mutex::new(Seated { head, ..Seated::default() });
-        let (account, profile) = (AtomicBool::new(false), Mutex::default());
-        let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, account, profile, state });
-        shard.insert(id, Arc::downgrade(&seat));
-        seat
-    }
-
-    fn shard(&self, id: ConversationId) -> MutexGuard<'_, HashMap<ConversationId, Weak<Seat>>> {
-        // The last bytes of every kind of UUID are random.
-        let index = usize::from(id.0.as_bytes()[15]) % SHARDS;
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
