@@ -2,8 +2,10 @@
 //!
 //! `GET /api/protocol.json` serves the JSON Schema of the typed dialect, made from the types below.
 
+mod codes;
+mod posts;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -15,8 +17,9 @@ use crate::conversation::{
     Author, Button, ClientId, Conversation, ConversationId, Event, EventId, Kind, Millis, Reason, Seq, Status, Thumb,
 };
 use crate::desk::Ack;
-use crate::identity::Refusal;
-use crate::store::Exported;
+
+pub use codes::{CloseCode, ErrorCode, Refused};
+pub use posts::{Back, Download, DownloadedConversation, Unread, UnreadCount, WantsTranscript, WentBack};
 
 /// The name of the typed dialect in `Sec-WebSocket-Protocol`.
 pub const TYPED: &str = "purser.v1";
@@ -28,8 +31,6 @@ pub const MAX_IDENTITY: usize = 9 * 1_024;
 pub const MAX_BODY: usize = MAX_FRAME + 1_024;
 /// The longest body of a request for the unread count or an export, in bytes.
 pub const MAX_UNREAD: usize = MAX_IDENTITY + 1_024;
-/// When a client tries again to store a message, in milliseconds.
-const TRY_AGAIN: u32 = 3_000;
 /// A client of a socket that was not heard of for this long is asked whether it is there, and closed after twice that.
 pub const SILENT_FOR: Duration = Duration::from_secs(45);
 /// A stream of server-sent events has a comment after this long without an event, so that its client knows that it
@@ -378,77 +379,6 @@ pub struct PastConversation {
     pub text: String,
 }
 
-/// What `POST /api/chat/export` is answered with: everything that is the visitor's.
-#[derive(Serialize, JsonSchema)]
-pub struct Download {
-    /// When it was put together, in UTC milliseconds.
-    pub at: Millis,
-    /// What the host site says of its customer now; it is not kept here.
-    pub account: Arc<BTreeMap<String, String>>,
-    /// The conversations.
-    pub conversations: Vec<DownloadedConversation>,
-}
-
-/// A conversation to take along.
-#[derive(Serialize, JsonSchema)]
-pub struct DownloadedConversation {
-    /// Names it.
-    pub id: ConversationId,
-    /// The language that it is spoken in.
-    pub language: Option<String>,
-    /// What is remembered of the visitor there.
-    pub remembered: BTreeMap<String, String>,
-    /// What was said and done, in order.
-    pub events: Vec<DownloadedEvent>,
-}
-
-/// Something that was said or done.
-#[derive(Serialize, JsonSchema)]
-pub struct DownloadedEvent {
-    /// When, in UTC milliseconds.
-    pub at: Millis,
-    /// What.
-    pub kind: Kind,
-    /// By whom.
-    pub author: Author,
-    /// What the agent is called.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What was said.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub text: String,
-    /// What was remembered then, or with no value forgotten: its name and value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remembered: Option<(String, Option<String>)>,
-    /// On a rating: which way the thumb points.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thumb: Option<Thumb>,
-}
-
-impl DownloadedConversation {
-    /// As its visitor takes it along.
-    pub fn of(exported: &Exported) -> DownloadedConversation {
-        let event = |event: &Arc<Event>| {
-            let remembered = event.meta.attribute.as_ref();
-            DownloadedEvent {
-                at: event.at,
-                kind: event.kind,
-                author: event.author,
-                name: event.meta.name.clone(),
-                text: event.body.clone(),
-                remembered: remembered.map(|attribute| (attribute.name.clone(), attribute.value.clone())),
-                thumb: event.meta.rated.and_then(|rated| rated.thumb),
-            }
-        };
-        DownloadedConversation {
-            id: exported.head.id,
-            language: exported.head.language.clone(),
-            remembered: exported.attributes().clone(),
-            events: exported.events.iter().map(event).collect(),
-        }
-    }
-}
-
 /// What a POST is replied with.
 #[derive(Serialize, JsonSchema)]
 pub struct Replied<'a> {
@@ -543,60 +473,6 @@ impl Shown {
     }
 }
 
-/// The body of `POST /api/chat/unread`, and of `POST /api/chat/export`, which takes no `seen`.
-#[derive(Deserialize, JsonSchema)]
-pub struct Unread {
-    /// The visitor's token.
-    pub token: String,
-    /// The last seq that the client has shown.
-    #[serde(default)]
-    pub seen: Seq,
-    /// Who the customer is, as in `hello`.
-    #[serde(default)]
-    pub identity: Option<Vouched>,
-}
-
-/// The body of `POST /api/chat/transcript`.
-#[derive(Deserialize, JsonSchema)]
-pub struct WantsTranscript {
-    /// The visitor's token.
-    pub token: String,
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// Who the customer is, as in `hello`.
-    #[serde(default)]
-    pub identity: Option<Vouched>,
-    /// The address; nothing for the one that is known.
-    #[serde(default)]
-    pub email: Option<String>,
-}
-
-/// The body of `POST /api/chat/back`.
-#[derive(Deserialize, JsonSchema)]
-pub struct Back {
-    /// The visitor's token.
-    pub token: String,
-    /// What stands behind `#purser=` in the link of a mail.
-    pub ticket: String,
-    /// Who the customer is, as in `hello`.
-    #[serde(default)]
-    pub identity: Option<Vouched>,
-}
-
-/// What `POST /api/chat/back` is answered with.
-#[derive(Serialize, JsonSchema)]
-pub struct WentBack {
-    /// The visitor's conversation, which now has at its end what the link was about.
-    pub conversation: ConversationId,
-}
-
-/// What `POST /api/chat/unread` is answered with.
-#[derive(Serialize, JsonSchema)]
-pub struct UnreadCount {
-    /// How many messages the visitor has not seen, at most 99.
-    pub unread: u32,
-}
-
 impl<'a> EventFrame<'a> {
     /// The event as a client sees it that wants this form.
     pub fn of(event: &'a Event, form: Form) -> EventFrame<'a> {
@@ -673,133 +549,6 @@ pub struct Frame {
     pub seq: Option<Seq>,
     /// Set if it says that something could not be done.
     pub refused: Option<Refused>,
-}
-
-/// What could not be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
-    /// Why.
-    pub code: ErrorCode,
-    /// When to try again, in milliseconds.
-    pub retry_after: Option<u32>,
-    /// What was wrong with a token.
-    pub why: Option<Refusal>,
-}
-
-impl From<ErrorCode> for Refused {
-    fn from(code: ErrorCode) -> Refused {
-        Refused { code, retry_after: (code == ErrorCode::NotStored).then_some(TRY_AGAIN), why: None }
-    }
-}
-
-impl Refused {
-    /// Something that may be tried again after a while.
-    pub fn wait(code: ErrorCode, wait: Duration) -> Refused {
-        // A client that comes back a moment too early would be told once more.
-        let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-        Refused { code, retry_after: Some(wait), why: None }
-    }
-
-    /// A line that tells the customer how long to wait.
-    pub fn worded(&self, line: &str) -> String {
-        // In one second nobody reads it.
-        let seconds = self.retry_after.unwrap_or_default().div_ceil(1_000).max(2);
-        line.replace("{seconds}", &seconds.to_string())
-    }
-}
-
-/// Why something could not be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
-    /// The frame is not JSON, or not of a known shape. Sending it again does not help.
-    Unreadable,
-    /// Something was said before `hello`. Say hello, then send it again.
-    HelloFirst,
-    /// The token is not one. A client makes a new one.
-    BadToken,
-    /// The conversation is another visitor's. A client makes a new id.
-    NotYours,
-    /// The time of the customer's token is over. A client asks its page for a fresh one, and says hello with that.
-    SignInExpired,
-    /// Nobody vouches for the customer like this. A client asks its page for another token, once.
-    SignInRefused,
-    /// The text is empty. Sending it again does not help.
-    Empty,
-    /// The text is too long. Sending it again does not help.
-    TooLong,
-    /// There is no answer with that seq. Sending it again does not help.
-    NoAnswer,
-    /// There is no chat with a person that is over and may be rated, or not so many stars. Sending it again does not
-    /// help.
-    NoChat,
-    /// An agent does not let the visitor write. Sending it again does not help.
-    Blocked,
-    /// The visitor has no such conversation. Sending it again does not help.
-    NoConversation,
-    /// The message is not stored: the client keeps it and sends it again after `retry_after`.
-    NotStored,
-    /// The visitor writes too fast: the client keeps the message and sends it again after `retry_after`.
-    TooFast,
-    /// Too many connections or new conversations come from this address: again after `retry_after`.
-    TooMany,
-    /// The server is full: again after `retry_after`.
-    Full,
-}
-
-impl ErrorCode {
-    /// The word on the wire.
-    pub fn word(self) -> String {
-        // A variant without fields is a word.
-        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-    }
-}
-
-/// Why a connection is closed, by the codes of RFC 6455.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseCode {
-    /// The frame breaks the WebSocket protocol. A client may come back.
-    Protocol,
-    /// Binary frames are not part of either dialect. A client may come back.
-    Binary,
-    /// The text is not UTF-8. A client may come back.
-    NotUtf8,
-    /// The frame is longer than [`MAX_FRAME`]. A client may come back.
-    TooBig,
-    /// The server stops. A client comes back after the time that `bye` tells.
-    Stopping,
-    /// The client read too slowly. It comes back with the last seq that it saw.
-    FellBehind,
-    /// Nothing was heard of the client, not even a pong.
-    Silent,
-}
-
-impl CloseCode {
-    /// The number on the wire.
-    pub fn number(self) -> u16 {
-        match self {
-            CloseCode::Silent => 1001,
-            CloseCode::Protocol => 1002,
-            CloseCode::Binary => 1003,
-            CloseCode::NotUtf8 => 1007,
-            CloseCode::TooBig => 1009,
-            CloseCode::Stopping => 1012,
-            CloseCode::FellBehind => 1013,
-        }
-    }
-
-    /// The reason beside the number, for people who read traces.
-    pub fn reason(self) -> &'static str {
-        match self {
-            CloseCode::Silent => "nothing was heard for too long",
-            CloseCode::Protocol => "this breaks the WebSocket protocol",
-            CloseCode::Binary => "only text frames are understood",
-            CloseCode::NotUtf8 => "text frames must be UTF-8",
-            CloseCode::TooBig => "a frame holds 32 KiB at most",
-            CloseCode::Stopping => "the server restarts, please come back",
-            CloseCode::FellBehind => "too slow, please come back with the last seq",
-        }
-    }
 }
 
 /// A frame of the plain dialect, in and out.
