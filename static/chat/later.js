@@ -169,9 +169,11 @@ export const erase = (form, tools) => {
   };
   const really = () => {
     if (!link.send("erase")) return;
-    // What is not sent yet would come after it.
-    for (const [id] of link.kept.outbox) link.kept.drop(id);
-    log.clear(true);
+    // What is not sent yet would come after it. The rest goes when the server says that it is gone.
+    for (const [id] of link.kept.outbox) {
+      link.kept.drop(id);
+      log.gone(id);
+    }
     close();
   };
   const no = h("button", { type: "button", onclick: close }, texts.no);

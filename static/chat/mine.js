@@ -117,9 +117,11 @@ export const mine = (opener, { texts, link, log, field }) => {
   const settle = () => {
     const yes = button("danger", words.all, () => {
       if (!ask("erase", { everything: true })) return;
-      // What is not sent yet would come after it.
-      for (const [id] of link.kept.outbox) link.kept.drop(id);
-      log.clear(true);
+      // What is not sent yet would come after it. The rest goes when the server says that it is gone.
+      for (const [id] of link.kept.outbox) {
+        link.kept.drop(id);
+        log.gone(id);
+      }
       close();
     });
     const sure = () => {

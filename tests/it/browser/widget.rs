@@ -1,5 +1,8 @@
 //! A customer with the chat window.
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Executor};
+
 use super::{Browser, DESKTOP, Device, PHONE, Shop};
 use crate::harness::Visitor;
 
@@ -220,6 +223,16 @@ async fn a_customer_deletes_the_chat() {
     browser.press("Escape").await;
     browser.when("the field", "!$('.ask') && !$('.window').hidden && root.activeElement === $('textarea')").await;
     browser.hear("From £3.49.").await;
+    // As long as it is not deleted it is there.
+    let options = SqliteConnectOptions::new().filename(shop.database.file().expect("SQLite"));
+    let mut other = options.connect().await.expect("a connection");
+    other.execute("BEGIN IMMEDIATE").await.expect("nobody else writes");
+    browser.click("[title='Delete this chat']").await;
+    browser.click(".danger").await;
+    browser.when("that nothing can be stored", "$('.window').dataset.state === 'held'").await;
+    browser.hear("From £3.49.").await;
+    other.execute("ROLLBACK").await.expect("it ends");
+    browser.when("that it can", "$('.window').dataset.state === 'online'").await;
     browser.click("[title='Delete this chat']").await;
     browser.click(".danger").await;
     for tab in [&second, &first] {
