@@ -91,14 +91,17 @@ const watch = (tools) => {
     show(tools, person?.ended ? null : person);
     ask(tools, person?.ended);
   };
-  hears.event = async (frame) => {
-    event(frame);
-    const { kind, name, reason, stars } = frame;
+  const happened = async ({ kind, name, reason, stars, asks }) => {
     if (kind === "reviewed") (await review)?.rated(stars);
     if (OWNERS.test(kind) && reason !== "message") {
       show(tools, kind === "joined" || (kind === "transferred" && name) ? { name } : kind === "handover" || kind === "transferred" ? {} : null);
-      ask(tools, frame.asks && {});
+      ask(tools, asks && {});
     }
+  };
+  hears.event = (frame) => {
+    event(frame);
+    hears.met.since = null;
+    return happened(frame);
   };
   hears.welcome = (frame, anew) => {
     welcome(frame, anew);
@@ -110,6 +113,8 @@ const watch = (tools) => {
     if ((await person)?.is) tools.log.typing(false);
   };
   now(hears.met.person);
+  // What happened between the greeting and now.
+  hears.met.since?.forEach(happened);
   if (hears.met.mail) offerMail(tools);
 };
 

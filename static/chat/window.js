@@ -39,6 +39,8 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
     },
     event(event) {
       const { seq, at, author, kind } = event;
+      // For later.js, which comes with the first answer: a person may be called before it is there.
+      (link.hears.met.since ||= []).push(event);
       const bubble = log.add(event);
       if (bubble) {
         // Laid out only if the page wants to know.

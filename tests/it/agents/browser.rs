@@ -123,6 +123,24 @@ async fn a_customer_and_two_agents() {
     shop.close().await;
 }
 
+// The module that shows who is asked for is fetched with the first answer, so it comes after this call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_who_is_called_first_of_all_is_seen() {
+    let Some(customer) = Browser::start(PHONE).await else { return };
+    let shop = Shop::open().await;
+    account(&shop, "anna", Role::Agent).await;
+    customer.goto(&shop.url).await;
+    customer.open().await;
+    customer.say("talk to a person").await;
+    customer.hear("number 1 in the queue").await;
+    customer.when("the line", "$('.person span').innerText === 'You are waiting for a colleague'").await;
+    customer.click(".person button").await;
+    customer.hear("talking to the assistant again").await;
+    customer.when("nobody", "$('.person').hidden").await;
+    customer.end().await;
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_texts_are_text() {
     let Some(browser) = Browser::start(DESKTOP).await else { return };
