@@ -3,6 +3,10 @@
 //! A password is kept as an Argon2id hash, a session as the hash of a token that only the browser's cookie holds. A
 //! session ends on the server: with a log-out, another password or a disabled account, its cookie opens nothing any
 //! more.
+//!
+//! Wrong passwords cost time: whoever gives them, by address, and where they come from many addresses, all strangers.
+//! A browser that an agent has logged in with keeps a cookie for that and is counted by itself. So nobody gets in by
+//! guessing, and nobody keeps an agent out by it who is where the agent always is.
 
 use std::sync::LazyLock;
 
@@ -13,8 +17,9 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::conversation::{AgentId, Millis};
+use crate::limits::Address;
 use crate::people::is_team;
-use crate::store::{Account, AccountChange, Role, Store, StoreError};
+use crate::store::{Account, AccountChange, Caller, Opening, Role, Store, StoreError, Wrong};
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD: usize = 10;
@@ -22,12 +27,18 @@ pub const MIN_PASSWORD: usize = 10;
 const MAX_PASSWORD: usize = 256;
 /// How long a session lasts, in milliseconds.
 pub const SESSION: Millis = 12 * 60 * 60 * 1000;
-/// So many wrong passwords in a row are free…
+/// So long a browser is known after the last log-in with it.
+pub const KNOWN: Millis = 90 * 24 * 60 * 60 * 1000;
+/// So many wrong passwords in a row of one browser, or one address, are free…
 const FREE: u32 = 5;
+/// …and so many of all strangers together…
+const FREE_OF_STRANGERS: u32 = 30;
 /// …after the next one nothing is tried for so long, and twice as long after each further one…
 const FIRST_LOCK: Millis = 15_000;
 /// …but no longer than this.
 const LONGEST_LOCK: Millis = 15 * 60 * 1000;
+/// After so long without another one, wrong passwords do not count any more.
+const COUNTS: Millis = 24 * 60 * 60 * 1000;
 /// So many passwords are hashed at once: each takes 19 MiB and a processor.
 const AT_ONCE: usize = 2;
 /// So many attempts wait for that.
@@ -64,6 +75,22 @@ pub struct Accounts {
 /// What a browser's cookie holds.
 pub struct Token(pub String);
 
+/// From where somebody wants to log in.
+pub struct CameFrom {
+    /// The address, as far as it is known; all that are not known are one.
+    pub address: Option<Address>,
+    /// What the cookie of a browser holds with which somebody has logged in before.
+    pub browser: Option<Token>,
+}
+
+/// Somebody who was let in.
+pub struct LoggedIn {
+    /// The session.
+    pub session: Token,
+    /// By this the browser is known next time.
+    pub browser: Token,
+}
+
 impl Accounts {
     /// The accounts of this store.
     pub fn new(store: Store, clock: Clock) -> Accounts {
@@ -71,41 +98,66 @@ impl Accounts {
     }
 
     /// Lets somebody in who knows the password: a new session, whatever the browser had before.
-    pub async fn log_in(&self, login: &str, password: &str) -> Result<(Account, Token), NotIn> {
-        let Ok(_waits) = self.waiting.try_acquire() else { return Err(NotIn::Locked(CROWDED)) };
-        // From looking whether the account is locked to counting: guesses at the same time cannot all pass before one counts.
+    pub async fn log_in(&self, login: &str, password: &str, from: CameFrom) -> Result<LoggedIn, NotIn> {
+        let login = login.trim().to_lowercase();
+        let known_to = match &from.browser {
+            Some(browser) => self.store.agents_of_browser(&browser.hash(), self.clock.now()).await?,
+            None => Vec::new(),
+        };
+        let account = self.store.agent(&login).await?;
+        let own = from.browser.as_ref().filter(|_| account.as_ref().is_some_and(|one| known_to.contains(&one.id)));
+        let caller = match own {
+            Some(browser) => Caller { key: browser.hash(), known: true },
+            None => Caller { key: from.key(), known: false },
+        };
+        // Strangers who crowd the door do not keep out who is known.
+        let waits = if caller.known { None } else { Some(self.waiting.try_acquire()) };
+        let Ok(_waits) = waits.transpose() else { return Err(NotIn::Locked(CROWDED)) };
+        // From looking whether it is locked to counting: guesses at the same time cannot all pass before one counts.
         let _turn = self.hashing.acquire().await;
         let now = self.clock.now();
-        let account = self.store.agent(&login.trim().to_lowercase()).await?;
-        if let Some(account) = &account
-            && account.locked_until > now
-        {
-            return Err(NotIn::Locked(account.locked_until - now));
+        let account = self.store.agent(&login).await?;
+        if let Some(account) = &account {
+            let until = self.store.locked_until(account, caller, now).await?;
+            if until > now {
+                return Err(NotIn::Locked(until - now));
+            }
         }
         // A name that nobody has takes as long as one that somebody has.
         static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash("a password that nobody has"));
-        let known = account.as_ref().map(|account| account.password.clone());
+        let hashed = account.as_ref().map(|account| account.password.clone());
         let password = password.to_owned();
-        let check = move || known.or_else(|| NOBODY.clone()).is_some_and(|hash| is(&password, &hash));
+        let check = move || hashed.or_else(|| NOBODY.clone()).is_some_and(|hash| is(&password, &hash));
         let fits = tokio::task::spawn_blocking(check).await.unwrap_or(false);
         let Some(account) = account else { return Err(NotIn::Wrong) };
+        let agent = account.id;
         if !fits {
-            self.store.change_account(AccountChange::Wrong { agent: account.id, now, locks: lock }).await?;
-            tracing::warn!(agent = %account.id, "a wrong password of an agent");
+            let wrong = Wrong { agent, caller, now, lasts: COUNTS, lock, lock_strangers };
+            self.store.change_account(AccountChange::Wrong(wrong)).await?;
+            tracing::warn!(%agent, known = caller.known, "a wrong password of an agent");
             return Err(NotIn::Wrong);
         }
         if account.disabled {
             return Err(NotIn::Wrong);
         }
-        if account.failures > 0 {
-            self.store.change_account(AccountChange::Right(account.id)).await?;
-        }
-        let token = Token::new().ok_or(NotIn::Wrong)?;
-        self.store
-            .change_account(AccountChange::Open { token: token.hash(), agent: account.id, now, until: now + SESSION })
-            .await?;
-        tracing::info!(agent = %account.id, "an agent has logged in");
-        Ok((account, token))
+        let session = Token::new().ok_or(NotIn::Wrong)?;
+        // Several agents may share a browser. What nobody here gave out, somebody else may have put there.
+        let browser = match from.browser.filter(|_| !known_to.is_empty()) {
+            Some(browser) => browser,
+            None => Token::new().ok_or(NotIn::Wrong)?,
+        };
+        let opening = Opening {
+            token: session.hash(),
+            agent,
+            now,
+            until: now + SESSION,
+            caller,
+            browser: browser.hash(),
+            known_until: now + KNOWN,
+        };
+        self.store.change_account(AccountChange::Open(opening)).await?;
+        tracing::info!(%agent, "an agent has logged in");
+        Ok(LoggedIn { session, browser })
     }
 
     /// The agent whose session this is, if it is one.
@@ -136,10 +188,23 @@ impl Token {
     }
 }
 
-/// How long nothing is tried after so many wrong passwords in a row.
+impl CameFrom {
+    /// Names the address, so that it is not kept as it is.
+    fn key(&self) -> [u8; 32] {
+        let address = self.address.map(|address| address.bits().to_be_bytes());
+        Sha256::digest(address.unwrap_or_default()).into()
+    }
+}
+
+/// How long nothing is tried after so many wrong passwords in a row from one place.
 fn lock(failures: u32) -> Option<Millis> {
     let beyond = failures.checked_sub(FREE + 1)?;
     Some(LONGEST_LOCK.min(FIRST_LOCK << beyond.min(16)))
+}
+
+/// How long no stranger's is tried after so many of all strangers.
+fn lock_strangers(failures: u32) -> Option<Millis> {
+    lock(failures.saturating_sub(FREE_OF_STRANGERS - FREE))
 }
 
 /// A new account. An error says what is wrong with what was given.
@@ -162,7 +227,6 @@ pub fn account(login: &str, name: &str, role: Role, password: &str) -> Result<Ac
         disabled: false,
         away: false,
         max_chats: MAX_CHATS,
-        failures: 0,
         locked_until: 0,
         seen_at: 0,
         teams: Vec::new(),
@@ -233,5 +297,7 @@ mod tests {
         let seconds = |n: Millis| Some(n * 1000);
         assert_eq!(locks, [None, None, None, None, None, seconds(15), seconds(30), seconds(60), seconds(120)]);
         assert_eq!(lock(u32::MAX), Some(LONGEST_LOCK));
+        assert_eq!((lock_strangers(FREE_OF_STRANGERS), lock_strangers(FREE_OF_STRANGERS + 1)), (None, seconds(15)));
+        assert_eq!(lock_strangers(u32::MAX), Some(LONGEST_LOCK));
     }
 }

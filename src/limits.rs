@@ -54,6 +54,13 @@ impl From<IpAddr> for Address {
     }
 }
 
+impl Address {
+    /// The address as a number, without what is not counted of it.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+}
+
 /// Who has done how much lately.
 pub struct Limits {
     messages: Buckets,

@@ -3,6 +3,7 @@
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
 
+use super::callers::{self, Caller, Wrong};
 use super::error::{OpenError, StoreError};
 use super::pool::{Engine, Link, on};
 use super::url::DatabaseUrl;
@@ -57,9 +58,7 @@ pub struct Account {
     pub away: bool,
     /// How many chats the agent takes at once.
     pub max_chats: u32,
-    /// Wrong passwords in a row.
-    pub failures: u32,
-    /// Until when no password is tried.
+    /// Until when no password is tried that comes from where the agent never was.
     pub locked_until: Millis,
     /// When a console of the agent was open last.
     pub seen_at: Millis,
@@ -83,12 +82,10 @@ pub enum AccountChange {
     Password(AgentId, String),
     /// Nobody can log in, and whoever was is not any more; or it is possible again.
     Disable(AgentId, bool),
-    /// A wrong password: one more in a row. From `locks` of the number on, none is tried for so long from `now` on.
-    Wrong { agent: AgentId, now: Millis, locks: fn(u32) -> Option<Millis> },
-    /// The password was right.
-    Right(AgentId),
-    /// Somebody is logged in from `now` until `until`, by the hash of what the cookie holds.
-    Open { token: [u8; 32], agent: AgentId, now: Millis, until: Millis },
+    /// A wrong password: one more in a row.
+    Wrong(Wrong),
+    /// Somebody is logged in.
+    Open(Opening),
     /// This session is over.
     End([u8; 32]),
     /// A console is open.
@@ -99,9 +96,36 @@ pub enum AccountChange {
     Teams(AgentId, Vec<String>),
 }
 
+/// A session, by the hash of what the cookie holds.
+#[derive(Clone, Copy)]
+pub struct Opening {
+    /// That hash.
+    pub token: [u8; 32],
+    /// Whose it is.
+    pub agent: AgentId,
+    /// When it begins.
+    pub now: Millis,
+    /// When it ends.
+    pub until: Millis,
+    /// From where the password came.
+    pub caller: Caller,
+    /// The browser, by the hash of what another cookie holds, which is known from now on…
+    pub browser: [u8; 32],
+    /// …until then.
+    pub known_until: Millis,
+}
+
 impl AccountChange {
     /// Makes the change within the transaction that is open on `link`; false if there is nothing to change.
     pub(super) async fn make(&self, link: &mut Link) -> Result<bool, sqlx::Error> {
+        match self {
+            AccountChange::Password(id, _) | AccountChange::Disable(id, _) => callers::forget(link, *id).await?,
+            AccountChange::Wrong(wrong) => return wrong.count(link).await,
+            AccountChange::Open(Opening { agent, now, caller, browser, known_until, .. }) => {
+                callers::let_in(link, *agent, *caller, browser, *now, *known_until).await?;
+            }
+            _ => {}
+        }
         on!(Link, link, connection => {
             let connection = &mut **connection;
             let changed = match self {
@@ -135,21 +159,8 @@ impl AccountChange {
                     let set = sqlx::query("UPDATE agents SET disabled = ? WHERE id = ?");
                     set.bind(i64::from(*disabled)).bind(id.0).execute(connection).await?
                 }
-                AccountChange::Wrong { agent, now, locks } => {
-                    // Counted where it is kept, so that guesses at the same time are as many.
-                    let count = sqlx::query("UPDATE agents SET failures = failures + 1 WHERE id = ?").bind(agent.0);
-                    count.execute(&mut *connection).await?;
-                    let failures = sqlx::query_scalar("SELECT failures FROM agents WHERE id = ?").bind(agent.0);
-                    let failures: Option<i64> = failures.fetch_optional(&mut *connection).await?;
-                    let lock = failures.and_then(|failures| locks(u32::try_from(failures).unwrap_or(u32::MAX)));
-                    let set = sqlx::query("UPDATE agents SET locked_until = ? WHERE id = ?");
-                    set.bind(lock.map_or(0, |lock| now + lock)).bind(agent.0).execute(connection).await?
-                }
-                AccountChange::Right(id) => {
-                    let set = sqlx::query("UPDATE agents SET failures = 0, locked_until = 0 WHERE id = ?");
-                    set.bind(id.0).execute(connection).await?
-                }
-                AccountChange::Open { token, agent, now, until } => {
+                AccountChange::Wrong(_) => return Ok(false),
+                AccountChange::Open(Opening { token, agent, now, until, .. }) => {
                     let over = sqlx::query("DELETE FROM agent_sessions WHERE expires_at <= ?").bind(*now);
                     over.execute(&mut *connection).await?;
                     let insert = "INSERT INTO agent_sessions (token, agent, expires_at) VALUES (?, ?, ?)";
@@ -188,7 +199,7 @@ pub async fn change_account(url: &DatabaseUrl, change: &AccountChange) -> Result
 macro_rules! accounts {
     ($rest:literal) => {
         concat!(
-            "SELECT a.id, a.login, a.name, a.role, a.password, a.disabled, a.away, a.max_chats, a.failures, ",
+            "SELECT a.id, a.login, a.name, a.role, a.password, a.disabled, a.away, a.max_chats, ",
             "a.locked_until, a.seen_at, a.teams FROM agents a ",
             $rest
         )
@@ -248,9 +259,8 @@ where
         disabled: row.try_get::<i64, _>(5)? != 0,
         away: row.try_get::<i64, _>(6)? != 0,
         max_chats: number(7)?,
-        failures: number(8)?,
-        locked_until: row.try_get(9)?,
-        seen_at: row.try_get(10)?,
-        teams: row.try_get::<&str, _>(11)?.split(',').filter(|team| !team.is_empty()).map(str::to_owned).collect(),
+        locked_until: row.try_get(8)?,
+        seen_at: row.try_get(9)?,
+        teams: row.try_get::<&str, _>(10)?.split(',').filter(|team| !team.is_empty()).map(str::to_owned).collect(),
     })
 }

@@ -21,6 +21,7 @@ mod attended;
 mod batch;
 mod belongings;
 mod blocked;
+mod callers;
 mod chores;
 mod content;
 mod counts;
@@ -52,9 +53,10 @@ use crate::conversation::{
     VisitorId,
 };
 
-pub use agents::{Account, AccountChange, Role, change_account};
+pub use agents::{Account, AccountChange, Opening, Role, change_account};
 pub use attended::{Found, Listed, Place, SEARCHED, Search, Shelf};
 pub use belongings::{Export, Exported, Past};
+pub use callers::{Caller, Lock, Wrong};
 pub use chores::{Chore, order_chore};
 pub use content::{ContentLine, ContentSet};
 pub use counts::Counts;
@@ -486,6 +488,16 @@ impl Store {
     /// The agent whose session this is, by the hash of what the cookie holds. Nobody after it has ended.
     pub async fn agent_of_session(&self, token: &[u8; 32], now: Millis) -> Result<Option<Account>, StoreError> {
         self.read(agents::by_session(&self.0.engine, token, now)).await
+    }
+
+    /// The agents who have logged in with this browser, by the hash of what its cookie holds.
+    pub async fn agents_of_browser(&self, browser: &[u8; 32], now: Millis) -> Result<Vec<AgentId>, StoreError> {
+        self.read(callers::known_to(&self.0.engine, browser, now)).await
+    }
+
+    /// Until when no password of this agent is tried that comes from there.
+    pub async fn locked_until(&self, account: &Account, caller: Caller, now: Millis) -> Result<Millis, StoreError> {
+        self.read(callers::locked_until(&self.0.engine, account, caller, now)).await
     }
 
     /// Changes an account, or who is logged in. False if there is nothing to change.

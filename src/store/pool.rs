@@ -83,6 +83,7 @@ migrations!(
     19 "0019_conversations_uuid",
     20 "0020_sendings",
     21 "0021_chores",
+    22 "0022_agent_callers",
 );
 
 /// Stands in a database while a move or a restore into it is not finished.

@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("desk", &["clock", "conversation", "fanout", "people", "responders", "store", "text"]),
     ("post", &["clock", "conversation", "sources", "store"]),
     ("courier", &["clock", "conversation", "desk", "post", "responders", "sources", "store"]),
-    ("accounts", &["clock", "conversation", "people", "store"]),
+    ("accounts", &["clock", "conversation", "limits", "people", "store"]),
     ("log", &[]),
     (
         "config",

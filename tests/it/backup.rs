@@ -120,7 +120,9 @@ async fn everything_comes_back_as_it_was() {
     let ran = command(vec!["restore".into(), named("one"), "--database".into(), maria.url()]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     // Whoever was logged in logs in anew.
-    for (table, rows) in original.iter().filter(|(table, _)| *table != "agent_sessions") {
+    for (table, rows) in
+        original.iter().filter(|(table, _)| !["agent_sessions", "agent_callers"].contains(&table.as_str()))
+    {
         let line = format!("{:>12}  {table}", rows.len());
         assert!(ran.out.lines().any(|printed| printed == line), "{line} in {}", ran.out);
     }

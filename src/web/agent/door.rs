@@ -5,16 +5,19 @@ use salvo::http::{HeaderValue, StatusCode};
 use salvo::prelude::*;
 use serde::Deserialize;
 
-use crate::accounts::{NotIn, SESSION, Token};
+use crate::accounts::{CameFrom, KNOWN, LoggedIn, NotIn, SESSION, Token};
 use crate::limits::Address;
 use crate::store::Account;
 use crate::web::admission::header;
 use crate::web::origin::Origins;
 use crate::web::{Door, door};
 
-/// The cookie of a session; over TLS no other site of the same domain can set it.
-const COOKIE_NAME: &str = "purser_agent";
-const SECURE_NAME: &str = "__Host-purser_agent";
+/// A cookie's name, and that over TLS, where no other site of the same domain can set it.
+type Name = [&'static str; 2];
+/// The cookie of a session.
+const OF_SESSION: Name = ["purser_agent", "__Host-purser_agent"];
+/// The cookie of a browser with which an agent has logged in. It opens nothing.
+const OF_BROWSER: Name = ["purser_browser", "__Host-purser_browser"];
 /// Only our own scripts can send this header: another site's page would need our leave.
 const OURS: &str = "x-purser-console";
 /// More is no login.
@@ -76,8 +79,8 @@ pub async fn who(door: &Door, req: &Request) -> Result<Option<Account>, StatusEr
 #[handler]
 pub async fn log_in(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let door = door(depot)?;
-    if let (Some(limits), Some(address)) = (&door.limits, door.proxies.client(req)) {
-        let address = Address::from(address);
+    let address = door.proxies.client(req).map(Address::from);
+    if let (Some(limits), Some(address)) = (&door.limits, address) {
         limits.connection(address).map_err(|_| StatusError::too_many_requests())?;
     }
     // Whatever session the browser had is over: a cookie that somebody else put there is worth nothing.
@@ -85,11 +88,13 @@ pub async fn log_in(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
         let _ = door.accounts.log_out(&before).await;
     }
     let secure = is_secure(req);
+    let from = CameFrom { address, browser: cookie(req, OF_BROWSER) };
     let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
     let LogIn { login, password } = serde_json::from_slice(body).map_err(|_| StatusError::bad_request())?;
-    match door.accounts.log_in(&login, &password).await {
-        Ok((_, token)) => {
-            set_cookie(res, secure, &token.0, SESSION / 1_000)?;
+    match door.accounts.log_in(&login, &password, from).await {
+        Ok(LoggedIn { session, browser }) => {
+            set_cookie(res, OF_SESSION, secure, &session.0, SESSION / 1_000)?;
+            set_cookie(res, OF_BROWSER, secure, &browser.0, KNOWN / 1_000)?;
             res.status_code(StatusCode::NO_CONTENT);
         }
         Err(NotIn::Wrong) => {
@@ -115,13 +120,13 @@ pub async fn log_out(req: &mut Request, depot: &mut Depot, res: &mut Response) -
     if let Some(token) = token(req) {
         door.accounts.log_out(&token).await.map_err(|_| StatusError::service_unavailable())?;
     }
-    set_cookie(res, is_secure(req), "", 0)?;
+    set_cookie(res, OF_SESSION, is_secure(req), "", 0)?;
     res.status_code(StatusCode::NO_CONTENT);
     Ok(())
 }
 
-fn set_cookie(res: &mut Response, secure: bool, token: &str, age: i64) -> Result<(), StatusError> {
-    let (name, secure) = if secure { (SECURE_NAME, "; Secure") } else { (COOKIE_NAME, "") };
+fn set_cookie(res: &mut Response, name: Name, secure: bool, token: &str, age: i64) -> Result<(), StatusError> {
+    let (name, secure) = if secure { (name[1], "; Secure") } else { (name[0], "") };
     let cookie = format!("{name}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
     let cookie = HeaderValue::try_from(cookie).map_err(|_| StatusError::internal_server_error())?;
     res.headers_mut().append(SET_COOKIE, cookie);
@@ -133,9 +138,14 @@ fn is_secure(req: &Request) -> bool {
     req.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
 }
 
-/// What the browser's cookie holds, if it can be a token. Over TLS only the cookie counts that needs it.
+/// The session of the browser, if it can be one.
 pub fn token(req: &Request) -> Option<Token> {
-    let wanted = if is_secure(req) { SECURE_NAME } else { COOKIE_NAME };
+    cookie(req, OF_SESSION)
+}
+
+/// What the browser's cookie holds, if it can be a token. Over TLS only the cookie counts that needs it.
+fn cookie(req: &Request, name: Name) -> Option<Token> {
+    let wanted = name[usize::from(is_secure(req))];
     let cookies = header(req, COOKIE)?.split(';').filter_map(|cookie| cookie.trim().split_once('='));
     let mut tokens = cookies.filter(|(name, _)| *name == wanted).map(|(_, token)| token);
     let token = tokens.find(|token| token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()))?;

@@ -6,6 +6,7 @@ use purser::accounts;
 use purser::clock::Clock;
 use purser::store::{AccountChange, Role};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{Agent, PASSWORD, log_in};
@@ -14,7 +15,8 @@ use crate::on_both_engines;
 
 on_both_engines! {
     a_session_ends_on_the_server;
-    wrong_passwords_lock_the_account_for_a_while;
+    wrong_passwords_lock_out_who_gave_them;
+    whoever_guesses_from_everywhere_keeps_no_agent_out;
     only_the_own_page_may_do_something;
     nobody_does_what_is_not_theirs;
     recordings_are_for_those_who_edit;
@@ -54,25 +56,124 @@ async fn a_session_ends_on_the_server(database: &TestDatabase) {
     purser.stop().await;
 }
 
-async fn wrong_passwords_lock_the_account_for_a_while(database: &TestDatabase) {
+/// A log-in from an address, with the cookie of a browser: the status, and the cookies that were set.
+async fn try_from(
+    purser: &TestPurser,
+    address: &str,
+    browser: Option<&str>,
+    login: &str,
+    password: &str,
+) -> (u16, Vec<String>) {
+    let request = http_client()
+        .post(format!("http://{}/agent/login", purser.address))
+        .header("X-Purser-Console", "1")
+        .header("X-Forwarded-For", address)
+        .header("Cookie", browser.unwrap_or_default())
+        .body(json!({ "login": login, "password": password }).to_string());
+    let response = within("an answer", request.send()).await.expect("an answer");
+    let cookies = response.headers().get_all("set-cookie").iter();
+    let cookies = cookies.map(|cookie| cookie.to_str().expect("text").split(';').next().expect("a pair").to_owned());
+    (response.status().as_u16(), cookies.collect())
+}
+
+/// The cookie by which the browser is known from now on.
+fn browser_of(cookies: &[String]) -> &str {
+    cookies.iter().find(|cookie| cookie.starts_with("purser_browser=")).expect("a cookie")
+}
+
+async fn wrong_passwords_lock_out_who_gave_them(database: &TestDatabase) {
     let clock = Clock::set(1_770_000_000_000);
     let Clock::Set(now) = &clock else { unreachable!("it was set") };
     let purser = Setup::on(database).clock(&clock).start().await;
     let anna = Agent::new(&purser, "anna", Role::Agent).await;
-    assert_eq!(log_in(purser.address, "nobody", PASSWORD).await.0, 401);
+    let (guesser, elsewhere) = ("198.51.100.1", "192.0.2.7");
+    let status = async |address: &str, password: &str| try_from(&purser, address, None, "anna", password).await.0;
+    assert_eq!(try_from(&purser, guesser, None, "nobody", PASSWORD).await.0, 401);
     for _ in 0..6 {
-        assert_eq!(log_in(purser.address, "anna", "a wrong password").await.0, 401);
+        assert_eq!(status(guesser, "a wrong password").await, 401);
     }
-    // Not even the right one is tried now; who is in stays in.
-    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 429);
+    // Not even the right one is tried now; who is in stays in, and elsewhere nothing is locked.
+    assert_eq!(status(guesser, PASSWORD).await, 429);
     assert_eq!(anna.get("list?shelf=waiting").await.0, 200);
+    assert_eq!(status(elsewhere, PASSWORD).await, 204);
+    assert_eq!(status(guesser, PASSWORD).await, 429, "somebody else's right password opens nothing here");
+    // Each further one costs twice as long.
     now.fetch_add(16_000, Ordering::SeqCst);
-    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 204);
-    assert_eq!(log_in(purser.address, "anna", "a wrong password").await.0, 401);
-    assert_eq!(log_in(purser.address, "anna", PASSWORD).await.0, 204);
+    assert_eq!(status(guesser, "a wrong password").await, 401);
+    now.fetch_add(16_000, Ordering::SeqCst);
+    assert_eq!(status(guesser, PASSWORD).await, 429);
+    now.fetch_add(16_000, Ordering::SeqCst);
+    assert_eq!(status(guesser, PASSWORD).await, 204);
+    assert_eq!(status(guesser, "a wrong password").await, 401);
+    assert_eq!(status(guesser, PASSWORD).await, 204);
     // A session is over after half a day.
     now.fetch_add(accounts::SESSION, Ordering::SeqCst);
     assert_eq!(anna.get("list?shelf=waiting").await.0, 401);
+    purser.stop().await;
+}
+
+async fn whoever_guesses_from_everywhere_keeps_no_agent_out(database: &TestDatabase) {
+    let clock = Clock::set(1_770_000_000_000);
+    let Clock::Set(now) = &clock else { unreachable!("it was set") };
+    let purser = Setup::on(database).clock(&clock).start().await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    let ben = Agent::new(&purser, "ben", Role::Agent).await;
+    let home = "192.0.2.1";
+    let (status, cookies) = try_from(&purser, home, None, "anna", PASSWORD).await;
+    assert_eq!(status, 204);
+    let browser = browser_of(&cookies).to_owned();
+    // Another agent at the same browser: it is known to both.
+    let (_, cookies) = try_from(&purser, home, Some(&browser), "ben", PASSWORD).await;
+    assert_eq!(browser_of(&cookies), browser);
+    // The cookie opens nothing, in whichever place.
+    for cookie in [browser.clone(), browser.replace("purser_browser", "purser_agent")] {
+        assert_eq!(Agent { cookie, ..anna.at(&purser) }.get("list?shelf=waiting").await.0, 401);
+    }
+    let bens = try_from(&purser, "192.0.2.2", None, "ben", PASSWORD).await.1;
+    let bens = browser_of(&bens).to_owned();
+    // One that nobody gave out is not taken over.
+    let planted = format!("purser_browser={}", "ab".repeat(32));
+    let (_, cookies) = try_from(&purser, home, Some(&planted), "ben", PASSWORD).await;
+    assert_ne!(browser_of(&cookies), planted);
+
+    // Guesses from as many addresses, all at once: no more of them are tried than if they came one after the other.
+    let guesses = (0..60).map(|n| {
+        let purser = &purser;
+        async move { try_from(purser, &format!("198.51.100.{n}"), None, "anna", "a wrong password").await.0 }
+    });
+    let answers = futures_util::future::join_all(guesses).await;
+    let tried = answers.iter().filter(|status| **status == 401).count();
+    assert!((31..=32).contains(&tried) && answers.iter().all(|status| [401, 429].contains(status)), "{answers:?}");
+    let status = async |address: &str, browser: Option<&str>, password: &str| {
+        try_from(&purser, address, browser, "anna", password).await.0
+    };
+    // Strangers are locked out, whatever they bring along. Where Anna has been before she gets in.
+    for cookie in [None, Some(&*planted), Some(&*bens), Some("purser_browser=x")] {
+        assert_eq!(status("203.0.113.1", cookie, PASSWORD).await, 429, "{cookie:?}");
+    }
+    assert_eq!(status("203.0.113.1", Some(&browser), PASSWORD).await, 204);
+    assert_eq!(status("203.0.113.2", None, PASSWORD).await, 429, "that opens it to nobody else");
+    // Whoever has the cookie gets no more tries than others.
+    for _ in 0..6 {
+        assert_eq!(status("203.0.113.3", Some(&browser), "a wrong password").await, 401);
+    }
+    assert_eq!(status(home, Some(&browser), PASSWORD).await, 429);
+    now.fetch_add(16_000, Ordering::SeqCst);
+    assert_eq!(status(home, Some(&browser), PASSWORD).await, 204);
+    // After a day of peace all begin anew.
+    now.fetch_add(25 * 60 * 60 * 1_000, Ordering::SeqCst);
+    for n in 0..2 {
+        assert_eq!(status(&format!("203.0.113.{n}"), None, "a wrong password").await, 401);
+    }
+    assert_eq!(status("203.0.113.9", None, PASSWORD).await, 204);
+    // With another password no browser is known.
+    let hash = accounts::hashed("another password").expect("a hash");
+    purser.store.change_account(AccountChange::Password(anna.id, hash)).await.expect("the store");
+    let token = browser.split_once('=').expect("a pair").1;
+    let key = Sha256::digest(token.as_bytes()).into();
+    assert_eq!(purser.store.agents_of_browser(&key, 0).await, Ok(vec![ben.id]));
+    // Nor after a while in which nobody has come with it.
+    assert_eq!(purser.store.agents_of_browser(&key, now.load(Ordering::SeqCst) + accounts::KNOWN).await, Ok(vec![]));
     purser.stop().await;
 }
 
