@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::error::StoreError;
 use super::events::to_conversation;
 use super::pool::{Engine, Link, on};
+use super::sought::{holds, pattern};
 use super::writer::Append;
 use crate::conversation::{AgentId, Author, Conversation, ConversationId, Kind, Millis, Seq, Status};
 
@@ -169,13 +170,16 @@ pub(super) async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: 
     let place = shelf.columns().map(|[at, id]| after(at, id)).unwrap_or_default();
     let _ = write!(sql, "FROM {}", from.replace("{newest}", &newest.to_string()).replace("{place}", &place));
     if !is_all {
-        sql.push_str(
-            " AND (JSON_EXTRACT(c.kept, '$.attributes') LIKE ? ESCAPE '!' OR EXISTS (SELECT 1 FROM events e WHERE e.conversation_id = c.id \
-             AND e.kind IN ('message', 'note') AND e.body LIKE ? ESCAPE '!'))",
+        let _ = write!(
+            sql,
+            " AND ({} OR EXISTS (SELECT 1 FROM events e WHERE e.conversation_id = c.id \
+             AND e.kind IN ('message', 'note') AND {}))",
+            holds(engine, "JSON_EXTRACT(c.kept, '$.attributes')"),
+            holds(engine, "e.body")
         );
     }
     let _ = write!(sql, " ORDER BY {order} LIMIT ?");
-    let pattern = (!is_all).then(|| pattern(&search.text));
+    let pattern = (!is_all).then(|| pattern(engine, &search.text));
     let from = search.from.unwrap_or(NEWEST);
     let rows: Vec<Listed> = on!(Engine, engine, side => {
         // Of parts that stand above; what comes from outside is bound.
@@ -254,25 +258,4 @@ async fn end(engine: &Engine, shelf: Shelf, search: &Search) -> Result<Option<Pl
         };
         query.fetch_optional(&side.readers).await?.as_ref().map(place).transpose()
     })
-}
-
-/// What `LIKE` finds anywhere in a text, and nothing but this.
-fn pattern(search: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in search.chars() {
-        if matches!(c, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_search_has_no_wildcards() {
-        assert_eq!(super::pattern("50% off_now!"), "%50!% off!_now!!%");
-    }
 }

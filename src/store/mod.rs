@@ -35,6 +35,7 @@ mod moving;
 mod outbox;
 mod pool;
 mod reviews;
+mod sought;
 mod url;
 mod views;
 mod writer;

@@ -1,17 +1,21 @@
 //! The search goes on as far back as there is anything, a bounded piece at a time.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, stream};
 use purser::conversation::{ClientId, Conversation, ConversationId, EventId, Said, Text, VisitorId};
+use purser::responders::{Answer, BoxFuture, Reply, Responder, Turn};
 use purser::store::{Role, SEARCHED};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Agent;
-use crate::harness::{TestDatabase, TestPurser};
+use crate::harness::{Setup, TestDatabase, TestPurser, Visitor};
 use crate::on_both_engines;
 
 on_both_engines! {
     what_is_old_is_found_too;
+    capitals_and_accents_do_not_matter;
 }
 
 /// So many more than one piece.
@@ -84,4 +88,61 @@ async fn what_is_old_is_found_too(database: &TestDatabase) {
         assert!(found == expected, "{query}");
     }
     purser.stop().await;
+}
+
+/// What customers and agents write, and what is remembered of them, on both engines alike.
+async fn capitals_and_accents_do_not_matter(database: &TestDatabase) {
+    let purser = Setup::on(database).first(Arc::new(Memory)).start().await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    let said = ["Die Straße nach KÖLN", "my size is ÄPFEL und Größe 7", "a[b]c 50%_off! *?", "Где моя ПОСЫЛКА"];
+    let visitors = said.map(|_| Visitor::new());
+    for (visitor, text) in visitors.iter().zip(said) {
+        purser.visit(visitor, 0).await.ask("m1", text).await;
+    }
+    for (query, found) in [
+        ("straße", Some(0)),
+        ("STRASSE", Some(0)),
+        ("strasse nach köln", Some(0)),
+        ("Koln", Some(0)),
+        ("ÖLN", Some(0)),
+        // Remembered, and said by nobody.
+        ("kept Äpfel", Some(1)),
+        ("KEPT äpfel UND grösse", Some(1)),
+        ("kept apfel", Some(1)),
+        ("посылка", Some(3)),
+        ("A[B]C 50%_OFF! *?", Some(2)),
+        ("a[b", Some(2)),
+        ("a?b", None),
+        ("a*c", None),
+        ("50_", None),
+        ("^b", None),
+        ("strase", None),
+    ] {
+        let rows = anna.list(&format!("list?shelf=all&q={}", encoded(query))).await;
+        let ids: Vec<&Value> = rows.as_array().expect("rows").iter().map(|row| &row["id"]).collect();
+        let expected: Vec<Value> = found.map(|n: usize| json!(visitors[n].conversation)).into_iter().collect();
+        assert_eq!(ids, expected.iter().collect::<Vec<_>>(), "{query}");
+    }
+    purser.stop().await;
+}
+
+fn encoded(query: &str) -> String {
+    query.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Remembers sizes.
+struct Memory;
+
+impl Responder for Memory {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
+        Box::pin(async move {
+            let Some(size) = turn.text.strip_prefix("my size is ") else { return Ok(Answer::Pass) };
+            let attributes = vec![("size".to_owned(), Some(format!("kept {size}")))];
+            Ok(Answer::Reply(Reply { text: "noted".to_owned(), attributes, ..Reply::default() }))
+        })
+    }
 }
