@@ -239,7 +239,14 @@ impl Taken {
         let Understood { began, account, said } = understood;
         let id = ConversationId::of_earlier(began, &session);
         let visitor = account.as_deref().map_or_else(|| VisitorId::of_unknown(id), VisitorId::of_account);
-        Taken { session, account, said, head: Conversation::new(id, visitor), known: 0 }
+        let head = Taken::owned(Conversation::new(id, visitor), account.as_deref());
+        Taken { session, account, said, head, known: 0 }
+    }
+
+    /// The old site had its users signed in, so theirs are no anonymous conversations.
+    fn owned(mut head: Conversation, account: Option<&str>) -> Conversation {
+        head.kept.account |= account.is_some();
+        head
     }
 
     /// Finds out how much of it is here already; false if that was deleted.
@@ -254,7 +261,7 @@ impl Taken {
             self.known += 1;
         }
         self.known = self.said.len() - self.known;
-        self.head = head;
+        self.head = Taken::owned(head, self.account.as_deref());
         Ok(self.known > 0)
     }
 

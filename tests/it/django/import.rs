@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::views::{execute, rows};
 use crate::cli::{Ran, Site};
-use crate::harness::{Setup, TestDatabase, Visitor};
+use crate::harness::{Setup, TestDatabase, Visitor, until};
 use crate::identity::{keys, token_until};
 use crate::on_both_engines;
 
@@ -103,15 +103,32 @@ async fn an_earlier_chat_comes_along_once(database: &TestDatabase) {
     let [known, unknown] = [Some("4711".to_owned()), None];
     assert_eq!(users, [[known.clone()], [unknown], [known]]);
 
+    // The site had signed in who talked there: the operator and the retention know that.
+    let url = database.url();
+    let export = move || Site::empty().run(&["visitor", "export", "--customer", "4711", "--database", &url]);
+    let given = tokio::task::spawn_blocking(export).await.expect("no panic");
+    assert!(given.code == 0 && given.out.contains("\"signed_in\": true"), "{given:?}");
     // A day later nothing has happened over it: nobody was called, nothing was answered, nothing is due.
-    let purser = Setup::on(database).change(|config| config.identity = Some(keys())).start().await;
+    let purser = Setup::on(database).change(|config| {
+        config.identity = Some(keys());
+        config.retention.anonymous = Some(24 * 60 * 60 * 1_000);
+    });
+    let purser = purser.start().await;
+    let began = "2024-03-02T10:00:00Z".parse::<jiff::Timestamp>().expect("a time").as_millisecond();
+    let nobodys = ConversationId::of_earlier(began, "2");
+    until("what nobody is known to have said to go", async || {
+        purser.desk.do_chores().await.expect("the store");
+        let head = purser.store.conversation(nobodys).await.expect("the store");
+        head.is_none_or(|head| !head.kept.over).then_some(())
+    })
+    .await;
     let customer = VisitorId::of_account("4711");
     let ids = purser.store.conversations_of(customer).await.expect("the store");
     assert_eq!(ids.len(), 2);
     for id in &ids {
         let head = purser.store.conversation(*id).await.expect("the store").expect("a conversation");
         assert_eq!((head.status, head.wake_at, head.has_pending()), (Status::Closed, None, false));
-        assert!(head.kept.over && head.visitor == customer);
+        assert!(head.kept.over && head.kept.account && head.visitor == customer);
         let log = purser.store.events_after(*id, 0, 10).await.expect("a log");
         assert_eq!(log.len(), 2, "{log:?}");
     }
