@@ -201,6 +201,21 @@ fn the_starter_set_is_as_it_should_be_and_never_overwrites() {
     assert!(!site.path("purser.yaml").exists(), "all or nothing");
 }
 
+/// Whoever begins with the starter set takes plugins from here as they are.
+#[test]
+fn the_plugins_that_ship_work_with_the_starter_set() {
+    let site = Site::starter();
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins");
+    crate::harness::copy(&plugins, &site.path("plugins"));
+    let checked = site.run(&["check"]);
+    assert!(checked.code == 0 && checked.out.contains("everything is as it should be"), "{checked:?}");
+    let tested = site.run(&["plugin", "test"]);
+    assert!(tested.code == 0 && tested.out.contains(", 0 failed"), "{tested:?}");
+    let count =
+        fs::read_dir(plugins).expect("a folder").flatten().filter(|entry| entry.path().join("plugin.yaml").exists());
+    assert!(tested.out.contains(&format!("{} plugins: ", count.count())), "{tested:?}");
+}
+
 #[test]
 fn without_content_the_start_says_so_and_offers_a_starter_set() {
     let site = Site::empty();
