@@ -437,8 +437,15 @@ async fn whoever_read_less_than_was_looked_up_gets_the_rest() {
     let head = store_silently(&nodes.store, &new()).await;
     let head = store_silently(&nodes.store, &head).await;
     let mut follower = follow(&nodes.there, head.id).await;
-    // Time for the look; should it come later, the test sees nothing.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // A round looks after all that is followed, and the next one comes when it is through. So with the second one that
+    // is heard here the look is over.
+    let mut beside = store_silently(&nodes.store, &new()).await;
+    let mut witness = follow(&nodes.there, beside.id).await;
+    witness.starts_at(1);
+    for seq in 2..=3 {
+        beside = store_silently(&nodes.store, &beside).await;
+        hears(&mut witness, seq..=seq).await;
+    }
     follower.starts_at(1);
     hears(&mut follower, 2..=2).await;
 }

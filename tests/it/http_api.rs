@@ -4,8 +4,10 @@ use purser::conversation::ConversationId;
 use purser::web::protocol::MAX_BODY;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Executor};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::harness::{Events, Setup, Slow, TestDatabase, TestPurser, Visitor, get, http_client, until};
+use crate::harness::{Events, Setup, Slow, TestDatabase, TestPurser, Visitor, get, http_client, until, within};
 use crate::on_both_engines;
 
 on_both_engines! {
@@ -290,12 +292,16 @@ async fn a_client_that_gives_up_gets_its_answer_later() {
     let visitor = Visitor::new();
     let frame = json!({ "type": "say", "client_id": "m1", "text": "slow one" });
     let body = json!({ "token": visitor.token, "conversation": visitor.conversation, "frame": frame });
-    let request = purser.request("POST", "frames").body(body.to_string());
-    let request = tokio::spawn(request.send());
+    let mut client = TcpStream::connect(purser.address).await.expect("a connection");
+    let (body, address) = (body.to_string(), purser.address);
+    let head = format!("POST /api/chat/frames HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n", body.len());
+    client.write_all(format!("{head}{body}").as_bytes()).await.expect("it takes it");
     slow.was_asked().await;
-    request.abort();
-    // So that the server notices; without this the test could not fail.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    client.shutdown().await.expect("an end");
+    // When the server has noticed, it drops what it did for this client and closes its side without a word.
+    let mut heard = Vec::new();
+    within("the other end", client.read_to_end(&mut heard)).await.expect("an end");
+    assert_eq!(heard, b"");
     other.execute("ROLLBACK").await.expect("the end");
     slow.release();
     until("the answer", async || {
