@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::small_runtime;
+use super::{SiteDatabase, small_runtime};
 use crate::accounts;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,10 +18,8 @@ use crate::store::{Account, AccountChange, OpenError, Role, Store, change_accoun
 pub struct Options {
     #[command(subcommand)]
     command: Command,
-    /// The database [default: that of purser.yaml, or sqlite://purser.db]
-    // Under the server's own name it would be taken for one of the server.
-    #[arg(long, id = "store", value_name = "URL", global = true)]
-    database: Option<String>,
+    #[command(flatten)]
+    pub(super) site: SiteDatabase,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,13 +70,6 @@ enum Command {
 
 fn role(word: &str) -> Result<Role, String> {
     Role::from_word(word).ok_or_else(|| "the roles are agent, editor and admin".to_owned())
-}
-
-impl Options {
-    /// What the options set.
-    pub fn flags(&self) -> Vec<(&'static str, String)> {
-        self.database.iter().map(|url| ("database", url.clone())).collect()
-    }
 }
 
 /// Shows or changes the accounts, also while purser runs.

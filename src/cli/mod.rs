@@ -302,13 +302,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Coverage(options) => coverage::run(&common.load(options.place.flags(), Some("warn"))?, &options),
         Command::Compare(options) => compare::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Content(options) => content::run(&common.load(options.flags(), Some("warn"))?, &options),
-        Command::Agent(options) => agent::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Agent(options) => agent::run(&common.load(options.site.flags(), Some("warn"))?, &options),
         Command::Demo(options) => demo::run(&common.load(options.flags(), Some("warn"))?),
         Command::Import(options) => import::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Move(options) => moving::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Backup(options) => backup::run(&common.load(options.flags(), Some("warn"))?, &options),
         Command::Restore(options) => backup::restore(&common.load(options.flags(), Some("warn"))?, &options),
-        Command::Visitor(options) => visitor::run(&common.load(options.flags(), Some("warn"))?, &options),
+        Command::Visitor(options) => visitor::run(&common.load(options.site.flags(), Some("warn"))?, &options),
         Command::Plugin(options) => plugin::run(&common.load(Vec::new(), Some("warn"))?, &options),
         Command::Init(options) => {
             common.refuse();
@@ -393,6 +393,22 @@ impl Server {
             let message = format!("--{flag} stands before the command and is an option of `serve`");
             Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
         }
+    }
+}
+
+/// Where a site keeps everything, for a command that works beside its server.
+#[derive(Debug, Args)]
+pub struct SiteDatabase {
+    /// The database [default: that of purser.yaml, or sqlite://purser.db]
+    // Under the server's own name it would be taken for one of the server.
+    #[arg(long, id = "store", value_name = "URL", global = true)]
+    database: Option<String>,
+}
+
+impl SiteDatabase {
+    /// What the option sets.
+    fn flags(&self) -> Vec<(&'static str, String)> {
+        self.database.iter().map(|url| ("database", url.clone())).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::small_runtime;
+use super::{SiteDatabase, small_runtime};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::conversation::{ConversationId, VisitorId};
@@ -25,10 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub struct Options {
     #[command(subcommand)]
     command: Command,
-    /// The database [default: that of purser.yaml, or sqlite://purser.db]
-    // Under the server's own name it would be taken for one of the server.
-    #[arg(long, id = "store", value_name = "URL", global = true)]
-    database: Option<String>,
+    #[command(flatten)]
+    pub(super) site: SiteDatabase,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,13 +54,6 @@ struct Who {
 
 fn visitor(hex: &str) -> Result<VisitorId, String> {
     erased_by(&format!("erase {hex}")).ok_or_else(|| "a visitor is 32 hex digits".to_owned())
-}
-
-impl Options {
-    /// What the options set.
-    pub fn flags(&self) -> Vec<(&'static str, String)> {
-        self.database.iter().map(|url| ("database", url.clone())).collect()
-    }
 }
 
 /// Gives out or deletes, also while purser runs.
