@@ -170,13 +170,23 @@ impl Desk {
         let mut found = false;
         // Those that an agent has ended, too.
         for id in self.store.conversations_of(visitor).await.map_err(DeskError::Unavailable)? {
-            let seat = self.seat(id, visitor).await?;
-            let mut seated = seat.state.lock().await;
-            // Another node may have reopened it.
-            seated.head = None;
-            found |= self.append(&seat, &mut seated, |head| head.erase_for(author, self.clock.now())).await?;
+            found |= self.erase_one_for(id, visitor, author).await?;
         }
         Ok(found)
+    }
+
+    /// The same for one of this visitor's conversations, also one that is over.
+    pub async fn erase_one_for(
+        &self,
+        id: ConversationId,
+        visitor: VisitorId,
+        author: Author,
+    ) -> Result<bool, DeskError> {
+        let seat = self.seat(id, visitor).await?;
+        let mut seated = seat.state.lock().await;
+        // Another node may have reopened it.
+        seated.head = None;
+        self.append(&seat, &mut seated, |head| head.erase_for(author, self.clock.now())).await
     }
 
     /// Forgets what a responder remembered of the visitor. Returns when it is gone, from the log too.

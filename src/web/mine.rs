@@ -6,10 +6,11 @@ use salvo::prelude::*;
 
 use super::admission::{Guest, Place, Stay};
 use super::protocol::{Download, DownloadedConversation, ErrorCode, PastConversation, ServerFrame, Unread};
-use super::session::{Gone, Session, Wire};
-use super::typed::{self, code, refuse, requests};
+use super::session::{Session, Wire};
+use super::typed::{self, Answered, code, requests};
 use super::{door, protocol, session};
-use crate::conversation::{Author, ConversationId, Seq};
+use crate::conversation::{Author, Conversation, ConversationId, Seq};
+use crate::desk::Seat;
 use crate::store::Export;
 
 /// How many conversations a page of the list holds.
@@ -18,40 +19,34 @@ const LISTED: u32 = 20;
 const FIRST_WORDS: usize = 120;
 
 /// Tells what is known of the visitor.
-pub async fn known<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    let head = match session.door.store.conversation(seat.conversation()).await {
-        Ok(head) => head,
-        Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
-    };
+pub async fn known<W: Wire>(session: &mut Session<W>) -> Answered {
+    let seat = requests(session)?;
+    knows(session, &seat).await
+}
+
+async fn knows<W: Wire>(session: &mut Session<W>, seat: &Seat) -> Answered {
+    let head = session.door.store.conversation(seat.conversation()).await.map_err(|_| ErrorCode::NotStored)?;
     let account = session.profile();
     let remembered = head.map(|head| head.kept.attributes).unwrap_or_default();
-    session.wire.feed(ServerFrame::Known { account: &account, remembered: &remembered }.frame()).await
+    Ok(Some(ServerFrame::Known { account: &account, remembered: &remembered }.frame()))
 }
 
 /// Has something forgotten, and tells what is known then.
-pub async fn forget<W: Wire>(session: &mut Session<W>, name: &str) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    match session.door.desk.forget(&seat, name).await {
-        Ok(()) => known(session).await,
-        Err(error) => refuse(session, code(error), None).await,
-    }
+pub async fn forget<W: Wire>(session: &mut Session<W>, name: &str) -> Answered {
+    let seat = requests(session)?;
+    session.door.desk.forget(&seat, name).await.map_err(code)?;
+    knows(session, &seat).await
 }
 
 /// Lists the visitor's other conversations.
-pub async fn conversations<W: Wire>(session: &mut Session<W>, skip: u32) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
+pub async fn conversations<W: Wire>(session: &mut Session<W>, skip: u32) -> Answered {
+    let seat = requests(session)?;
+    list(session, &seat, skip, None).await
+}
+
+async fn list<W: Wire>(session: &mut Session<W>, seat: &Seat, skip: u32, erased: Option<ConversationId>) -> Answered {
     let found = session.door.store.past(seat.visitor(), seat.conversation(), skip, LISTED + 1).await;
-    let Ok(mut found) = found else { return refuse(session, ErrorCode::NotStored, None).await };
+    let mut found = found.map_err(|_| ErrorCode::NotStored)?;
     let more = found.len() > LISTED as usize;
     found.truncate(LISTED as usize);
     let conversations = found
@@ -63,45 +58,43 @@ pub async fn conversations<W: Wire>(session: &mut Session<W>, skip: u32) -> Resu
             text: past.first.chars().take(FIRST_WORDS).collect(),
         })
         .collect();
-    session.wire.feed(ServerFrame::Conversations { conversations, more }.frame()).await
+    Ok(Some(ServerFrame::Conversations { conversations, more, erased }.frame()))
 }
 
 /// Reads in another conversation of the visitor: the page before `before`, or the last one.
-pub async fn read<W: Wire>(
-    session: &mut Session<W>,
-    conversation: ConversationId,
-    before: Option<Seq>,
-) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    let head = match session.door.store.conversation(conversation).await {
-        Ok(head) => head.filter(|head| head.visitor == seat.visitor()),
-        Err(_) => return refuse(session, ErrorCode::NotStored, None).await,
-    };
-    // What is somebody else's is not there.
-    let Some(head) = head else { return refuse(session, ErrorCode::NoConversation, None).await };
+pub async fn read<W: Wire>(session: &mut Session<W>, conversation: ConversationId, before: Option<Seq>) -> Answered {
+    let seat = requests(session)?;
+    let head = own(session, &seat, conversation).await?;
     let before = before.unwrap_or(head.last_seq.saturating_add(1));
     let page = typed::page(&session.door, session.form, conversation, before, |events, more| {
         ServerFrame::Read { conversation, events, more }.frame()
     });
-    match page.await {
-        Ok(page) => session.wire.feed(page).await,
-        Err(_) => refuse(session, ErrorCode::NotStored, None).await,
-    }
+    Ok(Some(page.await.map_err(|_| ErrorCode::NotStored)?))
+}
+
+/// A conversation of the visitor. What is somebody else's is not there.
+async fn own<W: Wire>(
+    session: &mut Session<W>,
+    seat: &Seat,
+    conversation: ConversationId,
+) -> Result<Conversation, ErrorCode> {
+    let head = session.door.store.conversation(conversation).await.map_err(|_| ErrorCode::NotStored)?;
+    head.filter(|head| head.visitor == seat.visitor()).ok_or(ErrorCode::NoConversation)
+}
+
+/// Deletes another conversation of the visitor, and lists those that are left.
+pub async fn erase_past<W: Wire>(session: &mut Session<W>, conversation: ConversationId) -> Answered {
+    let seat = requests(session)?;
+    own(session, &seat, conversation).await?;
+    session.door.desk.erase_one_for(conversation, seat.visitor(), Author::Visitor).await.map_err(code)?;
+    list(session, &seat, 0, Some(conversation)).await
 }
 
 /// Deletes all of the visitor's conversations.
-pub async fn erase_everything<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    match session.door.desk.erase_visitor_for(seat.visitor(), Author::Visitor).await {
-        Ok(_) => Ok(()),
-        Err(error) => refuse(session, code(error), None).await,
-    }
+pub async fn erase_everything<W: Wire>(session: &mut Session<W>) -> Answered {
+    let seat = requests(session)?;
+    session.door.desk.erase_visitor_for(seat.visitor(), Author::Visitor).await.map_err(code)?;
+    Ok(None)
 }
 
 /// `POST /api/chat/export` with `{"token"}`, and the `identity` of a signed-in customer: everything that is the

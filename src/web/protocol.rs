@@ -82,6 +82,9 @@ pub enum ClientFrame {
     Typing,
     /// Deletes everything in the conversation for good. Answered by an `erased` event, in every tab.
     Erase {
+        /// In this other conversation of the visitor, and not in the one at hand. Answered by `conversations`.
+        #[serde(default)]
+        conversation: Option<ConversationId>,
         /// In all other conversations of the visitor, too.
         #[serde(default)]
         everything: bool,
@@ -259,6 +262,9 @@ pub enum ServerFrame<'a> {
         conversations: Vec<PastConversation>,
         /// Whether there are older ones.
         more: bool,
+        /// The one that was deleted, if that was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        erased: Option<ConversationId>,
     },
     /// A page of another conversation of the visitor; ascending.
     Read {

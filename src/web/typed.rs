@@ -45,7 +45,7 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
             Err(refused) => refuse(session, refused, None).await,
         },
         ClientFrame::Say(said) => say(session, said).await,
-        ClientFrame::Older { before } => older(session, before).await,
+        ClientFrame::Older { before } => answer(older(session, before).await, session).await,
         ClientFrame::Seen { seq } => {
             session.seen = seq.max(session.seen);
             // A mail about an agent's reply is not sent to who has seen it.
@@ -54,14 +54,19 @@ pub async fn take<W: Wire>(session: &mut Session<W>, frame: ClientFrame) -> Resu
             }
             Ok(())
         }
-        ClientFrame::Rate { seq, thumb } => rate(session, Rated { answer: seq, thumb }).await,
-        ClientFrame::Review { stars, comment } => review(session, stars, comment).await,
-        ClientFrame::Erase { everything: false } => erase(session).await,
-        ClientFrame::Erase { everything: true } => mine::erase_everything(session).await,
-        ClientFrame::Known => mine::known(session).await,
-        ClientFrame::Forget { name } => mine::forget(session, &name).await,
-        ClientFrame::Conversations { skip } => mine::conversations(session, skip).await,
-        ClientFrame::Read { conversation, before } => mine::read(session, conversation, before).await,
+        ClientFrame::Rate { seq, thumb } => answer(rate(session, Rated { answer: seq, thumb }).await, session).await,
+        ClientFrame::Review { stars, comment } => answer(review(session, stars, comment).await, session).await,
+        ClientFrame::Erase { everything: true, .. } => answer(mine::erase_everything(session).await, session).await,
+        ClientFrame::Erase { conversation: Some(conversation), .. } => {
+            answer(mine::erase_past(session, conversation).await, session).await
+        }
+        ClientFrame::Erase { .. } => answer(erase(session).await, session).await,
+        ClientFrame::Known => answer(mine::known(session).await, session).await,
+        ClientFrame::Forget { name } => answer(mine::forget(session, &name).await, session).await,
+        ClientFrame::Conversations { skip } => answer(mine::conversations(session, skip).await, session).await,
+        ClientFrame::Read { conversation, before } => {
+            answer(mine::read(session, conversation, before).await, session).await
+        }
         ClientFrame::Typing => {
             session.types();
             Ok(())
@@ -255,54 +260,45 @@ pub fn requests<W: Wire>(session: &Session<W>) -> Result<Arc<Seat>, Refused> {
     Ok(seat)
 }
 
-async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    match session.door.desk.rate(&seat, rated).await {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(session, code(error), None).await,
+/// What a request is answered with, if it is answered here, or why it is refused.
+pub type Answered = Result<Option<Frame>, Refused>;
+
+async fn answer<W: Wire>(answered: Answered, session: &mut Session<W>) -> Result<(), Gone> {
+    match answered {
+        Ok(Some(frame)) => session.wire.feed(frame).await,
+        Ok(None) => Ok(()),
+        Err(refused) => refuse(session, refused, None).await,
     }
 }
 
-async fn review<W: Wire>(session: &mut Session<W>, stars: u8, comment: Option<String>) -> Result<(), Gone> {
+async fn rate<W: Wire>(session: &mut Session<W>, rated: Rated) -> Answered {
+    let seat = requests(session)?;
+    session.door.desk.rate(&seat, rated).await.map_err(code)?;
+    Ok(None)
+}
+
+async fn review<W: Wire>(session: &mut Session<W>, stars: u8, comment: Option<String>) -> Answered {
     let comment = match comment.as_deref().map(Text::new) {
         None | Some(Err(TextError::Empty)) => None,
         Some(Ok(text)) => Some(text),
-        Some(Err(TextError::TooLong(_))) => return refuse(session, ErrorCode::TooLong, None).await,
+        Some(Err(TextError::TooLong(_))) => return Err(ErrorCode::TooLong.into()),
     };
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    let Some(stars) = Stars::new(stars) else { return refuse(session, ErrorCode::NoChat, None).await };
-    match session.door.desk.review(&seat, stars, comment).await {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(session, code(error), None).await,
-    }
+    let seat = requests(session)?;
+    let stars = Stars::new(stars).ok_or(ErrorCode::NoChat)?;
+    session.door.desk.review(&seat, stars, comment).await.map_err(code)?;
+    Ok(None)
 }
 
-async fn erase<W: Wire>(session: &mut Session<W>) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    match session.door.desk.erase(&seat).await {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(session, code(error), None).await,
-    }
+async fn erase<W: Wire>(session: &mut Session<W>) -> Answered {
+    let seat = requests(session)?;
+    session.door.desk.erase(&seat).await.map_err(code)?;
+    Ok(None)
 }
 
-async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Result<(), Gone> {
-    let seat = match requests(session) {
-        Ok(seat) => seat,
-        Err(refused) => return refuse(session, refused, None).await,
-    };
-    match page(&session.door, session.form, seat.conversation(), before, history).await {
-        Ok(page) => session.wire.feed(page).await,
-        Err(_) => refuse(session, ErrorCode::NotStored, None).await,
-    }
+async fn older<W: Wire>(session: &mut Session<W>, before: Seq) -> Answered {
+    let seat = requests(session)?;
+    let page = page(&session.door, session.form, seat.conversation(), before, history).await;
+    Ok(Some(page.map_err(|_| ErrorCode::NotStored)?))
 }
 
 /// The page of history before `before`, cut by events and by bytes.

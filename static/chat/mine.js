@@ -12,6 +12,7 @@ const WORDS = {
     account: "What comes from your account with us is not kept in the chat.", forget: "Delete", yours: "Take along or delete",
     download: "Download my data", preparing: "Being put together…", ready: "It is in your downloads.", failed: "That did not work. Please try again.",
     all: "Delete everything", sure: "Delete all your chats and what we remember for good? Nobody can bring them back.", no: "Keep them",
+    one: "Delete this chat for good? Nobody can bring it back.", keep: "Keep it",
     gone: "This chat is not there any more.", forgotten: "Deleted.",
     names: { name: "Name", email: "E-mail", language: "Language", address: "Address", street: "Street", postcode: "Postcode", city: "City", region: "Region", country: "Country" },
   },
@@ -21,6 +22,7 @@ const WORDS = {
     account: "Was aus Ihrem Kundenkonto kommt, wird im Chat nicht gespeichert.", forget: "Löschen", yours: "Mitnehmen oder löschen",
     download: "Meine Daten herunterladen", preparing: "Wird zusammengestellt …", ready: "Die Datei ist bei Ihren Downloads.", failed: "Das hat nicht geklappt. Bitte noch einmal versuchen.",
     all: "Alles löschen", sure: "Alle Ihre Chats und was wir uns gemerkt haben endgültig löschen? Es lässt sich nicht wiederherstellen.", no: "Behalten",
+    one: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", keep: "Behalten",
     gone: "Diesen Chat gibt es nicht mehr.", forgotten: "Gelöscht.",
     names: { name: "Name", email: "E-Mail", language: "Sprache", address: "Adresse", street: "Straße", postcode: "Postleitzahl", city: "Ort", region: "Region", country: "Land" },
   },
@@ -49,6 +51,8 @@ section[dir=rtl] .mine header svg{transform:scaleX(-1)}
 .mine bdi{unicode-bidi:plaintext}
 .mine .more{margin:10px 0 0;padding:6px 14px;border:1px solid var(--edge)}
 .deeds{display:flex;flex-wrap:wrap;gap:8px}
+.deeds p{flex-basis:100%;margin:0}
+div+.deeds{margin-top:20px}
 .deeds button{padding:10px 16px;border:1px solid var(--edge);background:var(--bubble)}
 .deeds .danger{border-color:#0000;background:#b42323;color:#fff}
 .mine .told{margin:0;padding:10px 20px;background:var(--surface);border-top:1px solid var(--line);color:var(--ink)}
@@ -85,8 +89,22 @@ export const mine = (opener, { texts, link, log, field }) => {
   const tell = (text) => (told.textContent = text);
   const ask = (type, fields) => {
     const sent = link.send(type, fields);
-    tell(sent ? "" : texts.offline);
+    tell(sent ? "" : words.failed);
     return sent;
+  };
+  // A button that deletes something when it is asked once more, behind others.
+  const deed = (box, name, question, no, really, ...others) => {
+    const rest = () => box.replaceChildren(...others, button("", name, sure));
+    const sure = () => {
+      const keep = button("", no, () => {
+        rest();
+        box.lastChild.focus();
+      });
+      box.replaceChildren(h("p", {}, question), keep, button("danger", name, really));
+      keep.scrollIntoView({ block: "nearest" });
+      keep.focus();
+    };
+    rest();
   };
 
   const close = () => {
@@ -115,7 +133,7 @@ export const mine = (opener, { texts, link, log, field }) => {
     settle();
   };
   const settle = () => {
-    const yes = button("danger", words.all, () => {
+    const all = () => {
       if (!ask("erase", { everything: true })) return;
       // What is not sent yet would come after it. The rest goes when the server says that it is gone.
       for (const [id] of link.kept.outbox) {
@@ -123,16 +141,8 @@ export const mine = (opener, { texts, link, log, field }) => {
         log.gone(id);
       }
       close();
-    });
-    const sure = () => {
-      const no = button("", words.no, () => {
-        settle();
-        deeds.lastChild.focus();
-      });
-      deeds.replaceChildren(h("p", {}, words.sure), no, yes);
-      no.focus();
     };
-    deeds.replaceChildren(button("", words.download, download), button("", words.all, sure));
+    deed(deeds, words.all, words.sure, words.no, all, button("", words.download, download));
   };
 
   const download = async () => {
@@ -168,7 +178,16 @@ export const mine = (opener, { texts, link, log, field }) => {
     facts.replaceChildren(...told, ...kept);
     source.textContent = told.length ? words.account : kept.length ? "" : words.nothing;
   };
-  hears.conversations = ({ conversations, more }) => {
+  hears.conversations = ({ conversations, more, erased }) => {
+    if (erased) {
+      chats.querySelector(`[data-id="${erased}"]`)?.parentNode.remove();
+      if (reading === erased) {
+        show();
+        reading = null;
+        back.focus();
+      }
+      tell(words.forgotten);
+    }
     for (const { id, created_at: at, text } of conversations) {
       if (chats.querySelector(`[data-id="${id}"]`)) continue;
       const open = h("button", { type: "button", class: "past", "data-id": id, onclick: () => read(id, at) }, h("small", {}, day.format(at)), h("span", {}, text));
@@ -185,7 +204,9 @@ export const mine = (opener, { texts, link, log, field }) => {
     list = h("div");
     earlier = button("more", words.earlier, () => ask("read", { conversation: id, before: lowest }));
     earlier.hidden = true;
-    pane.replaceChildren(earlier, list);
+    const end = h("div", { class: "deeds" });
+    deed(end, texts.erase, words.one, words.keep, () => ask("erase", { conversation: id }));
+    pane.replaceChildren(earlier, list, end);
     back.focus();
     ask("read", { conversation: id });
   };
@@ -205,6 +226,11 @@ export const mine = (opener, { texts, link, log, field }) => {
     lowest = events[0]?.seq;
     earlier.hidden = !more;
     pane.scrollTop = first ? 0 : pane.scrollHeight - below;
+  };
+  // The server takes nothing at the moment.
+  hears.state = (state, text) => {
+    before.state(state, text);
+    if (state !== "online") tell(words.failed);
   };
   // Somebody else sits here now, or the connection is back.
   hears.welcome = (welcome, anew) => {

@@ -42,6 +42,7 @@ mod proxy;
 mod record;
 mod replay;
 mod restart;
+mod safety;
 mod servers;
 mod shipping;
 mod shutdown;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use purser::clock::Clock;
-use purser::conversation::{ConversationId, LookedUp, Millis, Retention, Status};
+use purser::conversation::{ConversationId, Kind, LookedUp, Millis, Retention, Status};
 use purser::responders::{Answer, BoxFuture, Reply, Responder, Turn};
 use purser::store::Role;
 use serde_json::{Value, json};
@@ -172,6 +172,13 @@ async fn earlier_conversations_are_read_by_their_visitor_only(database: &TestDat
     assert!(!read.to_string().contains("a note about her"), "{read}");
     let before = request(&mut socket, json!({ "type": "read", "conversation": earlier[0], "before": 2 }), "read").await;
     assert_eq!((before["events"].as_array().map(Vec::len), &before["more"]), (Some(1), &json!(false)));
+    // One of them is deleted, and nothing else.
+    let erase = json!({ "type": "erase", "conversation": earlier[1] });
+    let left = request(&mut socket, erase, "conversations").await;
+    let left = left["conversations"].as_array().expect("a list");
+    assert_eq!(left.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(earlier[2]), &json!(earlier[0])]);
+    let log = purser.store.events_after(ConversationId(earlier[1]), 0, 10).await.expect("a log");
+    assert_eq!(log.iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::Erased]);
     // What is read is not entered: the socket is still where it was.
     let ack = socket.ask("m3", "how much does it cost?").await.0;
     assert_eq!(ack["conversation"], welcome["conversation"]);
@@ -187,8 +194,12 @@ async fn earlier_conversations_are_read_by_their_visitor_only(database: &TestDat
         for id in [json!(earlier[0]), welcome["conversation"].clone(), json!(Uuid::now_v7())] {
             let refused = request(socket, json!({ "type": "read", "conversation": id }), "read").await;
             assert_eq!(refused["code"], "no_conversation");
+            let erase = json!({ "type": "erase", "conversation": id });
+            assert_eq!(request(socket, erase, "conversations").await["code"], "no_conversation");
         }
     }
+    let log = purser.store.events_after(ConversationId(earlier[0]), 0, 100).await.expect("a log");
+    assert!(log.len() > 2, "it is still there");
     let (status, frames) = purser.post_frame(&eve, read.clone()).await;
     assert_eq!((status, &frames[0]["code"]), (404, &json!("no_conversation")));
     for frame in [
