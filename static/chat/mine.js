@@ -14,7 +14,8 @@ const WORDS = {
     all: "Delete everything", sure: "Delete all your chats and what we remember for good? Nobody can bring them back.", no: "Keep them",
     one: "Delete this chat for good? Nobody can bring it back.", keep: "Keep it",
     gone: "This chat is not there any more.", forgotten: "Deleted.",
-    names: { name: "Name", email: "E-mail", language: "Language", address: "Address", street: "Street", postcode: "Postcode", city: "City", region: "Region", country: "Country" },
+    names: { name: "Name", email: "E-mail", language: "Language", address: "Address", street: "Street", postcode: "Postcode", city: "City", region: "Region", country: "Country",
+      tracking_number: "Parcel number", tracking_postcode: "Postcode of the parcel", tracking_tries: "Tries at the postcode" },
   },
   de: {
     title: "Ihre Chats und Daten", back: "Zurück", chats: "Frühere Chats", none: "Es gibt keine früheren Chats.", older: "Ältere zeigen",
@@ -24,7 +25,8 @@ const WORDS = {
     all: "Alles löschen", sure: "Alle Ihre Chats und was wir uns gemerkt haben endgültig löschen? Es lässt sich nicht wiederherstellen.", no: "Behalten",
     one: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", keep: "Behalten",
     gone: "Diesen Chat gibt es nicht mehr.", forgotten: "Gelöscht.",
-    names: { name: "Name", email: "E-Mail", language: "Sprache", address: "Adresse", street: "Straße", postcode: "Postleitzahl", city: "Ort", region: "Region", country: "Land" },
+    names: { name: "Name", email: "E-Mail", language: "Sprache", address: "Adresse", street: "Straße", postcode: "Postleitzahl", city: "Ort", region: "Region", country: "Land",
+      tracking_number: "Sendungsnummer", tracking_postcode: "Postleitzahl der Sendung", tracking_tries: "Versuche mit der Postleitzahl" },
   },
 };
 
@@ -35,7 +37,7 @@ look.replaceSync(`
 section[dir=rtl] .mine header svg{transform:scaleX(-1)}
 .pane{flex:1;overflow:hidden auto;overscroll-behavior:contain;padding:4px 20px 20px;background:var(--back);outline-offset:-3px!important}
 .mine h3{margin:20px 0 8px;font-size:14px;color:var(--soft)}
-.mine p{margin:0 0 10px;color:var(--soft);font-size:14px}
+.pane>p,.deeds p{margin:0 0 10px;color:var(--soft);font-size:14px;unicode-bidi:plaintext}
 .mine ul{list-style:none;margin:0;padding:0;border-radius:14px;overflow:hidden;border:1px solid var(--line);background:var(--bubble)}
 .pane :is(ul,p):empty{display:none}
 .mine .told:empty{padding:0;border:0}
@@ -47,15 +49,17 @@ section[dir=rtl] .mine header svg{transform:scaleX(-1)}
 .mine li>button{padding:6px 14px;border-radius:14px;text-decoration:underline;text-underline-offset:3px}
 .mine li>.past{flex:1;min-width:0;padding:10px 14px;border-radius:0;text-align:start;text-decoration:none;outline-offset:-3px!important}
 .past span{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;unicode-bidi:plaintext}
+section[dir=rtl] :is(.past span,.pane>p,.deeds p){text-align:right}
 .past:hover{background:color-mix(in srgb,var(--accent) 10%,var(--bubble))}
 .mine bdi{unicode-bidi:plaintext}
 .mine .more{margin:10px 0 0;padding:6px 14px;border:1px solid var(--edge)}
 .deeds{display:flex;flex-wrap:wrap;gap:8px}
 .deeds p{flex-basis:100%;margin:0}
+.deeds button{scroll-margin:24px}
 div+.deeds{margin-top:20px}
 .deeds button{padding:10px 16px;border:1px solid var(--edge);background:var(--bubble)}
 .deeds .danger{border-color:#0000;background:#b42323;color:#fff}
-.mine .told{margin:0;padding:10px 20px;background:var(--surface);border-top:1px solid var(--line);color:var(--ink)}
+.mine .told{margin:0;padding:10px 20px;background:var(--surface);border-top:1px solid var(--line);color:var(--ink);font-size:14px}
 .mine .row{margin-top:12px}`);
 
 // The panel over the window. `opener` is the button that gets the focus back.
@@ -65,6 +69,7 @@ export const mine = (opener, { texts, link, log, field }) => {
   const words = WORDS[language.slice(0, 2).toLowerCase()] || WORDS.en;
   const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
   const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat(language, { timeStyle: "short" });
   const { hears } = link;
   const before = { ...hears };
   const shadow = frame.getRootNode();
@@ -165,7 +170,10 @@ export const mine = (opener, { texts, link, log, field }) => {
   const named = (name) => (Object.hasOwn(words.names, name) ? words.names[name] : name.replace(/_/g, " "));
   const fact = (name, value, last) => h("li", {}, h("div", {}, h("small", {}, h("bdi", {}, named(name))), h("bdi", {}, value)), ...last);
   hears.known = ({ account, remembered }) => {
-    const told = Object.entries(account).map(([name, value]) => fact(name, value, []));
+    // What stands in the address is not told twice.
+    const { address } = account;
+    const news = Object.entries(account).filter(([name, value]) => !(/^(street|postcode|city|region|country)$/.test(name) && address?.includes(value)));
+    const told = news.map(([name, value]) => fact(name, value, []));
     const kept = Object.entries(remembered).map(([name, value]) => {
       const forget = button("", words.forget, () => {
         if (!ask("forget", { name })) return;
@@ -190,7 +198,7 @@ export const mine = (opener, { texts, link, log, field }) => {
     }
     for (const { id, created_at: at, text } of conversations) {
       if (chats.querySelector(`[data-id="${id}"]`)) continue;
-      const open = h("button", { type: "button", class: "past", "data-id": id, onclick: () => read(id, at) }, h("small", {}, day.format(at)), h("span", {}, text));
+      const open = h("button", { type: "button", class: "past", "data-id": id, onclick: () => read(id, at) }, h("small", {}, moment.format(at)), h("span", {}, text));
       chats.append(h("li", {}, open));
     }
     none.textContent = chats.firstChild ? "" : words.none;
@@ -218,7 +226,7 @@ export const mine = (opener, { texts, link, log, field }) => {
       if (kind !== "message") author = "system";
       const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text]));
       const by = h("span", { class: "unseen" }, (name || texts[author]) + " ");
-      const time = h("time", { datetime: new Date(at).toISOString() }, moment.format(at));
+      const time = h("time", { datetime: new Date(at).toISOString() }, (day.format(at) === title.textContent ? clock : moment).format(at));
       return h("div", { class: "row " + author }, by, bubble, h("div", { class: "meta" }, time));
     });
     list.prepend(...rows);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use purser::conversation::{ConversationId, Kind, VisitorId};
 use purser::responders::{Answer, BoxFuture, Reply, Responder, Turn};
 use purser::store::Role;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use super::looks;
 use super::sign_in::site_with;
-use super::{Browser, DESKTOP};
+use super::{Browser, DESKTOP, Device};
 use crate::agents::Agent;
 use crate::harness::Visitor;
 use crate::identity::token_until;
@@ -26,7 +27,7 @@ impl Responder for Memory {
         Box::pin(async move {
             let Some(parcel) = turn.text.strip_prefix("parcel ") else { return Ok(Answer::Pass) };
             let text = format!("**{parcel}** it is.");
-            let attributes = vec![("parcel_number".to_owned(), Some(parcel.to_owned()))];
+            let attributes = vec![("tracking_number".to_owned(), Some(parcel.to_owned()))];
             Ok(Answer::Reply(Reply { text, attributes, ..Reply::default() }))
         })
     }
@@ -40,26 +41,34 @@ async fn no_finding(browser: &Browser, state: &str) {
     browser.js("window.focused?.focus()").await;
 }
 
+/// In German and in the dark, then from right to left. The window is about as wide as a phone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_customer_sees_what_is_known_and_earlier_chats() {
-    let Some(browser) = Browser::start(DESKTOP).await else { return };
-    let (shop, site) = site_with(Some(Arc::new(Memory)), "en").await;
+async fn a_customer_sees_takes_along_and_deletes_what_is_known_and_was_said() {
+    let device = Device { language: "de", dark: true, ..DESKTOP };
+    let Some(browser) = Browser::start(device).await else { return };
+    let (shop, site) = site_with(Some(Arc::new(Memory)), "de").await;
     let purser = &shop.purser;
     let anna = Agent::new(purser, "anna", Role::Agent).await;
-    // An earlier chat, on another device.
+    // Two earlier chats, on another device.
     let device = Visitor::new();
     let identity = token_until("4711", purser::clock::Clock::System.now() / 1000 + 300, json!({}));
-    let mut socket = purser.typed().await;
-    socket.send(json!({ "type": "hello", "token": device.token, "identity": identity })).await;
-    let conversation: Uuid =
-        serde_json::from_value(socket.hear("welcome").await["conversation"].clone()).expect("an id");
-    let device = Visitor { conversation, ..device };
-    socket.ask("m1", "which <b>sizes</b> are there, and what does each of them cost to send to another country?").await;
-    socket.ask("m2", "talk to a person").await;
-    anna.take(&device).await;
-    anna.reply(&device, "Hello, this is *Anna*.").await;
-    anna.does(json!({ "do": "close", "conversation": conversation })).await;
-    socket.hear_where("the end", |frame| frame["kind"] == "closed").await;
+    let mut earlier = Vec::new();
+    for question in
+        ["Adresse ändern", "which <b>sizes</b> are there, and what does each of them cost to send to another country?"]
+    {
+        let mut socket = purser.typed().await;
+        socket.send(json!({ "type": "hello", "token": device.token, "identity": identity })).await;
+        let conversation: Uuid =
+            serde_json::from_value(socket.hear("welcome").await["conversation"].clone()).expect("an id");
+        let device = Visitor { conversation, ..device.clone() };
+        socket.ask(&Uuid::new_v4().to_string(), question).await;
+        socket.ask(&Uuid::new_v4().to_string(), "talk to a person").await;
+        anna.take(&device).await;
+        anna.reply(&device, "Hello, this is *Anna*.").await;
+        anna.does(json!({ "do": "close", "conversation": conversation })).await;
+        socket.hear_where("the end", |frame| frame["kind"] == "closed").await;
+        earlier.push(ConversationId(conversation));
+    }
 
     site.sign_in(Some(("4711", 300)));
     browser.goto(&site.origin).await;
@@ -68,7 +77,7 @@ async fn a_customer_sees_what_is_known_and_earlier_chats() {
     browser.hear("PX12 it is.").await;
     browser.when("the way there", "$$('header .icon').length === 3").await;
     browser.click(".window > header .icon:nth-last-child(2)").await;
-    browser.when("what is known", "$$('.mine li').length === 3 && $('.mine .past')").await;
+    browser.when("what is known", "$$('.mine li').length === 4 && $$('.mine .past').length === 2").await;
     no_finding(&browser, "the panel").await;
     // Everything else is out of reach meanwhile, and nothing sticks out.
     let layout = "return [$('form').inert, $('.log').inert, $('.pane').scrollWidth <= $('.pane').clientWidth, \
@@ -76,17 +85,65 @@ async fn a_customer_sees_what_is_known_and_earlier_chats() {
     let layout = browser.js(layout).await;
     assert_eq!([&layout[0], &layout[1], &layout[2], &layout[3]], [true; 4]);
     let shown = layout[4].as_str().expect("text");
-    for text in ["Ann", "parcel number", "PX12", "<b>sizes</b>"] {
+    for text in ["Ann", "Sendungsnummer", "PX12", "<b>sizes</b>", "Frühere Chats", "Alles löschen"] {
         assert!(shown.contains(text), "{text} in {shown}");
     }
 
-    // The earlier chat, with the keyboard.
+    // An earlier chat, with the keyboard.
     browser.js("$('.mine .past').focus()").await;
     browser.press("Enter").await;
     browser.when("what was said", "$$('.mine .bubble').some((b) => b.innerText === 'Hello, this is Anna.')").await;
     assert_eq!(browser.js("return !!$('.mine b, .mine .visitor .bubble *')").await, false, "text is text");
+    let colours = "const colour = (s) => getComputedStyle($(s)).color; \
+                   return colour('.mine .bot .bubble p, .mine .agent .bubble p') === colour('.window')";
+    assert_eq!(browser.js(colours).await, true, "what was said is as legible as in the chat");
+    // It is deleted when that is said twice, and the other one stays.
+    browser.click(".pane > .deeds button").await;
+    browser.when("a question", "$('.pane > .deeds .danger') && root.activeElement.innerText === 'Behalten'").await;
+    no_finding(&browser, "about to delete a chat").await;
+    browser.press("Enter").await;
+    browser.when("no question", "!$('.pane > .deeds .danger')").await;
+    browser.click(".pane > .deeds button").await;
+    browser.click(".pane > .deeds .danger").await;
+    browser.when("it is gone", "$$('.mine .past').length === 1 && $('.told').innerText === 'Gelöscht.'").await;
+    let kinds = async |id: ConversationId| {
+        let log = purser.store.events_after(id, 0, 100).await.expect("a log");
+        log.iter().map(|event| event.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(earlier[1]).await, [Kind::Erased]);
+    assert!(kinds(earlier[0]).await.len() > 3);
+
+    // Mirrored, and English words begin at the side where the others do.
+    browser.js("$('section').dir = 'rtl'").await;
+    let sides = "const right = (s) => { const range = document.createRange(); range.selectNodeContents($(s)); \
+                 return Math.round(range.getBoundingClientRect().right); }; \
+                 return [right('.past small') - right('.past span'), $('.pane').scrollWidth <= $('.pane').clientWidth]";
+    let sides = browser.js(sides).await;
+    assert!(sides[0].as_i64().is_some_and(|apart| apart.abs() <= 2) && sides[1] == true, "{sides}");
+    browser.js("$('section').dir = ''").await;
+
+    // All of it to take along.
+    browser
+        .js("const made = URL.createObjectURL; URL.createObjectURL = (blob) => { \
+             blob.text().then((text) => (window.saved = text)); return made.call(URL, blob); }")
+        .await;
+    browser.click(".deeds button:first-child").await;
+    browser.when("a file", "window.saved && $('.told').innerText.includes('Downloads')").await;
+    let saved: Value =
+        serde_json::from_str(browser.js("return window.saved").await.as_str().expect("text")).expect("JSON");
+    assert_eq!(saved["account"]["name"], "Ann");
+    let saved = saved.to_string();
+    for (text, there) in [("Adresse ändern", true), ("PX12", true), ("<b>sizes</b>", false)] {
+        assert_eq!(saved.contains(text), there, "{text}");
+    }
+    // And all of it deleted.
+    browser.click(".deeds button:last-child").await;
+    browser.click(".deeds .danger").await;
+    browser.when("an empty chat", "!$('.mine') && !rows().some((row) => row.includes('PX12'))").await;
+    assert_eq!(kinds(earlier[0]).await, [Kind::Erased]);
+    let visitor = VisitorId::of_account("4711");
+    assert_eq!(purser.store.past(visitor, ConversationId::new(), 0, 10).await.expect("a list"), []);
     browser.end().await;
-    drop(socket);
     shop.close().await;
 }
 
