@@ -151,18 +151,17 @@ async fn the_plain_tabs_of_a_browser_hear_the_same(site: &Site) {
     let mut first = nodes[0].plain(None).await;
     let cookie = first.cookie.clone().expect("a session");
     let mut second = nodes[1].plain(Some(&cookie)).await;
-    // A plain tab hears what is new after it has come. When that is on the other node, only this shows.
-    for _ in 0..3 {
-        first.say("saturday delivery").await;
-        let heard = first.hear().await;
-        if let Ok(other) = tokio::time::timeout(Duration::from_secs(5), second.hear()).await {
-            assert_eq!(other, heard);
-            break;
-        }
-    }
+    // A plain tab hears what is new after it has come, perhaps this answer; its own shows that it has.
+    first.say("saturday delivery").await;
+    let saturday = first.hear().await;
     second.say("how much does it cost").await;
-    assert_eq!(second.hear().await, "<p>From £3.49.</p>");
-    assert_eq!(first.hear().await, "<p>From £3.49.</p>");
+    let cost = "<p>From £3.49.</p>";
+    let heard = second.hear().await;
+    assert!(heard == cost || (heard == saturday && second.hear().await == cost), "{heard}");
+    assert_eq!(first.hear().await, cost);
+    first.say("saturday delivery").await;
+    assert_eq!(first.hear().await, saturday);
+    assert_eq!(second.hear().await, saturday);
     stop(nodes).await;
 }
 

@@ -204,7 +204,7 @@ impl Browser {
     pub async fn when(&self, what: &str, expression: &str) -> Value {
         let found = self
             .evaluate(format!(
-                "(async () => {{ for (const end = Date.now() + 15000; Date.now() < end; ) {{ \
+                "(async () => {{ for (const end = Date.now() + 45000; Date.now() < end; ) {{ \
                  try {{ {PRELUDE} const found = {expression}; if (found) return found; }} catch {{}} \
                  await new Promise((done) => setTimeout(done, 10)); }} }})()"
             ))
