@@ -201,7 +201,7 @@ fn a_long_run_shows_how_far_it_is() {
     let script = on_a_terminal(&site, "\"$PURSER\" replay slow.yaml told --threads 1 >results.txt").spawn();
     let running = script.expect("script");
     let mut pipe = fs::File::options().write(true).open(site.path("slow.yaml")).expect("a reader");
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    std::thread::sleep(std::time::Duration::from_millis(3_000));
     std::io::Write::write_all(&mut pipe, b"conversation:\n  - say: hello\n").expect("a reader");
     drop(pipe);
     let shown = finish(running, "").out;
