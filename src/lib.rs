@@ -30,6 +30,7 @@
 //! - [`limits`]: how much one visitor, and one address, may do in a while.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.
+//! - [`memory`]: the allocator that counts, for the limits of scripts.
 //! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`log`], [`yaml`] are what their names say.
 //!
 //! # Invariants
@@ -57,6 +58,7 @@ pub mod finding;
 pub mod identity;
 pub mod limits;
 pub mod log;
+pub mod memory;
 pub mod people;
 pub mod post;
 pub mod recording;

@@ -16,13 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sources", &[]),
     ("demo", &["conversation", "sources", "store", "text"]),
     ("people", &["conversation"]),
-    ("responders", &["conversation", "finding", "limits", "people", "sources", "text", "yaml"]),
+    ("responders", &["conversation", "finding", "limits", "memory", "people", "sources", "text", "yaml"]),
     ("content", &["clock", "conversation", "finding", "recording", "responders", "sources", "store", "yaml"]),
     ("desk", &["clock", "conversation", "fanout", "people", "responders", "store", "text"]),
     ("post", &["clock", "conversation", "sources", "store"]),
     ("courier", &["clock", "conversation", "desk", "post", "responders", "sources", "store"]),
     ("accounts", &["clock", "conversation", "limits", "people", "store"]),
     ("log", &[]),
+    ("memory", &[]),
     (
         "config",
         &[

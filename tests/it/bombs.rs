@@ -1,7 +1,4 @@
 //! Scripts that hoard memory, in a purser of its own whose memory is looked at.
-//!
-//! Large texts that are put into a map or list by index, or into one that lies in another, are not among them: the
-//! engine looks at the part that is changed, not at the whole, so only the time of a run bounds these (docs/plugins.md).
 
 use std::time::Duration;
 
@@ -11,12 +8,12 @@ use crate::harness::{Typed, Visitor};
 /// No script may make the process grow by more than this, in KiB.
 const MOST: u64 = 16 << 10;
 
-/// What scripts do; each is a plugin of its own, so that none is set aside for another.
-const BOMBS: [&str; 14] = [
+/// What scripts do; each is a plugin of its own, so that none is set aside for another. `long()` is a text of 60 KB.
+const BOMBS: [&str; 40] = [
     "let s = \"x\"; loop { s += s; }",
-    "let s = \"x\"; s.pad(60000, \"y\"); let a = []; loop { a.push(s + a.len); }",
-    "let s = \"x\"; s.pad(60000, \"y\"); let m = #{}; let n = 0; loop { m.set(`k${n}`, s + n); n += 1; }",
-    "let s = \"x\"; s.pad(60000, \"y\"); let a = s.split(\"\"); loop { a += a; }",
+    "let s = long(); let a = []; loop { a.push(s + a.len); }",
+    "let s = long(); let m = #{}; let n = 0; loop { m.set(`k${n}`, s + n); n += 1; }",
+    "let s = long(); let a = s.split(\"\"); loop { a += a; }",
     "let a = [1]; loop { a += a; }",
     "let a = []; loop { a.push(a); }",
     "let a = []; loop { a = [a, a]; }",
@@ -24,11 +21,47 @@ const BOMBS: [&str; 14] = [
     "let m = #{}; let n = 0; loop { m[`k${n}`] = n; n += 1; }",
     "let a = []; a.pad(4000, \"y\"); loop { let b = a.map(|x| x + x); a = b; }",
     // What a closure captures escapes the limits on sizes; it is used on the spot, or refused when it is loaded.
-    "let s = \"x\"; s.pad(60000, \"y\"); let a = []; loop { let t = s + a.len; [1].map(|x| t.len); a.push(a.len); }",
-    "let s = \"x\"; s.pad(60000, \"y\"); let a = []; loop { let t = s + a.len; a.push(|| t); }",
-    "let s = \"x\"; s.pad(60000, \"y\"); loop { print(s); }",
-    "let s = \"x\"; s.pad(60000, \"y\"); let a = reply(s); loop { a = a.add(s); }",
+    "let s = long(); let a = []; loop { let t = s + a.len; [1].map(|x| t.len); a.push(a.len); }",
+    "let s = long(); let a = []; loop { let t = s + a.len; a.push(|| t); }",
+    "let s = long(); loop { print(s); }",
+    "let s = long(); let a = reply(s); loop { a = a.add(s); }",
+    // Sizes are looked at where a value is changed, not where it lies: all that a run holds is bounded besides.
+    "let s = long(); let m = #{}; let n = 0; loop { m[`k${n}`] = s + n; n += 1; }",
+    "let s = long(); let m = #{}; let n = 0; loop { m[`k${n}`] = `${n}`; m[`k${n}`] += s; n += 1; }",
+    "let s = long(); let m = #{ a: #{ b: [] } }; m.a.b.pad(4000, 0); let n = 0; loop { m.a.b[n % 4000] = s + n; n += 1; }",
+    "let s = long(); let a = []; a.pad(4000, 0); let n = 0; loop { a[n % 4000] = s + n; n += 1; }",
+    "let s = long(); let a = []; a.pad(4000, \"\"); let n = 0; loop { a[n % 4000] = `${n}`; a[n % 4000] += s; n += 1; }",
+    "let b = []; b.pad(4000, 1); let a = []; a.pad(4000, 0); let n = 0; loop { a[n % 4000] = b; n += 1; }",
+    "let b = #{}; for n in 0..2000 { b[`k${n}`] = n; } let a = []; a.pad(4000, 0); let n = 0; loop { a[n % 4000] = b; n += 1; }",
+    "let b = \"\"; b.pad(4000, \"y\"); b = b.to_blob(); let a = []; a.pad(4000, 0); let n = 0; loop { a[n % 4000] = b; n += 1; }",
+    "let s = long(); let a = []; a.pad(4000, 1); loop { let b = a.map(|x| s + x); }",
+    "let s = long(); let a = []; let n = 0; loop { a.push(reply(s + n)); n += 1; }",
+    "hold(0)",
+    // One text may stand in a value many times and take room once; it does not when the value is written down.
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } loop { let t = m.to_string(); }",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } loop { print(m); }",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } loop { let t = `${[m, m]}`; }",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } loop { let t = `${m}`; }",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } let n = 0; loop { n += (\"x\" + m).len; }",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } loop { let t = m.to_json(); }",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } throw [m, m]",
+    "let s = long(); let m = #{}; for n in 0..2000 { m[`k${n}`] = s; } ask(\"What?\", [m, m])",
+    "let s = long(); let t = \"\"; for n in 0..20000 { t += \"{a}\"; } loop { let u = t.fill(#{ a: s }); }",
+    "let s = long(); loop { let t = s; t.replace(\"y\", s); }",
+    "let s = long(); loop { let t = s; t.replace('y', s); }",
+    // Deep down is the end of the stack.
+    "let a = deep(); print(a); loop { let t = `${a}`; }",
+    "let a = deep(); loop { if a != deep() { return pass(); } }",
+    "let a = deep(); loop { let b = a; b[0] = a; if b.contains(a) { a = b; } }",
+    "let a = deep(); ask(\"What?\", a)",
 ];
+
+/// What they have in common.
+const HELPERS: &str = "
+fn long() { let s = \"x\"; s.pad(60000, \"y\"); s }
+fn deep() { let a = [1]; for n in 0..4000 { let b = [0]; b[0] = a; a = b; } a }
+fn hold(n) { let s = long(); let m = #{}; for i in 0..100 { m[`k${i}`] = s + (n * 100 + i); } hold(n + 1); m.len }
+";
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,7 +71,8 @@ async fn no_script_makes_the_process_grow() {
     for (n, bomb) in BOMBS.iter().enumerate() {
         site.write(&format!("plugins/bomb-{n}/plugin.yaml"), "api: 1\nabout: a bomb\n");
         site.write(&format!("plugins/bomb-{n}/tests.yaml"), "tests: []\n");
-        let script = format!("fn answer(turn) {{\n if turn.text != \"bomb {n}\" {{ return pass(); }}\n {bomb}\n}}\n");
+        let script =
+            format!("fn answer(turn) {{\n if turn.text != \"bomb {n}\" {{ return pass(); }}\n {bomb}\n}}\n{HELPERS}");
         site.write(&format!("plugins/bomb-{n}/main.rhai"), &script);
     }
     let mut purser = Served::start_with(&site, &["--database", "sqlite::memory:", "--limits", "off"]);

@@ -337,22 +337,28 @@ fn table(head: &Array, rows: &Array) -> Result<String> {
         if cells.len() != head.len() {
             return fail(format!("a row of the table has {} cells, its head {}", cells.len(), head.len()));
         }
-        let cell = |cell: &Dynamic| crate::responders::markdown::escaped(&shown(cell), usize::MAX);
-        Ok(format!("| {} |\n", cells.iter().map(cell).collect::<Vec<_>>().join(" | ")))
+        let cell = |cell: &Dynamic| Ok(crate::responders::markdown::escaped(&shown(cell)?, usize::MAX));
+        Ok(format!("| {} |\n", cells.iter().map(cell).collect::<Result<Vec<_>>>()?.join(" | ")))
     };
     let mut out = line(head)?;
     out.push_str(&format!("|{}\n", " --- |".repeat(head.len())));
     for row in rows {
         match row.as_array_ref() {
-            Ok(cells) => out.push_str(&line(&cells)?),
+            Ok(cells) if out.len() <= MAX_TEXT => out.push_str(&line(&cells)?),
+            Ok(_) => return fail(format!("the table has more than {MAX_TEXT} bytes")),
             Err(other) => return fail(format!("a row of a table is a list of cells, not a {other}")),
         }
     }
     Ok(out)
 }
 
-fn shown(value: &Dynamic) -> String {
-    if value.is_unit() { String::new() } else { value.to_string() }
+/// A single value as a customer reads it.
+pub(super) fn shown(value: &Dynamic) -> Result<String> {
+    match value {
+        value if value.is_unit() => Ok(String::new()),
+        value if value.is_array() || value.is_map() => fail("a list or a map cannot be shown to a customer"),
+        value => Ok(value.to_string()),
+    }
 }
 
 /// The fields of a map, for a function whose parameter is one.

@@ -1,9 +1,9 @@
 //! The one engine that all scripts run in: what it has, what was taken out of it, and its limits.
 //!
 //! Scripts are trusted not to be hostile and expected to be clumsy. A script has no clock, no randomness, no files
-//! and no network. It is stopped by a number of operations and by time; what it can hold is bounded by the sizes of
-//! its values, their number and the time it has. Closures could hide values from these bounds, so
-//! [`closures`](super::closures) keeps them where they cannot be hoarded.
+//! and no network. It is stopped by a number of operations, by time and by what it holds in all; the sizes of its values
+//! are bounded, and what the engine's own functions make of them ([`sizes`](super::sizes)). Closures could hold themselves
+//! and so stay for ever, so [`closures`](super::closures) keeps them where they cannot be hoarded.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LanguageCorePackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Array, Dynamic, Engine, INT, ImmutableString, def_package};
+use rhai::{Dynamic, Engine, INT, def_package};
 
 use super::library::{Library, Result, Section, fail};
 use super::{answers, lookups, memory, run, sentences, turn, value};
@@ -21,7 +21,7 @@ pub(super) const MAX_OPERATIONS: u64 = 500_000;
 /// The longest text that a script can hold, and all the text in one list or map, in bytes.
 pub(super) const MAX_TEXT: usize = 64 << 10;
 /// The most items of a list, and of all lists in it.
-const MAX_ITEMS: usize = 4_096;
+pub(super) const MAX_ITEMS: usize = 4_096;
 /// The most fields of a map, and of all maps in it.
 const MAX_FIELDS: usize = 2_048;
 /// How deep functions may call each other.
@@ -66,10 +66,8 @@ fn build() -> (Engine, Vec<Section>) {
     }
     engine.register_fn("sleep", |_: INT| -> Result<()> { fail("a script cannot sleep") });
     engine.register_fn("sleep", |_: f64| -> Result<()> { fail("a script cannot sleep") });
-    // Otherwise the list is looked at only when it is there, which may be ten MiB.
-    engine.register_fn("split", |text: &str, by: &str| pieces(text.split(by)));
-    engine.register_fn("split", |text: &str, by: char| pieces(text.split(by)));
     super::reach::register(&mut engine);
+    super::sizes::register(&mut engine);
     limit(&mut engine);
     let mut library = Library::new(&mut engine);
     turn::register(&mut library);
@@ -80,14 +78,6 @@ fn build() -> (Engine, Vec<Section>) {
     value::register(&mut library);
     let reference = library.finish();
     (engine, reference)
-}
-
-fn pieces<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<Array> {
-    let found: Array = pieces.take(MAX_ITEMS + 1).map(|piece| Dynamic::from(ImmutableString::from(piece))).collect();
-    match found.len() > MAX_ITEMS {
-        true => fail(format!("the text has more than {MAX_ITEMS} pieces: the list is too large")),
-        false => Ok(found),
-    }
 }
 
 fn limit(engine: &mut Engine) {
@@ -105,6 +95,6 @@ fn limit(engine: &mut Engine) {
     // A variable that is not there is found when the script is loaded.
     engine.set_strict_variables(true);
     engine.set_fast_operators(true);
-    engine.on_progress(|operations| run::is_late(operations).then_some(Dynamic::UNIT));
+    engine.on_progress(|operations| run::limit(operations).map(Dynamic::from));
     engine.on_print(run::print);
 }

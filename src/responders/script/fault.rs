@@ -4,6 +4,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
 use super::engine::{MAX_OPERATIONS, REMOVED, engine};
 use super::plugin::Plugin;
+use super::sizes::shown;
 use super::{calls, run};
 use crate::finding::Finding;
 use crate::yaml;
@@ -95,6 +96,7 @@ fn kind(error: &EvalAltResult) -> &'static str {
     match error {
         EvalAltResult::ErrorFunctionNotFound(..) => "a function that is not there was called",
         EvalAltResult::ErrorTooManyOperations(_) => "the script does too much for a message",
+        EvalAltResult::ErrorTerminated(limit, _) if is_memory(limit) => "the script holds too much memory",
         EvalAltResult::ErrorTerminated(..) => "the script takes too long for a message",
         EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply",
         EvalAltResult::ErrorDataTooLarge(..) => "a value is too large",
@@ -106,6 +108,10 @@ fn kind(error: &EvalAltResult) -> &'static str {
         EvalAltResult::ErrorRuntime(..) => "the script, or a function that it called, threw an error",
         _ => "the script failed",
     }
+}
+
+fn is_memory(limit: &Dynamic) -> bool {
+    limit.clone().try_cast::<run::Limit>() == Some(run::Limit::Memory)
 }
 
 fn describe(error: &EvalAltResult) -> (String, Option<String>) {
@@ -123,6 +129,10 @@ fn describe(error: &EvalAltResult) -> (String, Option<String>) {
             let message = format!("the script does more than {MAX_OPERATIONS} operations for a message");
             (message, Some("is there a loop that does not end?".to_owned()))
         }
+        EvalAltResult::ErrorTerminated(limit, _) if is_memory(limit) => {
+            let message = format!("the script holds more than {} MiB for a message", run::MOST_HELD >> 20);
+            (message, Some("does it keep more and more lists, maps or texts?".to_owned()))
+        }
         EvalAltResult::ErrorTerminated(..) => {
             let message = format!("the script takes longer than {:?} for a message", run::TIME);
             (message, Some("is there a loop that does not end?".to_owned()))
@@ -132,7 +142,10 @@ fn describe(error: &EvalAltResult) -> (String, Option<String>) {
             (message, Some("is there a function that calls itself for ever?".to_owned()))
         }
         EvalAltResult::ErrorRuntime(thrown, _) => {
-            let thrown = if thrown.is_unit() { "something".to_owned() } else { thrown.to_string() };
+            let thrown = match thrown {
+                thrown if thrown.is_unit() => "something".to_owned(),
+                thrown => shown(thrown),
+            };
             (thrown, None)
         }
         other => (other.to_string(), None),

@@ -1,7 +1,8 @@
 //! Responders that developers write: plugins in Rhai.
 //!
 //! A plugin is a folder: [`manifest`] reads its plugin.yaml, [`plugin`] loads it, [`closures`] and [`calls`] find at
-//! load what would otherwise fail before a customer. [`engine`] is the one engine that all scripts run in, and
+//! load what would otherwise fail before a customer. [`engine`] is the one engine that all scripts run in, [`sizes`] some of
+//! its functions done again, and
 //! [`library`] how functions get into it with their documentation: [`turn`], [`answers`], [`lookups`], [`memory`],
 //! [`sentences`], [`value`]. [`needs`] says which messages a plugin is asked about, [`run`] is one run within its limits; [`fault`] says where a script is wrong.
 //!
@@ -25,6 +26,7 @@ mod reach;
 pub mod reference;
 mod run;
 mod sentences;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod tool;

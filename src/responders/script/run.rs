@@ -17,6 +17,7 @@ use super::lookups::{Known, UnderWay};
 use super::plugin::Plugin;
 use super::turn::ScriptTurn;
 use super::value::to_script;
+use crate::memory;
 
 /// How long a run may take. A build without optimisation is ten times as slow.
 pub(super) const TIME: Duration = Duration::from_millis(if cfg!(debug_assertions) { 50 } else { 5 });
@@ -27,8 +28,10 @@ pub(super) const TRIES: u32 = 2;
 pub(super) const TRIES_IN_TESTS: u32 = 6;
 /// After this the thread's own time is looked at; nearly all runs end before, and asking for it is a system call.
 const BRIEF: Duration = Duration::from_millis(1);
-/// The clock is looked at once in so many operations.
-const LOOK_EVERY: u64 = 64;
+/// The clock is looked at once in so many operations. One operation may take milliseconds, where it compares long lists.
+const LOOK_EVERY: u64 = 16;
+/// The most memory that a run may hold, in bytes. A single operation can take some times as much before it is noticed.
+pub(super) const MOST_HELD: isize = 4 << 20;
 /// A longer line of `print` is cut, in characters.
 const MAX_PRINT: usize = 500;
 /// At most so many lines are printed.
@@ -78,6 +81,17 @@ thread_local! {
     /// What the thread had spent when it was first looked at in this run.
     static SPENT: Cell<Option<Duration>> = const { Cell::new(None) };
     static LATE: Cell<bool> = const { Cell::new(false) };
+    /// What the thread held when the run began.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Why a run was stopped. A script cannot catch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// It took too long.
+    Time,
+    /// It held too much memory.
+    Memory,
 }
 
 /// The arguments of a plugin that is called as a tool.
@@ -175,17 +189,24 @@ pub(super) fn print(text: &str) {
 }
 
 fn start_clock() {
+    HELD.set(memory::held());
     LATE.set(false);
     SPENT.set(None);
     DEADLINE.set(Some(Instant::now() + BRIEF));
 }
 
+/// The limit that the run has come to, if there is one. The sizes of values are the engine's own concern; this is about all
+/// that a run holds, wherever it keeps it.
+pub(super) fn limit(operations: u64) -> Option<Limit> {
+    if DEADLINE.get().is_some() && memory::held().wrapping_sub(HELD.get()) > MOST_HELD {
+        return Some(Limit::Memory);
+    }
+    (operations.is_multiple_of(LOOK_EVERY) && is_late()).then_some(Limit::Time)
+}
+
 /// Whether the run has had its time. A busy machine may take the thread away in the middle of a run; only the
 /// thread's own time counts against the script.
-pub(super) fn is_late(operations: u64) -> bool {
-    if !operations.is_multiple_of(LOOK_EVERY) {
-        return false;
-    }
+fn is_late() -> bool {
     let Some(deadline) = DEADLINE.get() else { return false };
     let now = Instant::now();
     if now < deadline {

@@ -3,6 +3,8 @@
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use time::{Date, Duration};
 
+use super::answers::shown;
+use super::engine::MAX_TEXT;
 use super::library::{Library, Result, fail};
 use super::run;
 use crate::responders::markdown::escape;
@@ -82,9 +84,13 @@ fn filled(text: &str, values: &Map, show: impl Fn(&mut String, &str, bool)) -> R
         let begins_line = line.is_empty() || line.ends_with('\n');
         match value.as_immutable_string_ref() {
             Ok(text) => show(&mut out, &text, begins_line),
-            Err(_) => show(&mut out, &value.to_string(), begins_line),
+            Err(_) => show(&mut out, &shown(value)?, begins_line),
         }
         rest = after;
+        // A name may stand there many times.
+        if out.len() > MAX_TEXT {
+            return fail(format!("the text has more than {MAX_TEXT} bytes with its values"));
+        }
     }
     out.push_str(rest);
     Ok(out)

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 use serde_json::{Number, Value};
 
+use super::engine::{MAX_ITEMS, MAX_TEXT};
 use super::library::{Library, Result, fail};
 
 /// Values that are nested deeper are not taken.
 const DEEPEST: usize = 16;
+/// Larger data is not copied for a script, which could not hold it: its size is about that of its JSON.
+const MOST_COPIED: usize = 2 * MAX_TEXT;
 
 /// A JSON value as a script's own.
 pub(super) fn to_script(value: &Value) -> Dynamic {
@@ -30,15 +33,24 @@ pub(super) fn to_script(value: &Value) -> Dynamic {
     }
 }
 
-/// A script's value as JSON; an error for what is no data, such as a function.
+/// A script's value as JSON; an error for what is no data, such as a function, and for what is larger than a text may be.
+/// One text may stand in a value many times, and takes room only once there.
 pub(super) fn from_script(value: &Dynamic) -> std::result::Result<Value, String> {
-    json(value, DEEPEST)
+    json(value, DEEPEST, &mut { MAX_TEXT })
 }
 
-fn json(value: &Dynamic, deep: usize) -> std::result::Result<Value, String> {
+fn json(value: &Dynamic, deep: usize, left: &mut usize) -> std::result::Result<Value, String> {
     if deep == 0 {
         return Err(format!("the value is nested deeper than {DEEPEST}"));
     }
+    let mut takes = |bytes: usize| match left.checked_sub(bytes) {
+        Some(rest) => {
+            *left = rest;
+            Ok(())
+        }
+        None => Err(format!("the value has more than {MAX_TEXT} bytes as JSON")),
+    };
+    takes(1)?;
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -55,16 +67,19 @@ fn json(value: &Dynamic, deep: usize) -> std::result::Result<Value, String> {
         return Ok(Value::String(char.to_string()));
     }
     if let Ok(text) = value.as_immutable_string_ref() {
+        takes(text.len())?;
         return Ok(Value::String(text.to_string()));
     }
     if let Ok(items) = value.as_array_ref() {
-        return items.iter().map(|item| json(item, deep - 1)).collect::<std::result::Result<_, _>>().map(Value::Array);
+        let items = items.iter().map(|item| json(item, deep - 1, left));
+        return items.collect::<std::result::Result<_, _>>().map(Value::Array);
     }
     if let Ok(fields) = value.as_map_ref() {
-        let fields = fields.iter().map(|(name, value)| Ok((name.to_string(), json(value, deep - 1)?)));
+        let fields = fields.iter().map(|(name, value)| Ok((name.to_string(), json(value, deep - 1, left)?)));
         return fields.collect::<std::result::Result<_, String>>().map(Value::Object);
     }
     if let Some(data) = value.read_lock::<Data>() {
+        takes(data.0.size)?;
         return Ok(data.to_json());
     }
     Err(format!("a value of the type {} cannot be kept", value.type_name()))
@@ -73,13 +88,21 @@ fn json(value: &Dynamic, deep: usize) -> std::result::Result<Value, String> {
 /// A map that scripts can read and not change: settings, data files, what is known of the visitor. Passing it around
 /// copies nothing.
 #[derive(Debug, Clone)]
-pub struct Data(Arc<BTreeMap<Box<str>, Node>>);
+pub struct Data(Arc<Fields>);
+
+#[derive(Debug)]
+struct Fields {
+    fields: BTreeMap<Box<str>, Node>,
+    /// About how many bytes they have as JSON. A data file may be larger than what a script can hold.
+    size: usize,
+}
 
 #[derive(Debug)]
 enum Node {
     /// What a script gets as a copy of its own, because it is small.
     Single(Dynamic),
-    List(Vec<Node>),
+    /// With its size.
+    List(Vec<Node>, usize),
     Map(Data),
 }
 
@@ -87,15 +110,27 @@ impl Node {
     fn new(value: &Value) -> Node {
         match value {
             Value::Object(fields) => Node::Map(Data::new(fields)),
-            Value::Array(items) => Node::List(items.iter().map(Node::new).collect()),
+            Value::Array(items) => {
+                let items: Vec<Node> = items.iter().map(Node::new).collect();
+                let size = items.iter().map(Node::size).sum();
+                Node::List(items, size)
+            }
             single => Node::Single(to_script(single)),
+        }
+    }
+
+    fn size(&self) -> usize {
+        1 + match self {
+            Node::Single(value) => value.as_immutable_string_ref().map_or(1, |text| text.len()),
+            Node::List(_, size) => *size,
+            Node::Map(data) => data.0.size,
         }
     }
 
     fn give(&self) -> Dynamic {
         match self {
             Node::Single(value) => value.clone(),
-            Node::List(items) => Dynamic::from_array(items.iter().map(Node::give).collect()),
+            Node::List(items, _) => Dynamic::from_array(items.iter().map(Node::give).collect()),
             Node::Map(data) => Dynamic::from(data.clone()),
         }
     }
@@ -103,7 +138,7 @@ impl Node {
     fn to_json(&self) -> Value {
         match self {
             Node::Single(value) => from_script(value).unwrap_or_default(),
-            Node::List(items) => items.iter().map(Node::to_json).collect(),
+            Node::List(items, _) => items.iter().map(Node::to_json).collect(),
             Node::Map(data) => data.to_json(),
         }
     }
@@ -113,19 +148,38 @@ impl Data {
     /// A map of these fields.
     pub fn new(fields: &serde_json::Map<String, Value>) -> Data {
         let fields = fields.iter().map(|(name, value)| (name.as_str().into(), Node::new(value)));
-        Data(Arc::new(fields.collect()))
+        let fields: BTreeMap<Box<str>, Node> = fields.collect();
+        let size = fields.iter().map(|(name, node)| name.len() + node.size()).sum();
+        Data(Arc::new(Fields { fields, size }))
     }
 
     fn to_json(&self) -> Value {
-        self.0.iter().map(|(name, node)| (name.to_string(), node.to_json())).collect()
+        self.0.fields.iter().map(|(name, node)| (name.to_string(), node.to_json())).collect()
     }
 
-    fn field(&mut self, name: &str) -> Dynamic {
-        self.0.get(name).map_or(Dynamic::UNIT, Node::give)
+    fn field(&mut self, name: &str) -> Result<Dynamic> {
+        match self.0.fields.get(name) {
+            None => Ok(Dynamic::UNIT),
+            Some(Node::List(_, size)) if *size > MOST_COPIED => {
+                fail(format!("the list `{name}` is too large to be copied"))
+            }
+            Some(node) => Ok(node.give()),
+        }
     }
 
-    fn keys(&mut self) -> Array {
-        self.0.keys().map(|key| Dynamic::from(ImmutableString::from(&**key))).collect()
+    fn keys(&mut self) -> Result<Array> {
+        match self.0.fields.len() > MAX_ITEMS {
+            true => fail(format!("the map has more than {MAX_ITEMS} keys: the list is too large")),
+            false => Ok(self.0.fields.keys().map(|key| Dynamic::from(ImmutableString::from(&**key))).collect()),
+        }
+    }
+
+    /// All of it, unless that is more than a script can hold.
+    fn copied(&mut self) -> Result<Value> {
+        match self.0.size > MOST_COPIED {
+            true => fail("the map is too large to be copied"),
+            false => Ok(self.to_json()),
+        }
     }
 }
 
@@ -149,18 +203,18 @@ pub(super) fn register(library: &mut Library) {
         "fn contains(data: Data, key: String) -> bool",
         "Whether a read-only map has this key; also `key in data`.",
         &[],
-        |data: &mut Data, key: &str| data.0.contains_key(key),
+        |data: &mut Data, key: &str| data.0.fields.contains_key(key),
     );
     library.function(
         "fn to_map(data: Data) -> Map",
         "A copy that can be changed. It costs time and memory for all that is in it.",
         &[],
-        |data: &mut Data| to_script(&data.to_json()),
+        |data: &mut Data| data.copied().map(|value| to_script(&value)),
     );
     library.function("fn to_debug(data: Data) -> String", "The map as text, for `print`.", &[], |data: &mut Data| {
-        data.to_json().to_string()
+        data.copied().map(|value| value.to_string())
     });
-    library.engine().register_fn("to_string", |data: &mut Data| data.to_json().to_string());
+    library.engine().register_fn("to_string", |data: &mut Data| data.copied().map(|value| value.to_string()));
     library.section("JSON", "");
     library.function(
         "fn from_json(text: String) -> ?",
