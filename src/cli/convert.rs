@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let (mut written, mut left, mut unreadable) = (0, 0, 0);
     let mut taken = HashSet::new();
     for file in found(&options.files)? {
-        let Carried { recordings, notes } = match read_any(&file) {
+        let Carried { recordings, notes, .. } = match read_any(&file) {
             Ok(carried) => carried,
             Err(finding) => {
                 eprintln!("{}", finding.one_line());

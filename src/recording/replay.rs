@@ -51,6 +51,8 @@ pub struct Turned {
     pub turn: Option<Turn>,
     /// The answer; `None` if the button that was to be pressed is not there, or a person has the conversation.
     pub answered: Option<Answered>,
+    /// What the visitor was told without having asked: what came of an errand.
+    pub told: Option<Arc<Event>>,
     /// What is not as it must be.
     pub failures: Vec<Failure>,
 }
@@ -104,7 +106,7 @@ impl Failure {
 
 impl Turned {
     fn unanswered(line: u32, said: &str, failures: Vec<Failure>) -> Turned {
-        Turned { line, said: said.to_owned(), turn: None, answered: None, failures }
+        Turned { line, said: said.to_owned(), turn: None, answered: None, told: None, failures }
     }
 }
 
@@ -162,7 +164,7 @@ impl Recording {
                     }
                     None => {
                         let there: Vec<_> = play.buttons.iter().map(|button| button.text.as_str()).collect();
-                        let failure = Failure::new("press", text, listed(&there));
+                        let failure = Failure::new("press", text, Listed(&there).to_string());
                         turns.push(Turned::unanswered(step.line, text, vec![failure]));
                         // What follows was said after an answer that this one never got.
                         break;
@@ -279,7 +281,14 @@ impl<'a> Play<'a> {
         let mut failures = expected.map(|expected| expected.check(&answered, &self.stage.faq)).unwrap_or_default();
         let missing = self.stubs.take_missing().into_iter();
         failures.extend(missing.map(|asked| Failure::new("lookups", self.stubs.listed(), asked)));
-        Turned { line: step.line, said: text.to_owned(), turn: Some(turn), answered: Some(answered), failures }
+        Turned {
+            line: step.line,
+            said: text.to_owned(),
+            turn: Some(turn),
+            answered: Some(answered),
+            told: None,
+            failures,
+        }
     }
 
     /// What was agreed to has this outcome, whoever has the conversation.
@@ -297,20 +306,21 @@ impl<'a> Play<'a> {
         let Some(decision) = self.head.settle(ordered, settled, text, self.now) else {
             return Turned::unanswered(step.line, &said, Vec::new());
         };
-        let failures = match (&step.answer, decision.events.last()) {
+        let message = decision.events.last().cloned();
+        let failures = match (&step.answer, &message) {
             (Some(expected), Some(message)) => {
                 let buttons: Vec<&str> = message.meta.buttons.iter().map(|button| button.text.as_str()).collect();
                 expected.check_seen(&message.body, &buttons, message.meta.language.as_deref())
             }
             _ => Vec::new(),
         };
-        if let Some(message) = decision.events.last() {
+        if let Some(message) = &message {
             self.buttons.clone_from(&message.meta.buttons);
         }
         self.history.add(decision.events);
         self.head = decision.next;
         self.now += STEP;
-        Turned::unanswered(step.line, &said, failures)
+        Turned { told: message, ..Turned::unanswered(step.line, &said, failures) }
     }
 }
 
@@ -330,13 +340,13 @@ impl Expected {
         let buttons: Vec<&str> = message.buttons.iter().map(|button| button.text.as_str()).collect();
         let suggested: Vec<&str> = answered.suggested().collect();
         let mut failures = Vec::new();
-        let mut check = |holds: bool, what: &'static str, expected: &dyn fmt::Display, got: &str| {
+        let mut check = |holds: bool, what: &'static str, expected: &dyn fmt::Display, got: &dyn fmt::Display| {
             if !holds {
-                failures.push(Failure::new(what, expected.to_string(), got));
+                failures.push(Failure::new(what, expected.to_string(), got.to_string()));
             }
         };
         if let Some(expected) = self.outcome {
-            check(answered.outcome == expected, "outcome", &word(expected), word(answered.outcome));
+            check(answered.outcome == expected, "outcome", &word(expected), &word(answered.outcome));
         }
         if let Some(expected) = &self.responder {
             let got = &message.provenance.responder;
@@ -345,11 +355,11 @@ impl Expected {
         if let Some(expected) = &self.entry {
             let got = message.provenance.entry.as_deref();
             let same = |got: &str| got == expected || faq.was_called(got, expected);
-            check(got.is_some_and(same), "entry", expected, got.unwrap_or("none"));
+            check(got.is_some_and(same), "entry", expected, &got.unwrap_or("none"));
         }
         for expected in &self.suggests {
             let same = |got: &&str| *got == expected || faq.was_called(got, expected);
-            check(suggested.iter().any(same), "suggests", expected, &listed(&suggested));
+            check(suggested.iter().any(same), "suggests", expected, &Listed(&suggested));
         }
         failures.extend(self.check_seen(&message.text, &buttons, message.language.as_deref()));
         for failure in failures.iter_mut().filter(|failure| ["entry", "suggests"].contains(&failure.what)) {
@@ -364,25 +374,25 @@ impl Expected {
     pub fn check_seen(&self, text: &str, buttons: &[&str], language: Option<&str>) -> Vec<Failure> {
         let text = text.trim();
         let mut failures = Vec::new();
-        let mut check = |holds: bool, what: &'static str, expected: String, got: &str| {
+        let mut check = |holds: bool, what: &'static str, expected: &dyn fmt::Display, got: &dyn fmt::Display| {
             if !holds {
-                failures.push(Failure::new(what, expected, got));
+                failures.push(Failure::new(what, expected.to_string(), got.to_string()));
             }
         };
         if let Some(expected) = &self.language {
-            check(language == Some(expected), "language", expected.clone(), language.unwrap_or("none"));
+            check(language == Some(expected), "language", expected, &language.unwrap_or("none"));
         }
         if let Some(expected) = &self.text {
-            check(text == expected.trim(), "text", expected.trim().to_owned(), text);
+            check(text == expected.trim(), "text", &expected.trim(), &text);
         }
         for expected in &self.contains {
-            check(text.contains(expected.as_str()), "contains", expected.clone(), text);
+            check(text.contains(expected.as_str()), "contains", expected, &text);
         }
         for expected in &self.matches {
-            check(expected.0.is_match(text), "matches", expected.to_string(), text);
+            check(expected.0.is_match(text), "matches", expected, &text);
         }
         if let Some(expected) = &self.buttons {
-            check(buttons == *expected, "buttons", listed(expected), &listed(buttons));
+            check(buttons == *expected, "buttons", &Listed(expected), &Listed(buttons));
         }
         failures
     }
@@ -399,10 +409,18 @@ pub fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-fn listed(items: &[impl AsRef<str>]) -> String {
-    match items {
-        [] => "none".to_owned(),
-        _ => items.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" | "),
+/// Several texts on one line.
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: AsRef<str>> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("none"),
+            [first, rest @ ..] => {
+                f.write_str(first.as_ref())?;
+                rest.iter().try_for_each(|item| write!(f, " | {}", item.as_ref()))
+            }
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::responders::pipeline::Answered;
 
 /// The checks that an update can bring up to date. A button that is not there, or a look-up that nothing answers, is
 /// mended by hand.
-const CHECKS: [&str; 8] = ["outcome", "responder", "entry", "language", "text", "contains", "matches", "buttons"];
+const CHECKS: [&str; 9] =
+    ["outcome", "responder", "entry", "language", "text", "contains", "matches", "buttons", "suggests"];
 
 /// Changes that are alike: the same check, the same before and after.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub struct Place {
     pub line: u32,
     /// What was said.
     pub said: String,
-    /// What came of it.
-    pub answered: Answered,
+    /// What came of it, all that can be said of it.
+    given: Expected,
     /// The step as it is.
     step: super::Step,
 }
@@ -47,8 +48,16 @@ impl Changes {
     /// Takes in what came of a recording of a file.
     pub fn add(&mut self, file: &Path, recording: &Recording, replayed: &Replayed) {
         for turned in &replayed.turns {
-            let Turned { line, said, answered: Some(answered), failures, .. } = turned else { continue };
+            let Turned { line, said, failures, .. } = turned;
+            if failures.is_empty() {
+                continue;
+            }
             let Some(step) = recording.conversation.iter().find(|step| step.line == *line) else { continue };
+            let given = match (&turned.answered, &turned.told) {
+                (Some(answered), _) => Expected::as_answered(answered),
+                (None, Some(told)) => Expected::as_told(told),
+                (None, None) => continue,
+            };
             for failure in failures.iter().filter(|failure| CHECKS.contains(&failure.what)) {
                 let key = (failure.what, failure.expected.clone(), failure.got.clone());
                 let at = *self.known.entry(key).or_insert(self.groups.len());
@@ -59,9 +68,21 @@ impl Changes {
                     file: file.to_owned(),
                     line: *line,
                     said: said.clone(),
-                    answered: answered.clone(),
+                    given: given.clone(),
                     step: step.clone(),
                 });
+            }
+        }
+    }
+
+    /// Takes in what another one has collected after this one.
+    pub fn join(&mut self, other: Changes) {
+        for group in other.groups {
+            let key = (group.change.what, group.change.expected.clone(), group.change.got.clone());
+            let at = *self.known.entry(key).or_insert(self.groups.len());
+            match self.groups.get_mut(at) {
+                Some(known) => known.places.extend(group.places),
+                None => self.groups.push(group),
             }
         }
     }
@@ -81,33 +102,51 @@ pub fn edits(groups: &[Group]) -> HashMap<&Path, HashMap<u32, super::Step>> {
             let steps = edits.entry(&place.file).or_default();
             let step = steps.entry(place.line).or_insert_with(|| place.step.clone());
             let before = step.answer.take().unwrap_or_default();
-            step.answer = Some(before.updated(&group.change, &place.answered));
+            step.answer = Some(before.updated(&group.change, &place.given));
         }
     }
     edits
 }
 
 impl Expected {
-    /// The same with one check as it came out.
-    fn updated(mut self, failure: &Failure, answered: &Answered) -> Expected {
+    /// All that can be said of an answer.
+    fn as_answered(answered: &Answered) -> Expected {
         let message = &answered.message;
+        Expected {
+            outcome: Some(answered.outcome),
+            responder: Some(message.provenance.responder.clone()),
+            entry: message.provenance.entry.clone(),
+            language: message.language.clone(),
+            text: Some(message.text.trim().to_owned()),
+            buttons: Some(message.buttons.iter().map(|button| button.text.clone()).collect()),
+            suggests: answered.suggested().map(str::to_owned).collect(),
+            ..Expected::default()
+        }
+    }
+
+    /// The same with one check as it came out.
+    fn updated(mut self, failure: &Failure, given: &Expected) -> Expected {
         match failure.what {
-            "outcome" => self.outcome = Some(answered.outcome),
-            "responder" => self.responder = Some(message.provenance.responder.clone()),
-            "entry" => self.entry.clone_from(&message.provenance.entry),
-            "language" => self.language.clone_from(&message.language),
-            "text" => self.text = Some(message.text.trim().to_owned()),
-            "buttons" => self.buttons = Some(message.buttons.iter().map(|button| button.text.clone()).collect()),
+            "outcome" => self.outcome = given.outcome,
+            "responder" => self.responder.clone_from(&given.responder),
+            "entry" => self.entry.clone_from(&given.entry),
+            "language" => self.language.clone_from(&given.language),
+            "text" => self.text.clone_from(&given.text),
+            "buttons" => self.buttons = Some(given.buttons.clone().unwrap_or_default()),
+            "suggests" => self.suggests.clone_from(&given.suggests),
             "contains" => self.contains.retain(|piece| *piece != failure.expected),
             "matches" => self.matches.retain(|pattern| pattern.0.as_str() != failure.expected),
             _ => {}
         }
-        // Whatever is left must still say who answers.
+        // Whatever is left must still say who answers; of what is told of an errand, what it says.
         if self.entry.is_none() && self.responder.is_none() {
-            self.entry.clone_from(&message.provenance.entry);
+            self.entry.clone_from(&given.entry);
             if self.entry.is_none() {
-                self.responder = Some(message.provenance.responder.clone());
+                self.responder.clone_from(&given.responder);
             }
+        }
+        if self == Expected::default() {
+            self.text.clone_from(&given.text);
         }
         self
     }
@@ -115,6 +154,7 @@ impl Expected {
 
 /// A file's text with these steps (by their lines) written anew. The lines that could not be found come back.
 pub fn rewritten(text: &str, steps: &HashMap<u32, super::Step>) -> (String, Vec<u32>) {
+    let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let lines: Vec<&str> = text.lines().collect();
     let mut out: Vec<String> = Vec::with_capacity(lines.len());
     let mut missed: Vec<u32> = Vec::new();
@@ -141,7 +181,7 @@ pub fn rewritten(text: &str, steps: &HashMap<u32, super::Step>) -> (String, Vec<
         }));
         at = end(&lines, at + 1, indent);
     }
-    (out.join("\n") + if text.ends_with('\n') { "\n" } else { "" }, missed)
+    (out.join(ending) + if text.ends_with('\n') { ending } else { "" }, missed)
 }
 
 /// How far the dash of a list's item is indented, if there is one on this line.
@@ -150,16 +190,17 @@ fn dash(line: &str) -> Option<usize> {
     line[indent..].starts_with("- ").then_some(indent)
 }
 
-/// The line after an item whose dash is indented so far: what is indented further belongs to it, but not the blank
-/// lines and the comments at its end.
+/// The line after an item whose dash is indented so far: what is indented further belongs to it, also what looks like a
+/// comment and may be the last line of a text, but not the blank lines and the comments at its end.
 fn end(lines: &[&str], from: usize, indent: usize) -> usize {
     let mut end = from;
     for (at, line) in lines.iter().enumerate().skip(from) {
         let trimmed = line.trim_start_matches(' ');
-        if trimmed.is_empty() || trimmed.starts_with('#') {
+        let is_within = line.len() - trimmed.len() > indent;
+        if trimmed.is_empty() || (trimmed.starts_with('#') && !is_within) {
             continue;
         }
-        if line.len() - trimmed.len() <= indent {
+        if !is_within {
             break;
         }
         end = at + 1;
@@ -200,5 +241,24 @@ conversation:
 - say: b # stays
 ";
         assert_eq!((written.as_str(), missed.as_slice()), (expected, &[][..]));
+        // An editor of another system ends its lines otherwise, and they stay so.
+        let other = |text: &str| text.replace('\n', "\r\n");
+        let step = recording.conversation[0].clone();
+        let step = super::super::Step {
+            answer: Some(Expected { entry: Some("greeting".to_owned()), ..Expected::default() }),
+            ..step
+        };
+        assert_eq!(rewritten(&other(text), &HashMap::from([(3, step)])).0, other(expected));
+    }
+
+    #[test]
+    fn a_text_that_ends_like_a_comment_goes_with_its_step() {
+        let text = "conversation:\n  - say: a\n    answer:\n      text: |\n        one\n        # two\n  # of the next\n  - say: b\n";
+        let mut step = Recording::parse("a.yaml", text).unwrap().conversation[0].clone();
+        step.answer = Some(Expected { text: Some("1\n\n2".to_owned()), ..Expected::default() });
+        let (written, _) = rewritten(text, &HashMap::from([(2, step.clone())]));
+        let read = Recording::parse("a.yaml", &written).unwrap();
+        assert_eq!(read.conversation[0].answer, step.answer, "{written}");
+        assert!(written.contains("\n  # of the next\n  - say: b\n"), "{written}");
     }
 }

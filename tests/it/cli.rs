@@ -367,6 +367,36 @@ fn serve_says_where_it_is_and_stops_at_a_signal() {
 }
 
 #[test]
+fn a_plugin_is_tested_again_when_it_is_saved() {
+    let site = Site::starter();
+    assert_eq!(site.run(&["plugin", "new", "bells"]).code, 0);
+    let mut child = site.command(&["plugin", "test", "bells", "--watch"]).spawn().expect("purser");
+    let out = BufReader::new(child.stdout.take().expect("standard output"));
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let until = |part: &str| {
+        let mut read = Vec::new();
+        loop {
+            let line = lines.recv_timeout(std::time::Duration::from_secs(120));
+            read.push(line.unwrap_or_else(|_| panic!("no {part:?} among {read:#?}")));
+            if read.last().is_some_and(|line| line.contains(part)) {
+                return;
+            }
+        }
+    };
+    until(" 0 failed");
+    until("waiting for changes");
+    let script = fs::read_to_string(site.path("plugins/bells/main.rhai")).unwrap();
+    site.write("plugins/bells/main.rhai", "fn answer(turn) {\n  relpy()\n}\n");
+    until("there is no function `relpy`");
+    until("1 failed");
+    site.write("plugins/bells/main.rhai", &script);
+    until(" 0 failed");
+    child.kill().expect("a signal");
+    child.wait().expect("an end");
+}
+
+#[test]
 fn content_sets_are_listed_shown_and_brought_back() {
     let site = Site::starter();
     let listed = |site: &Site| -> Vec<String> {

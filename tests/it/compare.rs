@@ -1,5 +1,7 @@
 //! `purser compare` on conversations that customers had with a running server.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cli::{Served, Site};
@@ -73,6 +75,26 @@ fn what_an_edit_changes_is_seen_before_it_goes_live() {
     {
         assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
     }
+}
+
+#[test]
+fn a_set_that_went_live_once_is_a_side_too() {
+    let site = site();
+    let first = site.run(&["content", "list"]).out[..12].to_owned();
+    site.write(
+        "faq/en/trams.yaml",
+        "language: en\nentries: [{ id: ferries, phrases: [when do the ferries sail], answer: Never. }]\n",
+    );
+    assert_eq!(Served::start_with(&site, &["--limits", "off"]).stop(), 0);
+    // Back to the first, from what is in force now.
+    let (code, back) = report(&site, &["--revision", &first[..6]]);
+    assert_eq!((code, &back["after"], &back["changed"]), (1, &first.as_str().into(), &3.into()), "{back:#}");
+    assert_eq!((&back["groups"][0]["kind"], &back["groups"][0]["to"]), (&"found".into(), &"trams".into()), "{back:#}");
+    // And from the first to what lies in the folders.
+    let (code, on) = report(&site, &["--before", &first]);
+    assert_eq!((code, &on["before"], &on["groups"][0]["kind"]), (1, &first.as_str().into(), &"lost".into()), "{on:#}");
+    let ran = site.run(&["compare", "--revision", "0123456789ab"]);
+    assert!(ran.code == 2 && ran.err.contains("no set 0123456789ab went live on this store"), "{ran:?}");
 }
 
 #[test]
@@ -150,6 +172,23 @@ async fn an_editor_compares_on_the_running_server() {
     assert_eq!(compare(&admin, json!({ "flies": 1 })).await.0, 400);
     assert_eq!(compare(&admin, json!({ "files": { "etc/passwd": "x" } })).await.0, 400);
     assert_eq!(compare(&admin, json!({ "revision": "0123456789ab" })).await.0, 404);
+    // One at a time: of two, the second is sent away. Much to load makes them meet.
+    let many: String =
+        (0..200).map(|n| format!("  - {{ id: e{n}, phrases: [number {n} of them], answer: Yes. }}\n")).collect();
+    let many = json!({ "files": { "faq/en/zz.yaml": format!("language: en\nentries:\n{many}") } });
+    let in_time = tokio::time::timeout(Duration::from_secs(120), async {
+        loop {
+            let (one, other) = tokio::join!(compare(&admin, many.clone()), compare(&admin, many.clone()));
+            let mut both = [one.0, other.0];
+            both.sort_unstable();
+            match both {
+                [200, 409] => return,
+                [200, 200] => {}
+                _ => panic!("{one:?} {other:?}"),
+            }
+        }
+    });
+    in_time.await.expect("two that meet");
     // Nothing went live by that.
     assert_eq!(get(purser.address, "/api/content", &[]).await.1, content);
     purser.stop().await;

@@ -81,6 +81,43 @@ fn an_update_shows_groups_of_equal_changes_and_writes_what_is_agreed_to() {
 }
 
 #[test]
+fn what_is_told_of_an_errand_is_brought_up_to_date_too() {
+    let site = Site::starter();
+    site.write("plugins/bells/plugin.yaml", "api: 1\nabout: rings bells\nactions: [ring]\n");
+    site.write(
+        "plugins/bells/main.rhai",
+        "fn answer(turn) {\n  if turn.text != \"ring\" { return pass(); }\n  \
+         act(\"ring\", #{ n: 1 }, \"Ring it?\").when_done(\"It rang {times} times.\")\n}\n",
+    );
+    site.write("plugins/bells/tests.yaml", "tests: []\n");
+    let told = |answer: &str| {
+        format!(
+            "conversation:\n  - say: ring\n  - press: Yes, please\n  - errand: done\n    fields: {{\"times\":3}}\n    answer: {answer}\n"
+        )
+    };
+    site.write("told/a.yaml", &told("{ text: It rang twice. }"));
+    site.write("told/b.yaml", &told("{ contains: [twice] }"));
+    let ran = site.run(&["replay", "told", "--update", "--yes"]);
+    assert!(ran.code == 0 && ran.out.contains("2 expectations written in 2 files"), "{ran:?}");
+    for file in ["told/a.yaml", "told/b.yaml"] {
+        let written = fs::read_to_string(site.path(file)).unwrap();
+        assert_eq!(written, told("\n      text: It rang 3 times.").replace("answer: \n", "answer:\n"), "{file}");
+    }
+    assert_eq!(site.run(&["replay", "told"]).code, 0);
+}
+
+#[test]
+fn an_update_leaves_files_of_other_projects_alone() {
+    let site = Site::starter();
+    let story =
+        "version: \"3.1\"\nstories:\n- story: parcels\n  steps:\n  - user: where is my parcel?\n  - bot: nowhere\n";
+    site.write("told/test_stories.yml", story);
+    let ran = site.run(&["replay", "told", "--update", "--yes"]);
+    assert!(ran.code == 1 && ran.out.contains("told/test_stories.yml: this is no recording of purser"), "{ran:?}");
+    assert_eq!(fs::read_to_string(site.path("told/test_stories.yml")).unwrap(), story);
+}
+
+#[test]
 fn a_recording_may_start_in_the_middle_and_a_person_may_take_part() {
     let site = Site::starter();
     site.write(

@@ -78,14 +78,19 @@ impl Junit {
         Ok(Junit { out, name })
     }
 
-    /// Adds what came of a file.
-    pub fn add(&mut self, played: &Played) -> io::Result<()> {
+    /// Adds what was written of a file.
+    pub fn add(&mut self, written: &[u8]) -> io::Result<()> {
+        self.out.write_all(written)
+    }
+
+    /// Writes what came of a file.
+    pub fn write(out: &mut impl Write, played: &Played) -> io::Result<()> {
         let file = xml(&played.path.display().to_string());
         let recordings = match &played.outcome {
             Ok(recordings) => recordings,
             Err(finding) => {
                 return write!(
-                    self.out,
+                    out,
                     "  <testsuite name=\"{file}\" tests=\"1\" failures=\"0\" errors=\"1\">\n    \
                      <testcase classname=\"{file}\" name=\"the file\">\n      \
                      <error message=\"{}\">{}</error>\n    </testcase>\n  </testsuite>\n",
@@ -96,18 +101,18 @@ impl Junit {
         };
         let bad = recordings.iter().filter(|(_, replayed)| !replayed.is_ok()).count();
         let all = recordings.len();
-        writeln!(self.out, "  <testsuite name=\"{file}\" tests=\"{all}\" failures=\"{bad}\" errors=\"0\">")?;
+        writeln!(out, "  <testsuite name=\"{file}\" tests=\"{all}\" failures=\"{bad}\" errors=\"0\">")?;
         for (number, (recording, replayed)) in recordings.iter().enumerate() {
             let name = match &recording.about {
                 Some(about) => about.trim().to_owned(),
                 None => format!("recording {}", number + 1),
             };
-            write!(self.out, "    <testcase classname=\"{file}\" name=\"{}\"", xml(&name))?;
+            write!(out, "    <testcase classname=\"{file}\" name=\"{}\"", xml(&name))?;
             if replayed.is_ok() {
-                writeln!(self.out, "/>")?;
+                writeln!(out, "/>")?;
                 continue;
             }
-            writeln!(self.out, ">")?;
+            writeln!(out, ">")?;
             for turned in replayed.turns.iter().filter(|turned| !turned.failures.is_empty()) {
                 for failure in &turned.failures {
                     let trace = turned.answered.as_ref().map(|answered| format!("\ntrace: {}", steps(&answered.trace)));
@@ -119,12 +124,12 @@ impl Junit {
                         trace.unwrap_or_default()
                     );
                     let message = xml(&failure.one_line());
-                    writeln!(self.out, "      <failure message=\"{message}\">{}</failure>", xml(&text))?;
+                    writeln!(out, "      <failure message=\"{message}\">{}</failure>", xml(&text))?;
                 }
             }
-            writeln!(self.out, "    </testcase>")?;
+            writeln!(out, "    </testcase>")?;
         }
-        writeln!(self.out, "  </testsuite>")
+        writeln!(out, "  </testsuite>")
     }
 
     /// Ends the file.

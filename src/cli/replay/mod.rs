@@ -76,18 +76,25 @@ pub struct Played {
     pub outcome: Result<Vec<(Recording, Replayed)>, Box<Finding>>,
     /// What of a file of another format has no place in a recording.
     pub notes: Vec<Finding>,
+    /// Whether it is in purser's own format.
+    pub is_own: bool,
 }
 
 impl Tally {
-    fn add(&mut self, played: &Played) {
+    fn of(played: &Played) -> Tally {
         match &played.outcome {
             Ok(recordings) => {
                 let ok = recordings.iter().filter(|(_, replayed)| replayed.is_ok()).count();
-                self.ok += ok;
-                self.failed += recordings.len() - ok;
+                Tally { ok, failed: recordings.len() - ok, unreadable: 0 }
             }
-            Err(_) => self.unreadable += 1,
+            Err(_) => Tally { unreadable: 1, ..Tally::default() },
         }
+    }
+
+    fn join(&mut self, other: Tally) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.unreadable += other.unreadable;
     }
 
     fn code(self) -> ExitCode {
@@ -118,6 +125,17 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     played_by(options, &files, threads, |runtime, path| play(runtime, &stage, path))
 }
 
+/// What is left of a file when it was played: all else is dropped by the thread that made it.
+struct Reported {
+    tally: Tally,
+    /// For standard output.
+    shown: Vec<u8>,
+    /// For the file of the CI server.
+    junit: Vec<u8>,
+    /// What could be brought up to date.
+    changes: Changes,
+}
+
 /// Has the files played, and shows what comes of it.
 fn played_by(
     options: &Options,
@@ -128,26 +146,25 @@ fn played_by(
     let mut out = BufWriter::new(io::stdout().lock());
     let look = Look::of_terminal(io::stdout().is_terminal());
     let mut junit = options.junit.as_deref().map(Junit::create).transpose()?;
-    let mut changes = options.update.then(Changes::default);
+    let mut changes = Changes::default();
     let mut progress = Progress::new(files.len());
     let mut tally = Tally::default();
-    let mut show = |played: Played| -> anyhow::Result<()> {
-        tally.add(&played);
-        progress.step(tally)?;
-        if let Some(junit) = &mut junit {
-            junit.add(&played)?;
+    let report = |runtime: &Runtime, path: &PathBuf| reported(&play(runtime, path), options, look);
+    let failed = crew::in_order(threads, files.iter(), report, |reported| {
+        let mut take = |reported: anyhow::Result<Reported>| -> anyhow::Result<()> {
+            let reported = reported?;
+            tally.join(reported.tally);
+            progress.step(tally)?;
+            changes.join(reported.changes);
+            if let Some(junit) = &mut junit {
+                junit.add(&reported.junit)?;
+            }
+            Ok(out.write_all(&reported.shown)?)
+        };
+        match take(reported) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
         }
-        if let (Some(changes), Ok(recordings)) = (&mut changes, &played.outcome) {
-            recordings.iter().for_each(|(recording, replayed)| changes.add(&played.path, recording, replayed));
-        }
-        match options.json {
-            true => Json::write(&mut out, &played),
-            false => show::write(&mut out, &played, look),
-        }
-    };
-    let failed = crew::in_order(threads, files.iter(), play, |played| match show(played) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
     });
     progress.end()?;
     if let Some(error) = failed {
@@ -162,28 +179,54 @@ fn played_by(
     if let Some(junit) = junit {
         junit.end()?;
     }
-    if let Some(changes) = changes {
-        return update::run(changes.groups(), tally, options.yes);
+    match options.update {
+        true => update::run(changes.groups(), tally, options.yes),
+        false => Ok(tally.code()),
     }
-    Ok(tally.code())
+}
+
+fn reported(played: &Played, options: &Options, look: Look) -> anyhow::Result<Reported> {
+    let mut reported =
+        Reported { tally: Tally::of(played), shown: Vec::new(), junit: Vec::new(), changes: Changes::default() };
+    match options.json {
+        true => Json::write(&mut reported.shown, played)?,
+        false => show::write(&mut reported.shown, played, look)?,
+    }
+    if options.junit.is_some() {
+        Junit::write(&mut reported.junit, played)?;
+    }
+    let (true, Ok(recordings)) = (options.update, &played.outcome) else { return Ok(reported) };
+    if played.is_own {
+        recordings.iter().for_each(|(recording, replayed)| reported.changes.add(&played.path, recording, replayed));
+    } else if reported.tally.failed > 0 {
+        writeln!(
+            reported.shown,
+            "  {}: this is no recording of purser and stays as it is; `purser convert` makes one of it",
+            played.path.display()
+        )?;
+    }
+    Ok(reported)
 }
 
 /// Replays files and folders of files with this many threads, and writes what came of them.
 pub fn replay(paths: &[PathBuf], stage: &Stage, threads: usize, out: &mut impl Write) -> anyhow::Result<Tally> {
     let files = found(paths)?;
     let mut tally = Tally::default();
-    let failed = crew::in_order(
-        threads,
-        files.iter(),
-        |runtime, path| play(runtime, stage, path),
-        |played| {
-            tally.add(&played);
-            match show::write(out, &played, Look::default()) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => ControlFlow::Break(error),
-            }
-        },
-    );
+    let report = |runtime: &Runtime, path: &PathBuf| {
+        let played = play(runtime, stage, path);
+        let mut shown = Vec::new();
+        show::write(&mut shown, &played, Look::default()).map(|()| (Tally::of(&played), shown))
+    };
+    let failed = crew::in_order(threads, files.iter(), report, |reported| {
+        let taken = reported.and_then(|(own, shown)| {
+            tally.join(own);
+            Ok(out.write_all(&shown)?)
+        });
+        match taken {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
+    });
     match failed {
         Some(error) => Err(error),
         None => Ok(tally),
@@ -191,10 +234,10 @@ pub fn replay(paths: &[PathBuf], stage: &Stage, threads: usize, out: &mut impl W
 }
 
 fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
-    let mut notes = Vec::new();
+    let (mut notes, mut is_own) = (Vec::new(), false);
     let outcome = read_any(path).map(|carried| {
         let recordings = carried.recordings;
-        notes = carried.notes;
+        (notes, is_own) = (carried.notes, carried.is_own);
         runtime.block_on(async {
             let mut all = Vec::with_capacity(recordings.len());
             for recording in recordings {
@@ -204,7 +247,7 @@ fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
             all
         })
     });
-    Played { path: path.to_owned(), outcome, notes }
+    Played { path: path.to_owned(), outcome, notes, is_own }
 }
 
 /// The files at these paths.

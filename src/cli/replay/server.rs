@@ -41,10 +41,10 @@ pub fn address(url: &str) -> anyhow::Result<Url> {
 
 /// Plays the recordings of a file. A server that cannot be reached is a finding.
 pub fn play_file(runtime: &Runtime, url: &Url, path: &Path) -> Played {
-    let mut notes = Vec::new();
+    let (mut notes, mut is_own) = (Vec::new(), false);
     let outcome = read_any(path).and_then(|carried| {
         let recordings = carried.recordings;
-        notes = carried.notes;
+        (notes, is_own) = (carried.notes, carried.is_own);
         runtime.block_on(async {
             let mut all = Vec::new();
             for recording in recordings {
@@ -57,7 +57,7 @@ pub fn play_file(runtime: &Runtime, url: &Url, path: &Path) -> Played {
             Ok(all)
         })
     });
-    Played { path: path.to_owned(), outcome, notes }
+    Played { path: path.to_owned(), outcome, notes, is_own }
 }
 
 async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
@@ -93,6 +93,7 @@ async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
                         said: text.clone(),
                         turn: None,
                         answered: None,
+                        told: None,
                         failures: vec![failure],
                     });
                     break;
@@ -116,7 +117,7 @@ fn checked(step: &Step, said: String, seen: &Seen) -> Turned {
         let buttons: Vec<&str> = seen.buttons.iter().map(|button| button.text.as_str()).collect();
         expected.check_seen(&seen.text, &buttons, seen.language.as_deref())
     });
-    Turned { line: step.line, said, turn: None, answered: None, failures: failures.unwrap_or_default() }
+    Turned { line: step.line, said, turn: None, answered: None, told: None, failures: failures.unwrap_or_default() }
 }
 
 /// An open window of a customer.

@@ -23,6 +23,8 @@ pub struct Carried {
     pub recordings: Vec<Recording>,
     /// What could not be carried over, and where it stands.
     pub notes: Vec<Finding>,
+    /// Whether it is purser's own format, in which nothing had to be carried over.
+    pub is_own: bool,
 }
 
 /// Whether a file in a folder is one of another format by its name.
@@ -48,7 +50,7 @@ pub fn read_any(path: &Path) -> Result<Carried, Box<Finding>> {
     } else if has("stories:") || has("rules:") || has("test_cases:") {
         rasa::read(path, &name, text)
     } else {
-        Ok(Carried { recordings: Recording::parse_any(&name, text)?, notes: Vec::new() })
+        Ok(Carried { recordings: Recording::parse_any(&name, text)?, notes: Vec::new(), is_own: true })
     }
 }
 
