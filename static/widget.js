@@ -32,6 +32,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
 .trouble{margin-bottom:68px;max-width:260px;padding:10px 14px;border-radius:12px;background:#16202e;color:#fff}`);
 
   let host, root, launcher, path, badge, trouble, chat, loading, isOpen, opener, unread = 0;
+  const said = [];
   const make = (tag, parent, className) => {
     const element = parent.appendChild(document.createElement(tag));
     element.className = className;
@@ -81,10 +82,11 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
     } catch {}
     dress();
   };
-  const load = () =>
+  // The page may change its language while the window is fetched.
+  const load = (spoken = language()) =>
     (loading ||= file("window").then(({ make }) => {
       const textsOf = () => file("text").then(({ texts }) => texts);
-      chat = make({ host, root, launcher, server, key, language, spoken: language(), textsOf, tell, count, api });
+      chat = make({ host, root, launcher, server, key, language, spoken, textsOf, tell, count, api });
     }, (error) => {
       loading = 0;
       throw error;
@@ -102,6 +104,7 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       try {
         await load();
         if (isOpen && chat.show(focus)) tell("opened");
+        for (const text of said.splice(0)) chat.say(text);
       } catch {
         setOpen(false);
         trouble.hidden = false;
@@ -115,7 +118,11 @@ svg{display:block;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:
       tell("closed");
     },
     toggle: () => (isOpen ? api.close() : api.open()),
-    say: (text) => api.open(false).then(() => chat?.say(`${text}`)),
+    // It waits until the window can be fetched.
+    say(text) {
+      said.push(`${text}`);
+      return api.open(false);
+    },
     forget: () => load().then(() => chat.forget()),
     // purser.set({ language: "de", theme: "dark" }); null takes a value back. `texts`: other words in the window.
     set(values) {

@@ -50,8 +50,9 @@ const LATER: [(&str, &str); 10] = [
 ];
 
 /// The modules of the agents' console, each after those that it needs.
-const CONSOLE: [&str; 7] = [
+const CONSOLE: [&str; 8] = [
     include_str!("../../static/chat/nodes.js"),
+    include_str!("../../static/agent/unsent.js"),
     include_str!("../../static/agent/net.js"),
     include_str!("../../static/agent/alerts.js"),
     include_str!("../../static/agent/board.js"),

@@ -1,4 +1,5 @@
 // What the console asks the server for, and the stream that tells it what happens.
+import { forgetDrafts } from "./unsent.js";
 
 const AGAIN = 1_500; // how long after a broken stream it is tried again
 const SLOWEST = 15_000;
@@ -23,6 +24,7 @@ export const act = (what) => {
 export const get = (path, query) => answered(fetch(`/agent/${path}?${new URLSearchParams(query)}`));
 
 export const logOut = async () => {
+  forgetDrafts();
   await fetch("/agent/logout", { method: "POST", headers: { "X-Purser-Console": "1" } });
   location.reload();
 };

@@ -2,6 +2,7 @@
 import { h, rich } from "./nodes.js";
 import { act, get, hex } from "./net.js";
 import { draftOf } from "./draft.js";
+import { draftsOf } from "./unsent.js";
 
 const TYPING = 4_000; // ms between two signs that the agent types
 const TYPES = 6_000; // how long a sign of the customer holds
@@ -21,7 +22,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   let unsent; // { text, id, mode }: a retry must not be said twice
   let typed = 0;
   let shown; // the conversation that the field belongs to
-  const drafts = new Map(); // what is half written elsewhere: conversation → { text, mode }
+  const drafts = draftsOf(() => me().id); // what is half written: conversation → { text, mode }
   let typingTimer;
   let seenUpTo = 0;
   const others = new Map(); // agent → name and timer
@@ -220,6 +221,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const writes = () => {
     field.style.height = "auto";
     field.style.height = Math.min(field.scrollHeight + 2, 220) + "px";
+    drafts.set(shown, { text: field.value, mode });
     if (mode === "reply" && isMine() && field.value.trim() && Date.now() - typed > TYPING) {
       typed = Date.now();
       act({ do: "typing", conversation: head.id }).catch(() => {});
@@ -228,7 +230,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const submit = async (event) => {
     event?.preventDefault();
     const text = field.value.trim();
-    if (!text || send.disabled) return;
+    if (!head || !text || send.disabled) return;
     if (unsent?.text !== text || unsent.mode !== mode || unsent.conversation !== head.id) unsent = { text, mode, id: uuid(), conversation: head.id };
     send.disabled = true;
     const [chat, sent] = [shown, unsent];
@@ -237,7 +239,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (!done) return;
     if (unsent === sent) unsent = undefined;
     // What was written meanwhile, perhaps in another chat, is not sent yet.
-    if (shown !== chat) return drafts.delete(chat);
+    if (shown !== chat) return drafts.set(chat, { text: "", mode });
     if (field.value.trim() !== text) return;
     field.value = "";
     typed = 0;
@@ -260,9 +262,12 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     submit();
   };
   const pick = async () => {
-    if (!picker.hidden) return (picker.hidden = true);
+    if (!picker.hidden || !head) return (picker.hidden = true);
+    const { id } = head;
     try {
-      const { replies, findings } = await get("replies", { conversation: head.id });
+      const { replies, findings } = await get("replies", { conversation: id });
+      // They are filled in for that customer.
+      if (head?.id !== id) return;
       const choice = ({ title, text, language }) => h("li", {}, h("button", { type: "button", onclick: () => insert(text), onkeydown: (event) => event.key === "Escape" && (event.preventDefault(), (picker.hidden = true), field.focus()) }, h("b", {}, title), ` (${language}) `, h("span", {}, text)));
       const none = h("li", { class: "nothing" }, "There are no replies yet: see docs/agents.md.");
       picker.replaceChildren(...(replies.length ? replies.map(choice) : [none]), ...findings.map((finding) => h("li", { class: "finding" }, finding)));
@@ -280,8 +285,10 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   };
 
   const more = async () => {
+    const { id } = head;
     try {
-      const page = await get("older", { conversation: head.id, before: lowest });
+      const page = await get("older", { conversation: id, before: lowest });
+      if (head?.id !== id) return;
       const below = log.scrollHeight - log.scrollTop;
       older.hidden = !page.more;
       lowest = page.events[0]?.seq ?? lowest;
@@ -331,6 +338,9 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         log.replaceChildren();
         actions.replaceChildren();
         actions.shape = "";
+        known.replaceChildren();
+        tags.value = "";
+        form.inert = side.inert = true;
         for (const { timer } of others.values()) clearTimeout(timer);
         others.clear();
         watch();
@@ -340,7 +350,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         if (shown) drafts.set(shown, { text: field.value, mode });
         const half = drafts.get(id);
         field.value = half?.text ?? "";
-        if (half?.text.trim()) setMode(half.mode);
+        if (half) setMode(half.mode);
         shown = id;
       }
       element.hidden = !id;
@@ -349,6 +359,14 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     opened({ events, more, ...now }) {
       const again = head?.id === now.id && events.length === 0;
       head = now;
+      form.inert = side.inert = false;
+      // After a reload it is known only now who writes.
+      const half = !field.value && drafts.get(now.id);
+      if (half) {
+        field.value = half.text;
+        setMode(half.mode);
+        shown = now.id;
+      }
       draft.remove();
       if (!again) {
         log.replaceChildren(older);

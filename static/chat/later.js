@@ -24,15 +24,23 @@ hr{border:0;border-top:1px solid var(--line)}
 .ask button{padding:8px 16px;border:1px solid var(--edge);border-radius:20px}
 .ask .danger{background:#b42323;border-color:#0000;color:#fff}`);
 
+// A button is called so, also after the language was changed.
+const named = (button, frame, name) => {
+  const call = () => (button.title = button.ariaLabel = name());
+  new MutationObserver(call).observe(frame, { attributeFilter: ["lang"] });
+  call();
+};
+
 const OWN = { en: "Your chats and data", de: "Ihre Chats und Daten" };
 // The way to what is the customer's own, which is another module.
 const own = (tools) => {
   const { h, icon, log } = tools;
   const frame = log.scroller.parentNode;
-  const name = OWN[(frame.lang || "en").slice(0, 2)] || OWN.en;
-  const open = () => import("./mine.js").then(({ mine }) => mine(button, tools)).catch(() => {});
-  const button = h("button", { type: "button", class: "icon", title: name, "aria-label": name, onclick: open }, icon(MINE));
+  let opening;
+  const open = () => (opening ||= import("./mine.js").then(({ mine }) => mine(button, { ...tools, wanted: (everything) => wanted(tools, everything) })).catch(() => {}).finally(() => (opening = null)));
+  const button = h("button", { type: "button", class: "icon", onclick: open }, icon(MINE));
   frame.querySelector("header").lastChild.before(button);
+  named(button, frame, () => OWN[(frame.lang || "en").slice(0, 2)] || OWN.en);
 };
 
 const OWNERS = /^(handover|joined|transferred|left|closed|erased|reopened)$/;
@@ -59,10 +67,12 @@ const WORDS = {
   en: {
     up: "Helpful", down: "Not helpful", discard: "Discard", mail: "Send this chat by mail",
     sure: "Delete this chat for good? Nobody can bring it back.", no: "Keep it",
+    soon: "This chat is deleted as soon as there is a connection.",
   },
   de: {
     up: "Hilfreich", down: "Nicht hilfreich", discard: "Verwerfen", mail: "Diesen Chat per Mail schicken",
     sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", no: "Behalten",
+    soon: "Dieser Chat wird gelöscht, sobald eine Verbindung da ist.",
   },
 };
 const worded = ({ texts, log }) => ({ ...(WORDS[(log.scroller.parentNode.lang || "en").slice(0, 2)] || WORDS.en), ...texts });
@@ -72,21 +82,21 @@ const LETTER = "M4 6h16v12H4zM4 7l8 6 8-6";
 const offerMail = (tools) => {
   const { h, icon, log, link } = tools;
   const frame = log.scroller.parentNode;
-  const { mail: name } = worded(tools);
   // While something else is asked, there is no form to put aside.
   const wants = () => {
     const form = frame.querySelector(":scope > form:not(.mail)");
     if (form && !log.isEmpty) import("./transcript.js").then(({ wants }) => wants(form, { h, link, field: tools.field })).catch(() => {});
   };
-  const button = h("button", { type: "button", class: "icon", title: name, "aria-label": name, onclick: wants }, icon(LETTER));
+  const button = h("button", { type: "button", class: "icon", onclick: wants }, icon(LETTER));
   frame.querySelector("header .icon").before(button);
+  named(button, frame, () => worded(tools).mail);
 };
 const watch = (tools) => {
   if (watched) return;
   watched = true;
   own(tools);
   const { hears } = tools.link;
-  const { event, welcome, ack } = hears;
+  const { event, welcome, ack, state } = hears;
   const now = (person) => {
     show(tools, person?.ended ? null : person);
     ask(tools, person?.ended);
@@ -101,11 +111,20 @@ const watch = (tools) => {
   hears.event = (frame) => {
     event(frame);
     hears.met.since = null;
+    if (frame.kind === "erased") {
+      wish(null);
+      settle?.();
+    }
     return happened(frame);
   };
   hears.welcome = (frame, anew) => {
     welcome(frame, anew);
     now(frame.person);
+    if (anew) wish(null);
+  };
+  hears.state = (now, text) => {
+    state(now, text);
+    if (now === "online" && wish()) sendErase(tools);
   };
   // The dots stand for the assistant.
   hears.ack = async (frame) => {
@@ -164,30 +183,64 @@ export const failed = (meta, { client }, tools) => {
     meta.append(" ", h("button", { type: "button", class: "plain", onclick }, name));
 };
 
+// What is to be deleted is asked for again whenever the server can be reached, in this tab, until it has done it: the id of
+// the conversation, and whether everything else is, too.
+const WISH = "purser erase";
+const wish = (wanted) => {
+  try {
+    if (wanted) sessionStorage[WISH] = wanted;
+    else if (wanted === null) delete sessionStorage[WISH];
+    return sessionStorage[WISH];
+  } catch {}
+};
+const sendErase = ({ link, log }) => {
+  const [conversation, everything] = wish().split(" ");
+  if (conversation !== link.kept.visitor.conversation) return wish(null);
+  if (!link.send("erase", everything ? { everything: true } : {})) return;
+  // What is not sent yet would come after it. The rest goes when the server says that it is gone.
+  for (const [id] of link.kept.outbox) {
+    link.kept.drop(id);
+    log.gone(id);
+  }
+  return true;
+};
+// Says whether it is under way; with null nothing is to be deleted any more.
+const wanted = (tools, everything) => {
+  if (everything === null) return wish(null);
+  const { conversation } = tools.link.kept.visitor;
+  wish(everything ? conversation + " everything" : conversation);
+  return sendErase(tools);
+};
+let settle; // takes the question away
+
 // Asks whether the chat is to be deleted, in place of where one writes.
 export const erase = (form, tools) => {
-  const { h, link, log, field } = tools;
+  const { h, field } = tools;
   const texts = worded(tools);
   const close = () => {
+    settle = null;
     question.replaceWith(form);
     field.focus();
   };
-  const really = () => {
-    if (!link.send("erase")) return;
-    // What is not sent yet would come after it. The rest goes when the server says that it is gone.
-    for (const [id] of link.kept.outbox) {
-      link.kept.drop(id);
-      log.gone(id);
-    }
+  const keep = () => {
+    wish(null);
     close();
   };
-  const no = h("button", { type: "button", onclick: close }, texts.no);
+  const really = () => {
+    if (wanted(tools)) return close();
+    settle = close;
+    yes.remove();
+    sure.textContent = texts.soon;
+    no.focus();
+  };
+  const no = h("button", { type: "button", onclick: keep }, texts.no);
   const yes = h("button", { type: "button", class: "danger", onclick: really }, texts.erase);
-  const question = h("div", { class: "ask", role: "alertdialog", "aria-label": texts.erase }, h("p", {}, texts.sure), h("div", {}, yes, no));
+  const sure = h("p", { role: "status" }, texts.sure);
+  const question = h("div", { class: "ask", role: "alertdialog", "aria-label": texts.erase }, sure, h("div", {}, yes, no));
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
-    close();
+    keep();
   });
   form.replaceWith(question);
   no.focus();

@@ -12,6 +12,7 @@ const WORDS = {
     account: "What comes from your account with us is not kept in the chat.", forget: "Delete", yours: "Take along or delete",
     download: "Download my data", preparing: "Being put together…", ready: "It is in your downloads.", failed: "That did not work. Please try again.",
     all: "Delete everything", sure: "Delete all your chats and what we remember for good? Nobody can bring them back.", no: "Keep them",
+    soon: "All of it is deleted as soon as there is a connection.",
     one: "Delete this chat for good? Nobody can bring it back.", keep: "Keep it",
     gone: "This chat is not there any more.", forgotten: "Deleted.",
     names: { name: "Name", email: "E-mail", language: "Language", address: "Address", street: "Street", postcode: "Postcode", city: "City", region: "Region", country: "Country",
@@ -23,6 +24,7 @@ const WORDS = {
     account: "Was aus Ihrem Kundenkonto kommt, wird im Chat nicht gespeichert.", forget: "Löschen", yours: "Mitnehmen oder löschen",
     download: "Meine Daten herunterladen", preparing: "Wird zusammengestellt …", ready: "Die Datei ist bei Ihren Downloads.", failed: "Das hat nicht geklappt. Bitte noch einmal versuchen.",
     all: "Alles löschen", sure: "Alle Ihre Chats und was wir uns gemerkt haben endgültig löschen? Es lässt sich nicht wiederherstellen.", no: "Behalten",
+    soon: "Alles wird gelöscht, sobald eine Verbindung da ist.",
     one: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", keep: "Behalten",
     gone: "Diesen Chat gibt es nicht mehr.", forgotten: "Gelöscht.",
     names: { name: "Name", email: "E-Mail", language: "Sprache", address: "Adresse", street: "Straße", postcode: "Postleitzahl", city: "Ort", region: "Region", country: "Land",
@@ -63,7 +65,7 @@ div+.deeds{margin-top:20px}
 .mine .row{margin-top:12px}`);
 
 // The panel over the window. `opener` is the button that gets the focus back.
-export const mine = (opener, { texts, link, log, field }) => {
+export const mine = (opener, { texts, link, log, field, wanted }) => {
   const frame = log.scroller.parentNode;
   const language = frame.lang || "en";
   const words = WORDS[language.slice(0, 2).toLowerCase()] || WORDS.en;
@@ -72,6 +74,8 @@ export const mine = (opener, { texts, link, log, field }) => {
   const clock = new Intl.DateTimeFormat(language, { timeStyle: "short" });
   const { hears } = link;
   const before = { ...hears };
+  // While the panel is open it hears more. Whoever takes the place of one of these meanwhile goes on hearing.
+  const ours = {};
   const shadow = frame.getRootNode();
   if (!shadow.adoptedStyleSheets.includes(look)) shadow.adoptedStyleSheets.push(look);
 
@@ -102,6 +106,7 @@ export const mine = (opener, { texts, link, log, field }) => {
     const rest = () => box.replaceChildren(...others, button("", name, sure));
     const sure = () => {
       const keep = button("", no, () => {
+        wanted(null);
         rest();
         box.lastChild.focus();
       });
@@ -113,8 +118,8 @@ export const mine = (opener, { texts, link, log, field }) => {
   };
 
   const close = () => {
-    Object.assign(hears, before);
-    for (const name of ["known", "conversations", "read"]) delete hears[name];
+    if (!panel.isConnected) return;
+    for (const name in ours) if (hears[name] === ours[name]) hears[name] = before[name];
     for (const element of frame.children) element.inert = false;
     const inside = panel.contains(shadow.activeElement);
     panel.remove();
@@ -139,13 +144,8 @@ export const mine = (opener, { texts, link, log, field }) => {
   };
   const settle = () => {
     const all = () => {
-      if (!ask("erase", { everything: true })) return;
-      // What is not sent yet would come after it. The rest goes when the server says that it is gone.
-      for (const [id] of link.kept.outbox) {
-        link.kept.drop(id);
-        log.gone(id);
-      }
-      close();
+      if (wanted(true)) close();
+      else tell(words.soon);
     };
     deed(deeds, words.all, words.sure, words.no, all, button("", words.download, download));
   };
@@ -169,7 +169,7 @@ export const mine = (opener, { texts, link, log, field }) => {
 
   const named = (name) => (Object.hasOwn(words.names, name) ? words.names[name] : name.replace(/_/g, " "));
   const fact = (name, value, last) => h("li", {}, h("div", {}, h("small", {}, h("bdi", {}, named(name))), h("bdi", {}, value)), ...last);
-  hears.known = ({ account, remembered }) => {
+  ours.known = ({ account, remembered }) => {
     // What stands in the address is not told twice.
     const { address } = account;
     const news = Object.entries(account).filter(([name, value]) => !(/^(street|postcode|city|region|country)$/.test(name) && address?.includes(value)));
@@ -186,7 +186,7 @@ export const mine = (opener, { texts, link, log, field }) => {
     facts.replaceChildren(...told, ...kept);
     source.textContent = told.length ? words.account : kept.length ? "" : words.nothing;
   };
-  hears.conversations = ({ conversations, more, erased }) => {
+  ours.conversations = ({ conversations, more, erased }) => {
     if (erased) {
       chats.querySelector(`[data-id="${erased}"]`)?.parentNode.remove();
       if (reading === erased) {
@@ -218,7 +218,7 @@ export const mine = (opener, { texts, link, log, field }) => {
     back.focus();
     ask("read", { conversation: id });
   };
-  hears.read = ({ conversation, events, more }) => {
+  ours.read = ({ conversation, events, more }) => {
     if (conversation !== reading) return;
     const first = !list.firstChild;
     const below = pane.scrollHeight - pane.scrollTop;
@@ -236,18 +236,19 @@ export const mine = (opener, { texts, link, log, field }) => {
     pane.scrollTop = first ? 0 : pane.scrollHeight - below;
   };
   // The server takes nothing at the moment.
-  hears.state = (state, text) => {
+  ours.state = (state, text) => {
     before.state(state, text);
     if (state !== "online") tell(words.failed);
   };
   // Somebody else sits here now, or the connection is back.
-  hears.welcome = (welcome, anew) => {
+  ours.welcome = (welcome, anew) => {
     before.welcome(welcome, anew);
     if (anew) close();
     else if (panel.isConnected) load();
   };
   const load = () => ask("known") && ask("conversations", { skip: 0 });
 
+  Object.assign(hears, ours);
   for (const element of frame.children) element.inert = true;
   frame.append(panel);
   show();

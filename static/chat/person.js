@@ -2,6 +2,7 @@
 // Fetched when a conversation has a person for the first time.
 
 const TYPING = 4_000; // ms between two signs that the customer types
+const NEAR = 80; // px from the end that still count as being there
 const WORDS = {
   en: { waits: "You are waiting for a colleague", here: "You are talking to", back: "Back to the assistant" },
   de: { waits: "Sie warten auf jemanden aus unserem Team", here: "Sie sprechen mit", back: "Zurück zum Assistenten" },
@@ -32,10 +33,14 @@ export const personOf = ({ h, link, log, field }) => {
     },
     show(now) {
       person = now;
+      const { scroller } = log;
+      const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
       bar.hidden = !now;
       const words = WORDS[(bar.closest("[lang]")?.lang || "en").slice(0, 2)] || WORDS.en;
       said.replaceChildren(now?.name ? words.here + " " : words.waits, ...(now?.name ? [h("strong", {}, now.name)] : []));
       back.textContent = words.back;
+      // The line takes of the messages' place.
+      if (atEnd) log.toEnd(false);
       if (now) log.typing(false);
     },
   };

@@ -1,6 +1,7 @@
 // Asks how a chat with a person was, below the messages. Fetched when one is over.
 
 const STAR = "M12 3.500l2.600 5.400 5.900.8-4.300 4.100 1.100 5.900-5.300-2.900-5.300 2.900 1.100-5.900-4.300-4.100 5.900-.8z";
+const DECLINED = "purser unrated"; // the chat that is not to be rated
 const WORDS = {
   en: { ask: "How was this chat?", of: "of 5 stars", comment: "What could we do better? (optional)", send: "Send", thanks: "Thank you for your rating!", close: "Don’t rate" },
   de: { ask: "Wie war dieser Chat?", of: "von 5 Sternen", comment: "Was können wir besser machen? (optional)", send: "Senden", thanks: "Vielen Dank für Ihre Bewertung!", close: "Nicht bewerten" },
@@ -21,18 +22,29 @@ look.replaceSync(`
 .review .close{width:32px;height:32px;padding:8px}`);
 
 export const reviewOf = ({ h, icon, link, log, field }) => {
-  let words, stars = 0;
+  let words, asked, stars = 0;
   const said = h("p", { role: "status" });
   const star = (count) => h("button", { type: "button", onclick: () => give(count) }, icon(STAR));
   const row = h("div", { class: "stars", role: "group" }, ...[1, 2, 3, 4, 5].map(star));
   const comment = h("input", { maxlength: 1000, autocomplete: "off" });
   const send = h("button", {});
   const form = h("form", { hidden: "", onsubmit: (event) => tell(event) }, comment, send);
-  const close = h("button", { type: "button", class: "close", onclick: () => show(null) }, icon("M6 6l12 12M18 6L6 18"));
+  const close = h("button", { type: "button", class: "close", onclick: () => decline() }, icon("M6 6l12 12M18 6L6 18"));
   const bar = h("div", { class: "review", hidden: "" }, said, close, row, form);
   field.form.before(bar);
   field.getRootNode().adoptedStyleSheets.push(look);
 
+  const declined = () => {
+    try {
+      return sessionStorage[DECLINED];
+    } catch {}
+  };
+  const decline = () => {
+    try {
+      sessionStorage[DECLINED] = link.kept.visitor.conversation;
+    } catch {}
+    show(null);
+  };
   const draw = () => {
     [...row.children].forEach((button, at) => {
       button.classList.toggle("lit", at < stars);
@@ -57,6 +69,10 @@ export const reviewOf = ({ h, icon, link, log, field }) => {
   };
   // `ended` is { stars } of the chat that is over, or nothing when there is none to be rated any more.
   const show = (ended) => {
+    const { conversation } = link.kept.visitor;
+    // Only the connection is back: what is half written stays. Once rated or declined, it is not asked again.
+    if (ended && (asked === conversation ? !bar.hidden : ended.stars || declined() === conversation)) return;
+    asked = ended && conversation;
     const hadFocus = bar.contains(bar.getRootNode().activeElement);
     bar.hidden = !ended;
     if (!ended) return hadFocus && field.focus();

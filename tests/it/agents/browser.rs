@@ -102,6 +102,9 @@ async fn a_customer_and_two_agents() {
     ben.click(".modes button:nth-child(1)").await;
     ben.js("$('.compose textarea').focus()").await;
     ben.type_text("It is on its way.").await;
+    // What is half written is there after a reload, too.
+    ben.reload().await;
+    ben.when("what was written", "$('.compose textarea').value === 'It is on its way.' && !$('.compose').inert").await;
     ben.click(".field .primary").await;
     customer.hear("It is on its way.").await;
     picture(&ben, "console-phone.png").await;

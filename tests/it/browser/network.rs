@@ -154,6 +154,46 @@ async fn a_restart_of_the_server_is_hardly_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_to_be_deleted_is_deleted_when_the_connection_is_back() {
+    let Some(browser) = Browser::start(DESKTOP).await else { return };
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    let fresh = "rows().join() === 'Hello! What can I do for you?'";
+    for noticed in [false, true] {
+        browser.say("how much does it cost?").await;
+        browser.hear("From £3.49.").await;
+        browser.when("the button", "$('[title=\"Your chats and data\"]')").await;
+        // What is sent now goes nowhere.
+        if noticed {
+            proxy.refuse(true);
+            proxy.cut();
+            browser.when("no connection", "$('.window').dataset.state !== 'online'").await;
+        } else {
+            proxy.stall(true);
+        }
+        browser.click("[title='Delete this chat']").await;
+        browser.click(".danger").await;
+        if noticed {
+            browser
+                .when("that it comes later", "$('.ask').innerText.includes('as soon as there is a connection')")
+                .await;
+            proxy.refuse(false);
+        } else {
+            proxy.stall(false);
+            proxy.cut();
+        }
+        browser.when_after(Duration::from_secs(40), "a new chat", fresh).await;
+        browser.when("where one writes", "!$('.ask') && $('textarea').checkVisibility()").await;
+    }
+    browser.expect_console(UNREACHABLE).await;
+    browser.end().await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_dead_connection_is_noticed_within_25_seconds() {
     let Some(browser) = Browser::start(DESKTOP).await else { return };
     let shop = Shop::open().await;
