@@ -92,8 +92,9 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
     workshop.read(&tree.files);
     let mut held: BTreeSet<String> = BTreeSet::new();
 
-    // What does not parse keeps its last good version.
+    // What does not parse keeps its last good version, if there is one.
     let mut wanted = tree.files.clone();
+    let mut lacking = false;
     for key in tree.unreadable.iter().chain(tree.files.keys()).filter(|key| is_faq(key)) {
         let broken = match tree.files.get(key) {
             Some(bytes) => workshop.document(key, bytes).err(),
@@ -104,14 +105,18 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
         held.insert(key.clone());
         match good.get(key) {
             Some(before) => wanted.insert(key.clone(), before.clone()),
-            None => wanted.remove(key),
+            None => {
+                lacking = true;
+                wanted.remove(key)
+            }
         };
     }
 
     let (faq, wanted): (BTreeMap<_, _>, BTreeMap<_, _>) = wanted.into_iter().partition(|(key, _)| is_faq(key));
     let settled = settle(&mut workshop, good, faq, &tree.changed);
     held.extend(settled.held);
-    findings.extend(settled.findings);
+    // Of a set that lacks a file it cannot be said what nothing answers.
+    findings.extend(settled.findings.into_iter().filter(|finding| finding.is_error() || !lacking));
     let mut snapshot =
         Snapshot { revision: "".into(), faq: Arc::new(settled.faq), plugins: Vec::new(), files: settled.files };
     let mut attempt = |plugin: &Arc<Plugin>, is_new: bool| match is_new {

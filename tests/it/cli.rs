@@ -245,6 +245,18 @@ fn check_prints_every_finding_and_ends_with_one() {
 }
 
 #[test]
+fn check_does_not_blame_other_files_for_one_that_cannot_be_read() {
+    let site = Site::empty();
+    crate::harness::copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("faq"), &site.path("faq"));
+    site.write("faq/en/delivery.yaml", "language: en\nentries:\n  a: b\n c: d\n");
+    let ran = site.run(&["check"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("faq/en/delivery.yaml:"), "{ran:?}");
+    // Its entries answer buttons of others, and German has them too.
+    assert!(!ran.out.contains("no entry answers") && !ran.out.contains("another language"), "{ran:?}");
+}
+
+#[test]
 fn check_warns_of_sources_that_are_not_configured() {
     let site = Site::starter();
     let http = "{ get: 'https://shop.example/{number}' }";
