@@ -52,14 +52,14 @@ const BOMBS: [&str; 40] = [
     // Deep down is the end of the stack.
     "let a = deep(); print(a); loop { let t = `${a}`; }",
     "let a = deep(); loop { if a != deep() { return pass(); } }",
-    "let a = deep(); loop { let b = a; b[0] = a; if b.contains(a) { a = b; } }",
+    "let a = deep(); loop { let b = [a]; if b.contains(a) { a = b; } }",
     "let a = deep(); ask(\"What?\", a)",
 ];
 
 /// What they have in common.
 const HELPERS: &str = "
 fn long() { let s = \"x\"; s.pad(60000, \"y\"); s }
-fn deep() { let a = [1]; for n in 0..4000 { let b = [0]; b[0] = a; a = b; } a }
+fn deep() { let a = [1]; for n in 0..90 { a = [[[[[[[[[[[[a]]]]]]]]]]]]; } a }
 fn hold(n) { let s = long(); let m = #{}; for i in 0..100 { m[`k${i}`] = s + (n * 100 + i); } hold(n + 1); m.len }
 ";
 

@@ -1,8 +1,9 @@
-//! Functions of the engine that make a large value before its size is looked at, done again so that they do not.
+//! Functions of the engine that make a large value before its size is looked at, or go down into one to the end of the
+//! stack, done again so that they do not.
 
 use std::fmt::{self, Write};
 
-use rhai::{Array, Dynamic, Engine, FuncRegistration, INT, ImmutableString, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FuncRegistration, INT, ImmutableString, Map, NativeCallContext};
 
 use super::engine::{MAX_ITEMS, MAX_TEXT};
 use super::library::{Result, fail};
@@ -12,12 +13,15 @@ use super::value::from_script;
 const MOST_SHOWN: usize = 16 << 10;
 /// What lies deeper is left out of it.
 const DEEPEST_SHOWN: usize = 16;
+/// Values that are nested deeper cannot be compared.
+const DEEPEST_COMPARED: usize = 64;
 
 /// Registers them over the engine's own.
 pub(super) fn register(engine: &mut Engine) {
     splitting(engine);
     replacing(engine);
     showing(engine);
+    comparing(engine);
 }
 
 fn splitting(engine: &mut Engine) {
@@ -88,6 +92,65 @@ fn showing(engine: &mut Engine) {
         from_script(&Dynamic::from_map(map.clone())).map(|value| value.to_string()).or_else(fail)
     };
     FuncRegistration::new("to_json").with_purity(true).register_into_engine(engine, json);
+}
+
+fn comparing(engine: &mut Engine) {
+    for (name, wanted) in [("==", true), ("!=", false)] {
+        let lists = move |context: NativeCallContext, one: &mut Array, mut other: Array| -> Result<bool> {
+            Ok(same_lists(&context, one, &mut other, 0)? == wanted)
+        };
+        let maps = move |context: NativeCallContext, one: &mut Map, mut other: Map| -> Result<bool> {
+            Ok(same_maps(&context, one, &mut other, 0)? == wanted)
+        };
+        FuncRegistration::new(name).with_purity(true).register_into_engine(engine, lists);
+        FuncRegistration::new(name).with_purity(true).register_into_engine(engine, maps);
+    }
+}
+
+fn same_lists(context: &NativeCallContext, one: &mut Array, other: &mut Array, deep: usize) -> Result<bool> {
+    if one.len() != other.len() {
+        return Ok(false);
+    }
+    for (one, other) in one.iter_mut().zip(other) {
+        if !same(context, one, other, deep + 1)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn same_maps(context: &NativeCallContext, one: &mut Map, other: &mut Map, deep: usize) -> Result<bool> {
+    if one.len() != other.len() {
+        return Ok(false);
+    }
+    for (name, one) in one {
+        let same = match other.get_mut(name) {
+            Some(other) => same(context, one, other, deep + 1)?,
+            None => false,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn same(context: &NativeCallContext, one: &mut Dynamic, other: &mut Dynamic, deep: usize) -> Result<bool> {
+    if deep > DEEPEST_COMPARED {
+        return fail(format!("what is nested deeper than {DEEPEST_COMPARED} cannot be compared"));
+    }
+    if let (Some(mut one), Some(mut other)) = (one.write_lock::<Array>(), other.write_lock::<Array>()) {
+        return same_lists(context, &mut one, &mut other, deep);
+    }
+    if let (Some(mut one), Some(mut other)) = (one.write_lock::<Map>(), other.write_lock::<Map>()) {
+        return same_maps(context, &mut one, &mut other, deep);
+    }
+    match context.call_native_fn_raw("==", true, &mut [one, other]) {
+        Ok(same) => Ok(same.as_bool().unwrap_or(false)),
+        // Of different kinds.
+        Err(error) if matches!(*error, EvalAltResult::ErrorFunctionNotFound(..)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A list or map that is no larger than one may be; a larger one, which can come to be piece by piece, is an error. Where

@@ -398,6 +398,24 @@ async fn what_the_log_says_of_a_fault_has_nothing_of_the_message() {
     }
 }
 
+#[tokio::test]
+async fn lists_and_maps_are_compared_by_what_is_in_them() {
+    for (same, other) in [
+        ("[1, \"a\", [2.5, ()]]", "[1, \"a\", [2.5, 0]]"),
+        ("#{ a: [1], b: #{ c: 'x' } }", "#{ a: [1], b: #{ c: 'y' } }"),
+        ("[]", "[[]]"),
+        ("#{}", "#{ a: () }"),
+        ("[1]", "[\"1\"]"),
+    ] {
+        let script = format!(
+            "fn answer(turn) {{ reply(`${{{same} == {same}}} ${{{same} != {same}}} ${{{same} == {other}}} ${{{same} != {other}}} \
+             ${{[{same}].contains({same})}} ${{{same} in [{other}]}}`) }}"
+        );
+        let plugin = load(&script).unwrap_or_else(|findings| panic!("{}", wrong(Err(findings))));
+        assert_eq!(told_by(plugin, "x").await, "true false false true true false", "{same} {other}");
+    }
+}
+
 /// None of these may stop the process, hold a thread or take memory for long.
 #[tokio::test]
 async fn a_bomb_only_hurts_its_plugin() {
@@ -415,6 +433,8 @@ async fn a_bomb_only_hurts_its_plugin() {
         ("\"x\".pad(1000000000, \"y\")", "too large | exceeds"),
         ("let a = []; a.pad(1000000000, 1)", "too large | exceeds"),
         ("blob(1000000000)", "there is no function"),
+        ("let a = [1]; for n in 0..90 { a = [[[[[[[[[[[[a]]]]]]]]]]]]; } a == a", "cannot be compared"),
+        ("let a = #{ b: 1 }; for n in 0..900 { a = #{ b: a }; } a != a", "cannot be compared"),
         ("let s = \"x\"; s.pad(60000, \"y\"); let a = s.split(\"\"); a", "too large"),
         ("let s = \"x\"; s.pad(60000, \"y\"); let a = []; loop { a.push(s + a.len); }", "too large"),
         (
