@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::accounts::Accounts;
+use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::content::{Content, ContentError, Folders, Snapshot};
@@ -48,6 +49,7 @@ pub struct App {
     sources: Arc<Sources>,
     identity: Arc<Identity>,
     office: Arc<Office>,
+    attachments: Option<Arc<Attachments>>,
     llm: Option<Arc<Llm>>,
     demo: Option<Demo>,
     pages_backwards: bool,
@@ -141,6 +143,14 @@ impl App {
             }
         };
 
+        let attachments = match Attachments::new(&config.attachments, store.clone(), courier_clock.clone()) {
+            Ok(attachments) => attachments.map(Arc::new),
+            Err(error) => {
+                store.close().await;
+                return Err(anyhow::Error::msg(error).context("attachments"));
+            }
+        };
+
         let limits = &config.limits;
         let bounds = Bounds {
             messages: limits.messages_per_minute,
@@ -156,6 +166,9 @@ impl App {
         background.spawn(desk.clone().wake(stop.clone()));
         background.spawn(desk.clone().keep_house(stop.clone()));
         background.spawn(content.clone().watch(stop.clone()));
+        if let Some(attachments) = &attachments {
+            background.spawn(attachments.clone().tidy(stop.clone()));
+        }
         background.spawn(follow_blocks(desk.clone(), fanout.clone(), stop.clone()));
         let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), office.clone(), courier_clock);
         background.spawn(courier.run(stop.clone()));
@@ -178,6 +191,7 @@ impl App {
             sources,
             identity,
             office,
+            attachments,
             llm,
             demo,
             pages_backwards,
@@ -258,6 +272,7 @@ impl App {
             watchers: self.config.watchers.clone(),
             counts: web::Counts::default(),
             templates: self.config.templates.clone(),
+            attachments: self.attachments.clone(),
             accounts: Accounts::new(self.store.clone(), self.desk.clock().clone()),
             board: web::Board::default(),
             replies: self.config.replies.clone(),

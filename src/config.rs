@@ -4,6 +4,7 @@
 //! setter, so a value is checked the same wherever it comes from. All problems are reported at once. Secrets hide
 //! themselves in `Debug` and in errors.
 
+mod attachments;
 mod identity;
 mod llm;
 mod outside;
@@ -30,6 +31,7 @@ use raw::{Entries, Raw};
 pub use values::language;
 use values::{Value, folder, listen, log, log_format, network, number, off, origin, pipeline, proxy_header, token};
 
+use crate::attachments::AttachmentSpec;
 use crate::conversation::Retention;
 use crate::fanout::{RedisUrl, RedisUrlError};
 use crate::finding::Finding;
@@ -100,6 +102,8 @@ const POST: [&str; 2] = ["mail", "webhooks"];
 const LLM: &str = "llm";
 /// The key whose value is how long conversations are kept; it is only in the file.
 const RETENTION: &str = "retention";
+/// The key whose value is what is said of attachments; it is only in the file.
+const ATTACHMENTS: &str = "attachments";
 /// Keys whose values are not shown.
 const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
@@ -152,6 +156,8 @@ pub struct Config {
     pub post: PostSpec,
     /// How long conversations are kept.
     pub retention: Retention,
+    /// What can be attached to messages, and where it is kept.
+    pub attachments: AttachmentSpec,
     /// The folder with what agents say often.
     pub replies: PathBuf,
     /// The file that all of this was read from, if there was one.
@@ -243,6 +249,7 @@ impl Default for Config {
             people: People::default(),
             post: PostSpec::default(),
             retention: Retention::default(),
+            attachments: attachments::spec(None, Some(Path::new("purser.db"))),
             replies: PathBuf::from("replies"),
             file: None,
         }
@@ -329,11 +336,12 @@ impl Config {
     ) -> Result<Config, ConfigError> {
         let mut config = Config::default();
         let mut problems = Vec::new();
+        let mut attached = None;
         let path = file.unwrap_or(Path::new(FILE));
         let env: BTreeMap<String, String> = env.into_iter().collect();
         match fs::read(path) {
             Ok(bytes) => {
-                config.take_file(&path.display().to_string(), bytes, &env, &mut problems);
+                attached = config.take_file(&path.display().to_string(), bytes, &env, &mut problems);
                 config.file = Some(path.to_owned());
             }
             Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {}
@@ -351,6 +359,7 @@ impl Config {
                 problems.push(format!("--{}: {problem}", key.replace('_', "-")));
             }
         }
+        config.attachments = attachments::spec(attached, config.database.file());
         if problems.is_empty() && config.limits.responder_seconds >= config.limits.answer_seconds {
             problems.push(format!(
                 "limits.responder_seconds ({}) must be below limits.answer_seconds ({}): the next responder needs \
@@ -382,10 +391,19 @@ impl Config {
         if problems.is_empty() { Ok((outside, keys)) } else { Err(ConfigError(problems)) }
     }
 
-    fn take_file(&mut self, name: &str, bytes: Vec<u8>, env: &BTreeMap<String, String>, problems: &mut Vec<String>) {
+    /// What is said of attachments is given back: their usual place depends on the database, which is known in the end.
+    fn take_file(
+        &mut self,
+        name: &str,
+        bytes: Vec<u8>,
+        env: &BTreeMap<String, String>,
+        problems: &mut Vec<String>,
+    ) -> Option<attachments::Said> {
         let Ok(text) = String::from_utf8(bytes) else {
-            return problems.push(format!("{name}: the file is not UTF-8; save it as UTF-8"));
+            problems.push(format!("{name}: the file is not UTF-8; save it as UTF-8"));
+            return None;
         };
+        let mut attached = None;
         match yaml::read::<Raw>(name, &text) {
             Ok(Raw::Null) => {}
             Ok(Raw::Map(mut entries)) => {
@@ -393,6 +411,9 @@ impl Config {
                 let has = |name| entries.iter().any(|(key, _)| key.value == name);
                 if has(LLM) {
                     self.llm = llm::read(name, &text, &variable, problems);
+                }
+                if has(ATTACHMENTS) {
+                    attached = attachments::read(name, &text, &variable, problems);
                 }
                 if has(PEOPLE) {
                     self.people = people::read(name, &text, problems);
@@ -410,7 +431,9 @@ impl Config {
                     self.post = post::read(name, &text, &variable, problems);
                 }
                 let apart = |key: &str| {
-                    [IDENTITY, PEOPLE, LLM, RETENTION].contains(&key) || OUTSIDE.contains(&key) || POST.contains(&key)
+                    [IDENTITY, PEOPLE, LLM, RETENTION, ATTACHMENTS].contains(&key)
+                        || OUTSIDE.contains(&key)
+                        || POST.contains(&key)
                 };
                 entries.retain(|(key, _)| !apart(&key.value));
                 self.take_map(name, &text, "", entries, problems);
@@ -418,6 +441,7 @@ impl Config {
             Ok(_) => problems.push(format!("{name}: keys and values are expected, such as `listen: 127.0.0.1:8080`")),
             Err(finding) => problems.push(without_secrets(*finding, &text).to_string()),
         }
+        attached
     }
 
     fn take_map(&mut self, name: &str, text: &str, within: &str, entries: Entries, problems: &mut Vec<String>) {

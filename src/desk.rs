@@ -11,6 +11,7 @@
 
 mod agents;
 mod answering;
+mod attached;
 mod blocks;
 mod chores;
 mod counts;
@@ -119,6 +120,9 @@ pub enum DeskError {
     /// An agent does not let this visitor write.
     #[error("this visitor is blocked")]
     Blocked,
+    /// Something is attached that the sender has not sent, or that is gone.
+    #[error("there is no such attachment")]
+    NoAttachment,
     /// There is no chat with a person that is over and may be rated.
     #[error("there is no chat to be rated")]
     NoChat,

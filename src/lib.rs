@@ -19,6 +19,7 @@
 //! - [`courier`]: carries out what customers have agreed to, once, and takes along what is sent, whatever breaks meanwhile.
 //! - [`post`]: mail to customers who have gone and to agents, and calls of the site's webhooks.
 //! - [`responders`]: the trait, the pipeline, the FAQ with its matcher, plugins in Rhai, the LLM, the request for a person.
+//! - [`attachments`]: pictures and documents that go with messages, in a folder or a bucket.
 //! - [`sources`]: the named outside look-ups that plugins may use.
 //! - [`content`]: the files in force: loaded, checked, kept, swapped while everything runs.
 //! - [`accounts`]: agents' passwords and sessions.
@@ -45,6 +46,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod attachments;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -260,7 +260,14 @@ async fn fill(url: &DatabaseUrl, questions: &[Asked], numbers: Range<usize>) -> 
                 let turn = Turn { text: text.clone(), languages: vec!["en".to_owned()], now, ..Turn::default() };
                 let answered = stage.pipeline.answer(&turn).await;
                 let text = Text::new(&text).map_err(|error| anyhow::anyhow!("{error}"))?;
-                let said = Said { id, client_id: ClientId::new(), text, choice: None, language: Some("en".to_owned()) };
+                let said = Said {
+                    id,
+                    client_id: ClientId::new(),
+                    text,
+                    choice: None,
+                    language: Some("en".to_owned()),
+                    attachments: Vec::new(),
+                };
                 let asked = head.say(said, now, 10_000);
                 let seq = asked.next.last_seq;
                 let answer = asked.next.answer(id, seq, answered.message, now, 10_000).context("no answer")?;

@@ -109,6 +109,7 @@ impl<'a> Chat<'a> {
             text,
             choice: pressed.as_ref().and_then(|button| button.choice.clone()),
             language: language.clone(),
+            attachments: Vec::new(),
         };
         let mut out = pressed.map(|button| format!("> {}\n", button.text)).unwrap_or_default();
         let ack = self.app.desk().say(&self.seat, said).await?;

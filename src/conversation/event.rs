@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::attachment::Attachment;
 use super::errand::Errand;
 use super::id::{AgentId, EventId, Millis, Seq};
 use super::kept::Behind;
@@ -207,6 +208,9 @@ pub struct Meta {
     /// What the customer may press instead of typing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
+    /// On a message: what is attached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// On a visitor's message: the entry whose button was pressed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub choice: Option<String>,

@@ -58,6 +58,23 @@ uuid_id! {
     AgentId
 }
 
+uuid_id! {
+    /// Names an attachment.
+    AttachmentId
+}
+
+impl AttachmentId {
+    /// The attachment that this client of this owner sends under this id: sent again, it is the same one. Whoever names
+    /// another file so gets another one.
+    pub fn of(owner: &[u8; 16], client_id: &ClientId, file: &[u8]) -> AttachmentId {
+        let hash =
+            Sha256::new().chain_update(owner).chain_update(Sha256::digest(file)).chain_update(client_id.as_str());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        AttachmentId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+}
+
 impl ConversationId {
     /// The conversation of a visitor whose client cannot name one (the plain dialect): always the same, so that
     /// every tab and every node finds it, also before anything is stored of it.
@@ -196,6 +213,11 @@ impl Text {
             }
         }
         Ok(Text(text))
+    }
+
+    /// No text: of a message that is nothing but what is attached to it.
+    pub fn none() -> Text {
+        Text(String::new())
     }
 
     /// The text.

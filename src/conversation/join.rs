@@ -83,7 +83,14 @@ mod tests {
 
     fn asks(head: &Conversation, text: &str, now: Millis) -> (Conversation, Arc<Event>) {
         let text = Text::new(text).expect("a text");
-        let said = Said { id: EventId::new(), client_id: ClientId::new(), text, choice: None, language: None };
+        let said = Said {
+            id: EventId::new(),
+            client_id: ClientId::new(),
+            text,
+            choice: None,
+            language: None,
+            attachments: Vec::new(),
+        };
         let decision = head.say(said, now, 10);
         (decision.next, decision.events.last().expect("an event").clone())
     }

@@ -4,6 +4,7 @@
 //! decide the next append; it is written in the same transaction as the events. Nothing here waits, reads a clock or
 //! imports the rest of the crate, so the desk, replay and the tests run the very same decisions.
 
+mod attachment;
 mod earlier;
 mod errand;
 mod event;
@@ -22,15 +23,17 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use attachment::{Attachment, Media};
 pub use earlier::Earlier;
 pub use errand::{Errand, Outcome, Proposal, Settled, Words, is_verdict};
 pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Reason, Thumb};
 pub use id::{
-    AgentId, ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError, VisitorId,
+    AgentId, AttachmentId, ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError,
+    VisitorId,
 };
 pub use join::has_open_errand;
 pub use kept::{Attended, Behind, Effects, Focus, Kept, LookedUp, Usage};
-pub use people::{Elapsed, NotYours, Patience, Person, To};
+pub use people::{Elapsed, NotYours, Patience, Person, Reply, To};
 pub use retention::Retention;
 pub use review::{Ended, Stars};
 pub use sending::{Occasion, Posting, Sending};
@@ -100,12 +103,14 @@ pub struct Said {
     pub id: EventId,
     /// The client's id of the message.
     pub client_id: ClientId,
-    /// What was said.
+    /// What was said; nothing where something is attached and that is all.
     pub text: Text,
     /// The entry whose button was pressed.
     pub choice: Option<String>,
     /// The language of the page or the browser.
     pub language: Option<String>,
+    /// What is attached.
+    pub attachments: Vec<Attachment>,
 }
 
 /// A bot's message on its way in.
@@ -178,7 +183,8 @@ impl Conversation {
             draft.next.status = Status::Bot;
             draft.next.kept.over = false;
         }
-        let meta = Meta { choice: said.choice, language: said.language, ..Meta::default() };
+        let Said { choice, language, attachments, .. } = said;
+        let meta = Meta { choice, language, attachments, ..Meta::default() };
         let client_id = Some(said.client_id.into());
         draft.add(said.id, Kind::Message, Author::Visitor, said.text.into(), client_id, None, meta);
         draft.next.asked_seq = draft.next.last_seq;

@@ -4,6 +4,7 @@
 //! under way: an answer to one of them that comes later is refused by [`Conversation::answer`], also after the
 //! conversation was given back.
 
+use super::attachment::Attachment;
 use super::event::{Author, Button, Kind, Meta, Reason};
 use super::id::{AgentId, EventId, Millis, Text};
 use super::kept::Attended;
@@ -19,6 +20,17 @@ pub struct Person {
     pub name: String,
     /// Whether it may also act on what another agent has.
     pub leads: bool,
+}
+
+/// An agent's message on its way in.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// What the console named it.
+    pub id: EventId,
+    /// Markdown; nothing where something is attached and that is all.
+    pub text: Text,
+    /// What is attached.
+    pub attachments: Vec<Attachment>,
 }
 
 /// To whom a conversation is passed on.
@@ -88,16 +100,8 @@ impl Conversation {
         Ok(draft.done())
     }
 
-    /// The agent who has it says something: Markdown. `key` is [`EventId::agent_key`] of what the console named it.
-    pub fn reply(
-        &self,
-        agent: &Person,
-        id: EventId,
-        key: String,
-        text: Text,
-        now: Millis,
-        patience: &Patience,
-    ) -> Result<Decision, NotYours> {
+    /// The agent who has it says something.
+    pub fn reply(&self, agent: &Person, reply: Reply, now: Millis, patience: &Patience) -> Result<Decision, NotYours> {
         if self.status != Status::Agent {
             return Err(if self.status == Status::Closed { NotYours::Over } else { NotYours::NotTaken });
         }
@@ -105,8 +109,9 @@ impl Conversation {
             return Err(self.taken());
         }
         let mut draft = Draft::on(self, now);
-        let meta = Meta { agent: Some(agent.id), name: Some(agent.name.clone()), ..Meta::default() };
-        draft.add(id, Kind::Message, Author::Agent, text.into(), Some(key), None, meta);
+        let Reply { id, text, attachments } = reply;
+        let meta = Meta { agent: Some(agent.id), name: Some(agent.name.clone()), attachments, ..Meta::default() };
+        draft.add(id, Kind::Message, Author::Agent, text.into(), Some(id.agent_key()), None, meta);
         let at = draft.at;
         if let Some(person) = &mut draft.next.kept.person {
             (person.said_at, person.visitor_last, person.reminded) = (at, false, false);

@@ -43,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn said() -> Said {
     let text = Text::new("where is it").expect("a text");
-    Said { id: EventId::new(), client_id: ClientId::new(), text, choice: None, language: None }
+    Said { id: EventId::new(), client_id: ClientId::new(), text, choice: None, language: None, attachments: Vec::new() }
 }
 
 fn message() -> BotMessage {

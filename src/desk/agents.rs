@@ -7,7 +7,7 @@ use super::{
     Answered, Conversation, ConversationId, Decision, Desk, DeskError, EventId, LEASE, Line, MAX_CONFLICTS, Millis,
     NotYours, Person, Presence, Reason, Said, Seq, Status, StoreError,
 };
-use crate::conversation::{Person as Colleague, Text, To};
+use crate::conversation::{Person as Colleague, Reply, Text, To};
 use crate::store::AppendError;
 
 /// An agent at the desk.
@@ -21,11 +21,10 @@ impl Desk {
 
     /// The agent says something. Returns its number when it is durable; said again under the same id, it is stored
     /// once.
-    pub async fn reply(&self, id: ConversationId, agent: &Agent, said: EventId, text: Text) -> Result<Seq, DeskError> {
-        let key = said.agent_key();
+    pub async fn reply(&self, id: ConversationId, agent: &Agent, reply: Reply) -> Result<Seq, DeskError> {
         let patience = &self.people.patience;
-        self.said_once(id, &key, |head| head.reply(agent, said, key.clone(), text.clone(), self.clock.now(), patience))
-            .await
+        let key = reply.id.agent_key();
+        self.said_once(id, &key, |head| head.reply(agent, reply.clone(), self.clock.now(), patience)).await
     }
 
     /// The agent notes something that no visitor gets.

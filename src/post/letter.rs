@@ -145,11 +145,19 @@ impl<'a> Writer<'a> {
             Author::Bot | Author::System => self.words.bot.clone(),
         };
         let when = visitor.map(|_| format!(", {}", moment(event.at))).unwrap_or_default();
-        let html = match event.author {
+        let mut html = match event.author {
+            _ if event.body.is_empty() => String::new(),
             Author::Visitor => format!("<p style=\"white-space:pre-wrap\">{}</p>", escaped(&event.body)),
             _ => (self.render)(&event.body).to_string(),
         };
-        page.said(&format!("{who}{when}"), &event.body, &html);
+        let mut text = event.body.clone();
+        // A mail names what is attached; it is in the chat.
+        for attachment in &event.meta.attachments {
+            html.push_str(&format!("<p>📎 {}</p>", escaped(&attachment.name)));
+            text.push_str(if text.is_empty() { "📎 " } else { "\n📎 " });
+            text.push_str(&attachment.name);
+        }
+        page.said(&format!("{who}{when}"), &text, &html);
     }
 
     fn done(&self, subject: &str, mut page: Page, to_customer: bool) -> Letter {
@@ -168,7 +176,8 @@ impl<'a> Writer<'a> {
 
 /// Whether a customer sees this as something that was said.
 pub fn is_said(event: &Event) -> bool {
-    !event.kind.is_internal() && !event.body.is_empty() && event.kind != Kind::Erased
+    let said = !event.body.is_empty() || !event.meta.attachments.is_empty();
+    !event.kind.is_internal() && said && event.kind != Kind::Erased
 }
 
 /// Both forms of a letter as they grow.

@@ -238,6 +238,10 @@ impl Recording {
             if event.kind != Kind::Message {
                 continue;
             }
+            // What was said without a word is nothing that could be said again.
+            if event.body.is_empty() && matches!(event.author, Author::Visitor | Author::Agent) {
+                continue;
+            }
             let answered = |answer: &&Arc<Event>| {
                 answer.author == Author::Bot && answer.kind == Kind::Message && answer.meta.question == Some(event.seq)
             };

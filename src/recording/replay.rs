@@ -244,7 +244,14 @@ impl<'a> Play<'a> {
             return Turned::unanswered(step.line, text, failure.into_iter().collect());
         }
         let (id, now, head) = (EventId::new(), self.now, &self.head);
-        let said = Said { id, client_id: ClientId::new(), text: checked, choice, language: self.language.clone() };
+        let said = Said {
+            id,
+            client_id: ClientId::new(),
+            text: checked,
+            choice,
+            language: self.language.clone(),
+            attachments: Vec::new(),
+        };
         let languages = [head.language.as_deref(), self.language.as_deref(), Some(&self.stage.language)];
         let turn = Turn {
             conversation: head.id,

@@ -124,6 +124,7 @@ fn a_stored_conversation_becomes_a_recording() {
             text: Text::new(text).unwrap(),
             choice: choice.map(str::to_owned),
             language: Some("en".to_owned()),
+            attachments: Vec::new(),
         };
         let mut decision = head.say(said, at, 10_000);
         if let Some(text) = answer {

@@ -116,11 +116,15 @@ pub enum Line {
     Rated,
     /// The customer cannot write any more.
     Blocked,
+    /// Something was sent without a word, and no person is there.
+    Attached,
+    /// What was sent has not come through.
+    AttachmentGone,
 }
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 52] = [
+    pub const ALL: [Line; 54] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -173,6 +177,8 @@ impl Line {
         Line::AskRating,
         Line::Rated,
         Line::Blocked,
+        Line::Attached,
+        Line::AttachmentGone,
     ];
 
     /// The word for it in YAML.

@@ -176,8 +176,10 @@ pub trait Past: Debug + Send + Sync {
 
 /// The messages at the end of these events, at most so many.
 pub fn last_messages(events: &[Arc<Event>], most: usize) -> Vec<Arc<Event>> {
-    let messages = events.iter().rev().filter(|event| event.kind == Kind::Message && event.author != Author::System);
-    let mut last: Vec<_> = messages.take(most).cloned().collect();
+    // Where something was attached without a word, there is nothing to read.
+    let is_read =
+        |event: &&Arc<Event>| event.kind == Kind::Message && event.author != Author::System && !event.body.is_empty();
+    let mut last: Vec<_> = events.iter().rev().filter(is_read).take(most).cloned().collect();
     last.reverse();
     last
 }

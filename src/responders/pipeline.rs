@@ -132,6 +132,9 @@ impl Pipeline {
 
     async fn ask_in_order(&self, turn: &Turn) -> Answered {
         let mut course = Course::new(Vec::with_capacity(self.order.len() + 1));
+        if turn.text.is_empty() && turn.choice.is_none() {
+            return self.attached(turn, course);
+        }
         let mut suggestions = None;
         // Whoever had the turn before the others is not asked again.
         let mut first = turn.choice.as_deref().and_then(|choice| self.pressed(choice));
@@ -473,6 +476,17 @@ impl Pipeline {
             return self.said(person, answer, None, turn, course).await;
         }
         self.last_line(turn, course)
+    }
+
+    /// There is no word that anybody could answer, only what was attached: a person can look at that.
+    fn attached(&self, turn: &Turn, course: Course) -> Answered {
+        let mut answered = self.own_line(Line::Attached, Outcome::Answer, turn, course);
+        // What was asked back still is.
+        answered.message.effects.focus = turn.focus.clone().map(Box::new);
+        if self.responder(Person::NAME).is_some() {
+            answered.message.buttons.push(self.person_button(&turn.languages));
+        }
+        answered
     }
 
     /// Nobody answered: say so and offer what can be done.

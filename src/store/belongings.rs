@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
 use super::writer::Append;
-use super::{Store, customers};
+use super::{Store, attachments, customers};
 use crate::conversation::{Author, Conversation, ConversationId, Event, Kind, Millis, Seq, Status, VisitorId};
 
 /// The log of a conversation.
@@ -23,6 +23,9 @@ const OTHERS: [&str; 3] = ["outbox", "attended", "reviews"];
 pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
     for append in appends {
         let conversation = append.decision.next.id;
+        if append.decision.events.iter().any(|event| !event.meta.attachments.is_empty()) {
+            attachments::name(link, append).await?;
+        }
         for (event, meta) in append.decision.events.iter().zip(&append.metas) {
             match (event.kind, event.author) {
                 (Kind::Erased, _) => {
@@ -43,6 +46,7 @@ pub(super) fn deletes(event: &Event) -> bool {
 }
 
 async fn delete_before(link: &mut Link, conversation: ConversationId, seq: Seq) -> Result<(), sqlx::Error> {
+    attachments::let_go(link, conversation).await?;
     on!(Link, link, connection => {
         sqlx::query("DELETE FROM events WHERE conversation_id = ? AND seq < ?")
             .bind(conversation.0)
@@ -95,8 +99,9 @@ pub(super) async fn remove(link: &mut Link, conversation: ConversationId, last: 
             let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE conversation_id = ?"));
             sqlx::query(delete).bind(conversation.0).execute(&mut **connection).await?;
         }
-        Ok(true)
-    })
+    });
+    attachments::let_go(link, conversation).await?;
+    Ok(true)
 }
 
 /// A conversation in a visitor's list.
@@ -216,6 +221,8 @@ mod tests {
         let Link::Lite(connection) = &mut link else { unreachable!() };
         let mut known = vec![LOG];
         known.extend(OTHERS);
+        // It has files, which must not be forgotten with it: it is let go of.
+        known.push("attachments");
         for table in own_tables(i64::MAX) {
             let query = sqlx::query_scalar("SELECT COUNT(*) FROM pragma_table_info(?) WHERE name LIKE 'conversation%'");
             let has: i64 = query.bind(table).fetch_one(&mut **connection).await.unwrap();

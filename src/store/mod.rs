@@ -4,7 +4,7 @@
 //! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
 //! such a batch, `outbox.rs` what its events mean for errands, `customers.rs` whose account is whose, `belongings.rs`
-//! what goes with a conversation that is deleted, `judge.rs` finds out what became of a batch that met somebody else's
+//! what goes with a conversation that is deleted, `attachments.rs` where files that are attached stand, `judge.rs` finds out what became of a batch that met somebody else's
 //! rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving/` takes a whole site from one database into
 //! another, or into a file and back; `views.rs` shows others what is said.
 //!
@@ -17,6 +17,7 @@
 //! - no error and no log line holds text of a message or a password.
 
 mod agents;
+mod attachments;
 mod attended;
 mod batch;
 mod belongings;
@@ -55,6 +56,7 @@ use crate::conversation::{
 };
 
 pub use agents::{Account, AccountChange, Opening, Role, change_account};
+pub use attachments::{Filed, Owner};
 pub use attended::{Found, Listed, Place, SEARCHED, Search, Shelf};
 pub use belongings::{Export, Exported, Past};
 pub use callers::{Caller, Lock, Wrong};

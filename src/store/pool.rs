@@ -84,6 +84,7 @@ migrations!(
     20 "0020_sendings",
     21 "0021_chores",
     22 "0022_agent_callers",
+    23 "0023_attachments",
 );
 
 /// Stands in a database while a move or a restore into it is not finished.

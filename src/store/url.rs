@@ -1,7 +1,7 @@
 //! The address of a database, as an operator writes it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::ConnectOptions;
@@ -96,6 +96,14 @@ impl DatabaseUrl {
     /// Whether it is a file that is not there yet.
     pub fn is_new(&self) -> bool {
         matches!(&self.0, Target::File(file) if !file.exists())
+    }
+
+    /// The file that it is, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Target::File(file) => Some(file),
+            Target::Memory | Target::Maria(_) => None,
+        }
     }
 
     /// The address with its password, for a look-up in the same database; `None` for one that is gone with the

@@ -36,9 +36,10 @@ const WINDOW: [&str; 6] = [
 ];
 
 /// What is fetched only when it is needed.
-const LATER: [(&str, &str); 10] = [
+const LATER: [(&str, &str); 11] = [
     ("later.js", include_str!("../../static/chat/later.js")),
     ("draft.js", include_str!("../../static/chat/draft.js")),
+    ("files.js", include_str!("../../static/chat/files.js")),
     ("http.js", include_str!("../../static/chat/http.js")),
     ("identity.js", include_str!("../../static/chat/identity.js")),
     ("person.js", include_str!("../../static/chat/person.js")),
@@ -50,13 +51,14 @@ const LATER: [(&str, &str); 10] = [
 ];
 
 /// The modules of the agents' console, each after those that it needs.
-const CONSOLE: [&str; 8] = [
+const CONSOLE: [&str; 9] = [
     include_str!("../../static/chat/nodes.js"),
     include_str!("../../static/agent/unsent.js"),
     include_str!("../../static/agent/net.js"),
     include_str!("../../static/agent/alerts.js"),
     include_str!("../../static/agent/board.js"),
     include_str!("../../static/agent/draft.js"),
+    include_str!("../../static/agent/files.js"),
     include_str!("../../static/agent/talk.js"),
     include_str!("../../static/agent/console.js"),
 ];

@@ -65,7 +65,8 @@ async fn read<T: DeserializeOwned>(req: &mut Request) -> Result<T, StatusError> 
     serde_json::from_slice(body).map_err(|_| StatusError::bad_request().brief("the body is not what the API says"))
 }
 
-fn visitor(
+/// The visitor of a request, who may have something of the store now.
+pub(super) fn visitor(
     door: &Door,
     address: Option<Address>,
     token: &str,

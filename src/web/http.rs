@@ -214,7 +214,9 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Unreadable | ErrorCode::HelloFirst | ErrorCode::BadToken => StatusCode::BAD_REQUEST,
         ErrorCode::SignInExpired | ErrorCode::SignInRefused => StatusCode::UNAUTHORIZED,
         ErrorCode::NotYours | ErrorCode::Blocked => StatusCode::FORBIDDEN,
-        ErrorCode::NoAnswer | ErrorCode::NoChat | ErrorCode::NoConversation => StatusCode::NOT_FOUND,
+        ErrorCode::NoAnswer | ErrorCode::NoAttachment | ErrorCode::NoChat | ErrorCode::NoConversation => {
+            StatusCode::NOT_FOUND
+        }
         ErrorCode::Empty | ErrorCode::TooLong => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::TooFast | ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::NotStored | ErrorCode::Full => StatusCode::SERVICE_UNAVAILABLE,
@@ -237,8 +239,8 @@ pub async fn cors(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
 #[handler]
 pub async fn preflight(res: &mut Response) {
     for (name, value) in [
-        (ACCESS_CONTROL_ALLOW_METHODS, "POST"),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization, Purser-Identity"),
         (ACCESS_CONTROL_MAX_AGE, "7200"),
     ] {
         res.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -7,6 +7,7 @@ mod admission;
 mod agent;
 mod api;
 mod assets;
+mod attachments;
 mod back;
 mod compare;
 mod customers;
@@ -51,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::Accounts;
+use crate::attachments::Attachments;
 use crate::config::Secret;
 use crate::content::Content;
 use crate::desk::Desk;
@@ -104,6 +106,8 @@ pub struct Door {
     pub watchers: Vec<IpNet>,
     /// A folder whose templates replace those in the binary.
     pub templates: Option<PathBuf>,
+    /// Takes and keeps what is attached; `None`: nothing can be.
+    pub attachments: Option<Arc<Attachments>>,
     /// Who gets into the console.
     pub accounts: Accounts,
     /// What its lists show.
@@ -220,6 +224,12 @@ fn routes(door: Arc<Door>) -> Router {
                 .push(Router::with_path("unread").post(unread::unread).options(http::preflight))
                 .push(Router::with_path("transcript").post(back::transcript).options(http::preflight))
                 .push(Router::with_path("back").post(back::back).options(http::preflight))
+                .push(
+                    Router::with_path("attachments")
+                        .post(attachments::send)
+                        .options(http::preflight)
+                        .push(Router::with_path("{id}").get(attachments::fetch).options(http::preflight)),
+                )
                 .push(Router::with_path("export").post(mine::export).options(http::preflight)),
         )
         .push(Router::with_path("api/customers/erase").post(customers::erase))

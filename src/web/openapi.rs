@@ -15,6 +15,7 @@ use super::protocol::{
     WentBack,
 };
 use super::watch::{Health, Ready};
+use crate::conversation::Attachment;
 use crate::recording::compare::Report;
 
 /// The document. It never changes while the program runs.
@@ -71,6 +72,8 @@ fn document() -> Value {
         "/api/chat/transcript": { "post": transcript(&mut schemas) },
         "/api/chat/back": { "post": back(&mut schemas) },
         "/api/chat/export": { "post": export(&mut schemas) },
+        "/api/chat/attachments": { "post": attach(&mut schemas) },
+        "/api/chat/attachments/{id}": { "get": attachment() },
         "/api/customers/erase": { "post": erase(&mut schemas) },
         "/ws/chat/": { "get": socket() },
         "/api/content": { "get": content(&mut schemas) },
@@ -206,6 +209,61 @@ fn transcript(schemas: &mut Schemas) -> Value {
             "422": { "description": "This is no address, or none is known." },
             "429": { "description": "This is asked too often." },
             "503": { "description": "The store is away." },
+        },
+    })
+}
+
+fn attach(schemas: &mut Schemas) -> Value {
+    let file = json!({ "type": "string", "format": "binary" });
+    let query = |name: &str, description: &str, required: bool| {
+        json!({ "name": name, "in": "query", "required": required, "description": description,
+                "schema": { "type": "string" } })
+    };
+    json!({
+        "tags": ["chat"],
+        "summary": "Send a picture or a PDF",
+        "description": "The file is the body; a message then names it. The header `Authorization` has the visitor's token, \
+                        `Bearer TOKEN`, and `Purser-Identity` the `identity` of a customer who is signed in.",
+        "parameters": [
+            query("client_id", "The client's id of the file: sent again under it, it is kept once.", true),
+            query("name", "What it is called.", false),
+        ],
+        "requestBody": { "required": true, "content": { "application/octet-stream": { "schema": file } } },
+        "responses": {
+            "201": json_body("It is kept.", &schemas.given::<Attachment>().to_value()),
+            "400": { "description": "There is no token or no client_id." },
+            "401": { "description": "Nobody vouches for this customer." },
+            "403": { "description": "This site may not chat here, or the visitor is blocked." },
+            "404": { "description": "Nothing can be attached here." },
+            "409": { "description": "So many are there already." },
+            "413": { "description": "It is too large." },
+            "415": { "description": "It is neither a JPEG, PNG or WebP picture nor a PDF." },
+            "422": { "description": "It is empty, cannot be read or has too many pixels." },
+            "429": { "description": "This is asked too often." },
+            "503": { "description": "Too much is coming in, or files cannot be kept now: again later." },
+        },
+    })
+}
+
+fn attachment() -> Value {
+    let file = json!({ "type": "string", "format": "binary" });
+    json!({
+        "tags": ["chat"],
+        "summary": "A picture or a PDF of a conversation",
+        "description": "For the visitor of the conversation, with the headers of `POST /api/chat/attachments`.",
+        "parameters": [
+            { "name": "id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } },
+        ],
+        "responses": {
+            "200": { "description": "The file.", "content": {
+                "image/jpeg": { "schema": file }, "image/png": { "schema": file }, "application/pdf": { "schema": file },
+            } },
+            "400": { "description": "There is no token." },
+            "401": { "description": "Nobody vouches for this customer." },
+            "403": { "description": "This site may not chat here." },
+            "404": { "description": "It is not there, or not this visitor's." },
+            "429": { "description": "This is asked too often." },
+            "503": { "description": "Files cannot be read now." },
         },
     })
 }
@@ -386,7 +444,7 @@ fn refusals(schemas: &mut Schemas, statuses: &[&str]) -> Map<String, Value> {
                 "400" => "`unreadable`, `hello_first` or `bad_token`.",
                 "401" => "`sign_in_expired` or `sign_in_refused`.",
                 "403" => "`not_yours` or `blocked`; without frames: this site may not chat here.",
-                "404" => "`no_answer`, `no_chat` or `no_conversation`.",
+                "404" => "`no_answer`, `no_attachment`, `no_chat` or `no_conversation`.",
                 "422" => "`empty` or `too_long`.",
                 "429" => "`too_fast` or `too_many`: again after `Retry-After` seconds.",
                 _ => "`not_stored` or `full`: again after `Retry-After` seconds.",

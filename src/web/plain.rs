@@ -73,6 +73,7 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
         text,
         choice: None,
         language: session.languages.first().cloned(),
+        attachments: Vec::new(),
     };
     let ack = session.say(&seat, said).await.map_err(NotSaid::Held)??;
     if ack.conversation != seat.conversation() {
@@ -85,7 +86,10 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
 
 /// An event as this dialect words it: what others said, and nothing else.
 pub fn word(event: &Event) -> Option<Frame> {
-    if event.author == Author::Visitor || event.kind.is_internal() || event.body.is_empty() {
+    if event.author == Author::Visitor
+        || event.kind.is_internal()
+        || (event.body.is_empty() && event.meta.attachments.is_empty())
+    {
         return None;
     }
     let mut message = String::new();
@@ -93,6 +97,10 @@ pub fn word(event: &Event) -> Option<Frame> {
         message = format!("<p><strong>{}</strong></p>", escape(name));
     }
     message.push_str(&html(&event.body));
+    // Only a client that says who it is can fetch them.
+    for attachment in &event.meta.attachments {
+        message.push_str(&format!("<p>📎 {}</p>", escape(&attachment.name)));
+    }
     // Buttons under an entry's answer only go further; where no entry answered they are all there is.
     let answered = event.provenance.as_ref().is_some_and(|provenance| provenance.entry.is_some());
     let people = |button: &Button| matches!(button.choice.as_deref(), Some(Person::BACK | Person::MESSAGE));

@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 
 use super::markdown::{html, nodes};
 use crate::conversation::{
-    Author, Button, ClientId, Conversation, ConversationId, Event, EventId, Kind, Millis, Reason, Seq, Status, Thumb,
+    Attachment, AttachmentId, Author, Button, ClientId, Conversation, ConversationId, Event, EventId, Kind, Millis,
+    Reason, Seq, Status, Thumb,
 };
 use crate::desk::Ack;
 
@@ -188,11 +189,16 @@ impl std::fmt::Debug for Hello {
 pub struct Say {
     /// The client's id of the message: 1 to 64 printable ASCII characters, not starting with `re:`.
     pub client_id: ClientId,
-    /// What was typed, or what stands on the button that was pressed: at most 4,000 code points.
+    /// What was typed, or what stands on the button that was pressed: at most 4,000 code points. It may be empty where
+    /// something is attached.
+    #[serde(default)]
     pub text: String,
     /// The `choice` of the button that was pressed.
     #[serde(default)]
     pub choice: Option<String>,
+    /// What is attached, at most 10: the ids that `POST /api/chat/attachments` gave.
+    #[serde(default)]
+    pub attachments: Vec<AttachmentId>,
     /// The conversation in which it was said first. A client that sends a message again names it: the message may be
     /// stored there, and the visitor be in another conversation now.
     #[serde(default)]
@@ -241,6 +247,9 @@ pub enum ServerFrame<'a> {
         /// Whether what was said can be sent by mail: `POST /api/chat/transcript`.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         mail: bool,
+        /// The largest file that can be attached, in bytes; nothing if none can.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attachments: Option<u32>,
     },
     /// Events that are older than those the client has, or the last ones for a client that has none; ascending.
     History {
@@ -425,6 +434,9 @@ pub struct EventFrame<'a> {
     /// The id that the visitor's client gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<&'a str>,
+    /// What is attached: each is at `GET /api/chat/attachments/{id}`.
+    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
+    pub attachments: &'a [Attachment],
     /// What may be pressed next.
     #[serde(skip_serializing_if = "<[Button]>::is_empty")]
     pub buttons: &'a [Button],
@@ -500,6 +512,7 @@ impl<'a> EventFrame<'a> {
             name: event.meta.name.as_deref(),
             reason: event.meta.reason,
             client_id: event.client_id.as_deref().filter(|_| visitor),
+            attachments: &event.meta.attachments,
             buttons: &event.meta.buttons,
             question: event.meta.question,
             language: event.meta.language.as_deref().filter(|_| !visitor),
@@ -517,7 +530,8 @@ impl EventFrame<'_> {
         let html = self.html.as_ref().map_or(0, |html| html.len());
         let nodes = self.nodes.as_ref().map_or(0, |nodes| nodes.get().len());
         let on = |button: &Button| button.text.len() + button.link.as_ref().map_or(0, String::len);
-        self.text.len() + html + nodes + self.buttons.iter().map(on).sum::<usize>()
+        let attached: usize = self.attachments.iter().map(|attachment| attachment.name.len() + 128).sum();
+        self.text.len() + html + nodes + attached + self.buttons.iter().map(on).sum::<usize>()
     }
 }
 

@@ -193,7 +193,9 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     };
     let site = site(session);
     let mail = session.door.office.has_mail();
-    let welcome = ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person, mail };
+    let attachments = session.door.attachments.as_ref().map(|attachments| attachments.rules().max_bytes);
+    let welcome =
+        ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person, mail, attachments };
     session.wire.feed(welcome.frame()).await?;
     match page {
         Some(page) => session.wire.feed(page).await?,
@@ -212,6 +214,7 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
     };
     let text = match Text::new(&say.text) {
         Ok(text) => text,
+        Err(TextError::Empty) if !say.attachments.is_empty() => Text::none(),
         Err(TextError::Empty) => return refuse(session, ErrorCode::Empty, Some(&say.client_id)).await,
         Err(TextError::TooLong(_)) => return refuse(session, ErrorCode::TooLong, Some(&say.client_id)).await,
     };
@@ -230,12 +233,17 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         },
         _ => here.clone(),
     };
+    let attachments = match desk.attached(&seat, &say.attachments).await {
+        Ok(attachments) => attachments,
+        Err(error) => return refuse(session, code(error), Some(&client_id)).await,
+    };
     let said = Said {
         id: EventId::new(),
         client_id: client_id.clone(),
         text,
         choice: say.choice.filter(|choice| choice.len() <= 128),
         language: session.languages.first().cloned(),
+        attachments,
     };
     let ack = match session.say(&seat, said).await {
         Ok(Ok(ack)) => ack,
@@ -370,6 +378,7 @@ pub fn code(error: DeskError) -> ErrorCode {
         DeskError::NotYours => ErrorCode::NotYours,
         DeskError::NoAnswer => ErrorCode::NoAnswer,
         DeskError::NoChat => ErrorCode::NoChat,
+        DeskError::NoAttachment => ErrorCode::NoAttachment,
         DeskError::Blocked => ErrorCode::Blocked,
         // Only agents are told that something is not theirs.
         DeskError::Unavailable(_) | DeskError::Busy | DeskError::NotTheirs(_) => ErrorCode::NotStored,
@@ -400,6 +409,7 @@ pub async fn refuse<W: Wire>(
         | ErrorCode::NoChat
         | ErrorCode::NoConversation => Line::Unreadable,
         ErrorCode::Blocked => Line::Blocked,
+        ErrorCode::NoAttachment => Line::AttachmentGone,
         ErrorCode::SignInExpired | ErrorCode::SignInRefused => Line::SignIn,
     };
     let text = session.line(line);

@@ -11,7 +11,7 @@ const answered = async (request) => {
   if (!answer) throw new Error("The server cannot be reached.");
   if (answer.status === 401) location.reload();
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error || `The server says ${answer.status}.`);
+  if (!answer.ok) throw new Error(body.error || body.text || `The server says ${answer.status}.`);
   return body;
 };
 
@@ -19,6 +19,12 @@ const answered = async (request) => {
 export const act = (what) => {
   const headers = { "Content-Type": "application/json", "X-Purser-Console": "1" };
   return answered(fetch("/agent/act", { method: "POST", headers, body: JSON.stringify(what) }));
+};
+
+// Sends a file, for a reply to name.
+export const upload = (file, id) => {
+  const query = new URLSearchParams({ client_id: id, name: file.name.slice(-200) });
+  return answered(fetch(`/agent/attachments?${query}`, { method: "POST", headers: { "X-Purser-Console": "1" }, body: file }));
 };
 
 export const get = (path, query) => answered(fetch(`/agent/${path}?${new URLSearchParams(query)}`));

@@ -3,6 +3,7 @@ import { h, rich } from "./nodes.js";
 import { act, get, hex } from "./net.js";
 import { draftOf } from "./draft.js";
 import { draftsOf } from "./unsent.js";
+import { attached, filesOf } from "./files.js";
 
 const TYPING = 4_000; // ms between two signs that the agent types
 const TYPES = 6_000; // how long a sign of the customer holds
@@ -35,10 +36,20 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const actions = h("div", { class: "actions" });
   const field = h("textarea", { rows: 2, oninput: () => writes(), onkeydown: (event) => pressed(event) });
   const modes = ["reply", "note"].map((name) => h("button", { type: "button", "aria-pressed": "false", onclick: () => setMode(name) }, name === "reply" ? "Reply" : "Note"));
+  const element = h("section", { class: "talk", hidden: "", "aria-label": "Conversation" });
+  const attach = filesOf({
+    element, field, trouble,
+    may: () => isMine() && me().attachments,
+    tell: (text) => (typing.textContent = text),
+    reply() {
+      const { id } = head;
+      return (attachments) => act({ do: "reply", conversation: id, id: uuid(), text: "", attachments });
+    },
+  });
   const picker = h("ul", { class: "picker", hidden: "" });
   const send = h("button", { class: "primary" }, "Send");
   const form = h("form", { class: "compose", onsubmit: (event) => submit(event) },
-    h("div", { class: "modes" }, ...modes, h("button", { type: "button", onclick: () => pick() }, "Replies…"), h("span", { class: "hint" }, "Markdown, Enter sends")),
+    h("div", { class: "modes" }, ...modes, h("button", { type: "button", onclick: () => pick() }, "Replies…"), ...attach, h("span", { class: "hint" }, "Markdown, Enter sends")),
     picker, h("div", { class: "field" }, field, send));
   const known = h("dl");
   const tags = h("input", { "aria-label": "Tags, separated by commas", placeholder: "tags, separated by commas", maxlength: 300, onchange: () => does({ do: "tags", tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }) });
@@ -46,7 +57,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const sure = h("dialog", { "aria-label": "Block the customer" }, h("h2", {}, "Block this customer?"),
     h("p", {}, "The chat ends, and nothing this customer writes is taken any more, here or in another chat. A colleague can undo it here."),
     h("form", { method: "dialog" }, h("button", { autofocus: "" }, "No"), " ", h("button", { class: "danger", onclick: () => does({ do: "block" }) }, "Block")));
-  const element = h("section", { class: "talk", hidden: "", "aria-label": "Conversation" },
+  element.append(
     h("header", {}, h("button", { type: "button", class: "quiet back", "aria-label": "Back to the list", onclick: () => shut() }, "‹"), h("div", {}, title, watchers), actions),
     log, typing, form, sure);
 
@@ -78,14 +89,15 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const NAMES = { visitor: () => "Customer", bot: () => "Assistant", agent: ({ name }) => name || "Agent", system: () => "purser" };
 
   const rowOf = (event) => {
-    const { kind, author, at, text, nodes, why, buttons, sources, usage } = event;
+    const { kind, author, at, text, nodes, why, buttons, sources, usage, attachments } = event;
     if (kind !== "message" && kind !== "note") {
       const line = LINES[kind];
       return h("p", { class: "line", "data-seq": event.seq }, line ? line(event) : kind, " · ", h("time", {}, timeOf.format(at)));
     }
-    const said = h("div", { class: "said" }, ...(nodes ? rich(nodes) : [text ?? ""]));
+    const said = nodes || text ? [h("div", { class: "said" }, ...(nodes ? rich(nodes) : [text]))] : [];
     const row = h("article", { class: `msg ${kind === "note" ? "note" : author}`, "data-seq": event.seq },
-      h("header", {}, h("b", {}, kind === "note" ? `Note by ${event.name || "an agent"}` : NAMES[author](event)), " ", h("time", {}, timeOf.format(at))), said);
+      h("header", {}, h("b", {}, kind === "note" ? `Note by ${event.name || "an agent"}` : NAMES[author](event)), " ", h("time", {}, timeOf.format(at))), ...said);
+    if (attachments) row.append(attached(attachments));
     if (buttons) row.append(h("div", { class: "chips" }, ...buttons.map((button) => h("i", { class: "chip" }, button.text))));
     if (why) {
       const { responder, entry, revision, micros } = why;
@@ -153,7 +165,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     // Whoever gets a chat wants to reply, and whoever lost one can only note. What is half written as a note stays one.
     if (isMine() !== mine && !(isMine() && field.value.trim())) setMode(isMine() ? "reply" : "note");
     mine = isMine();
-    modes[0].disabled = !isMine();
+    modes[0].disabled = attach[0].disabled = !isMine();
+    attach[0].hidden = !me().attachments;
     const facts = { ...head.known, language: head.language, began: dayOf.format(head.created_at), conversation: head.id };
     known.replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
     if (document.activeElement !== tags) tags.value = head.tags.join(", ");

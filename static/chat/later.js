@@ -10,6 +10,10 @@ export const look = new CSSStyleSheet();
 look.replaceSync(`
 .failed .bubble{background:none;border:1px dashed var(--bad);color:var(--ink)}
 .failed .meta{color:var(--bad)}
+.system{align-items:center}
+.system .bubble{border:0;background:none;color:var(--soft);font-size:13px;text-align:center}
+h3{font-size:15px}
+code,pre{font:13px ui-monospace,monospace;white-space:pre-wrap}
 blockquote{padding-inline-start:10px;border-inline-start:3px solid var(--line)}
 hr{border:0;border-top:1px solid var(--line)}
 .latest{align-self:center;margin:-48px 0 8px;position:relative;padding:8px;width:40px;background:var(--surface);border-color:var(--line);box-shadow:0 4px 12px var(--shade)}
@@ -17,6 +21,7 @@ hr{border:0;border-top:1px solid var(--line)}
 .thumb:hover{background:var(--line);color:var(--ink)}
 .thumb[aria-pressed=true]{color:var(--ink)}
 .thumb[aria-pressed=true] svg{fill:color-mix(in srgb,currentColor 30%,#0000)}
+.dropping:after{content:"";position:absolute;inset:8px;border:3px dashed var(--accent);border-radius:12px;pointer-events:none}
 .by{display:block;font-size:13px}
 .ask{padding:16px;border-top:1px solid var(--line)}
 .ask p{margin:0 0 12px}
@@ -65,12 +70,12 @@ const ask = async (tools, ended) => {
 // The page's own words stand over these.
 const WORDS = {
   en: {
-    up: "Helpful", down: "Not helpful", discard: "Discard", mail: "Send this chat by mail",
+    up: "Helpful", down: "Not helpful", discard: "Discard", attach: "Send pictures or PDFs", attachFailed: "That did not work. Please try again.", mail: "Send this chat by mail",
     sure: "Delete this chat for good? Nobody can bring it back.", no: "Keep it",
     soon: "This chat is deleted as soon as there is a connection.",
   },
   de: {
-    up: "Hilfreich", down: "Nicht hilfreich", discard: "Verwerfen", mail: "Diesen Chat per Mail schicken",
+    up: "Hilfreich", down: "Nicht hilfreich", discard: "Verwerfen", attach: "Bilder oder PDFs senden", attachFailed: "Das hat nicht geklappt. Bitte noch einmal versuchen.", mail: "Diesen Chat per Mail schicken",
     sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", no: "Behalten",
     soon: "Dieser Chat wird gelöscht, sobald eine Verbindung da ist.",
   },
@@ -90,6 +95,59 @@ const offerMail = (tools) => {
   const button = h("button", { type: "button", class: "icon", onclick: wants }, icon(LETTER));
   frame.querySelector("header .icon").before(button);
   named(button, frame, () => worded(tools).mail);
+};
+
+const CLIP = "M20 11l-8.500 8.500a5 5 0 0 1-7-7L13 4a3.500 3.500 0 0 1 5 5l-8.500 8.500a2 2 0 0 1-3-3L14 7";
+// What is sent and shown of files is another module.
+let filing;
+const files = () => (filing ||= import("./files.js").catch((error) => {
+  filing = null;
+  throw error;
+}));
+const offerFiles = (tools) => {
+  const { h, icon, link, log, field } = tools;
+  const frame = log.scroller.parentNode;
+  const told = h("div", { class: "over", role: "alert" });
+  const send = async (list) => {
+    told.textContent = "";
+    if (!list.length) return;
+    try {
+      (await files()).send(list, tools);
+    } catch {
+      told.textContent = worded(tools).attachFailed;
+    }
+  };
+  const pick = h("input", { type: "file", accept: "image/jpeg,image/png,image/webp,application/pdf", multiple: "", hidden: "", onchange: () => {
+    send([...pick.files]);
+    pick.value = "";
+  } });
+  const choose = () => {
+    files().catch(() => {});
+    pick.click();
+  };
+  const button = h("button", { type: "button", class: "icon", onclick: choose }, icon(CLIP));
+  field.after(button, pick);
+  named(button, frame, () => worded(tools).attach);
+  field.form.before(told);
+  field.addEventListener("paste", (event) => {
+    const list = [...event.clipboardData.files];
+    if (!list.length) return;
+    event.preventDefault();
+    send(list);
+  });
+  const holds = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+  frame.addEventListener("dragover", (event) => {
+    if (!holds(event)) return;
+    event.preventDefault();
+    frame.classList.add("dropping");
+  });
+  frame.addEventListener("dragleave", ({ relatedTarget }) => frame.contains(relatedTarget) || frame.classList.remove("dropping"));
+  frame.addEventListener("drop", (event) => {
+    frame.classList.remove("dropping");
+    if (!holds(event)) return;
+    event.preventDefault();
+    send([...event.dataTransfer.files]);
+  });
 };
 const watch = (tools) => {
   if (watched) return;
@@ -135,6 +193,7 @@ const watch = (tools) => {
   // What happened between the greeting and now.
   hears.met.since?.forEach(happened);
   if (hears.met.mail) offerMail(tools);
+  if (hears.met.attachments) offerFiles(tools);
 };
 
 // An answer that is being written: the module that shows it comes with the first one.
@@ -149,6 +208,7 @@ export const thumbs = (meta, row, tools) => {
   const { h, icon, link, log } = tools;
   const texts = worded(tools);
   watch(tools);
+  if (row.files) files().then(({ show }) => show(row, tools)).catch(() => {});
   // An agent's message says whose it is.
   if (row.author !== "bot") {
     const bubble = row.children[2];
@@ -168,17 +228,19 @@ export const thumbs = (meta, row, tools) => {
   meta.append(thumb("up", UP), thumb("down", DOWN));
 };
 
-export const failed = (meta, { client }, tools) => {
+export const failed = (meta, row, tools) => {
   const { h, link, log } = tools;
+  const { client } = row;
   const texts = worded(tools);
-  const retry = () => {
+  // What is still to go up knows best how.
+  const retry = row.retry || (() => {
     log.state(client, "sending");
     link.retry(client);
-  };
-  const discard = () => {
+  });
+  const discard = row.discard || (() => {
     link.kept.drop(client);
     log.gone(client);
-  };
+  });
   for (const [name, onclick] of [[texts.again, retry], [texts.discard, discard]])
     meta.append(" ", h("button", { type: "button", class: "plain", onclick }, name));
 };

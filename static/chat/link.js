@@ -110,12 +110,11 @@ export const connect = ({ server, key, language, who }, hears) => {
 
   const pump = () => {
     if (!ready || underWay || hold) return;
-    const next = kept.outbox.find(([, { failed }]) => !failed);
-    if (!next) return;
-    const [id, { text, choice, conversation }] = next;
+    const [id, fields] = kept.outbox.find(([, { failed }]) => !failed) || [];
+    if (!id) return;
     underWay = id;
     said = Date.now();
-    send("say", { client_id: id, text, choice, conversation });
+    send("say", { client_id: id, ...fields });
   };
   const retry = (id) => {
     kept.change(id, { failed: undefined });

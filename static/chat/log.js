@@ -50,11 +50,11 @@ export const logOf = (does) => {
     choices.replaceChildren(...(buttons || []).map(choice));
   };
 
-  const make = ({ kind, author, text, nodes, seq, client_id: client, question, buttons, name }) => {
+  const make = ({ kind, author, text, nodes, seq, client_id: client, question, buttons, name, attachments: files }) => {
     if (kind && kind !== "message") author = "system";
-    const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text]));
+    const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text || ""]));
     const row = h("div", { class: "row " + author }, h("div", { class: "day" }), h("span", { class: "unseen" }), bubble, h("div"));
-    return Object.assign(row, { author, client, buttons, more: author === "bot" ? question : name, thumb: ratings.get(seq)?.[0] });
+    return Object.assign(row, { author, client, buttons, files, more: author === "bot" ? question : name, thumb: ratings.get(seq)?.[0] });
   };
 
   // The small print below a message.
@@ -67,7 +67,7 @@ export const logOf = (does) => {
     row.lastChild.replaceWith(meta);
     if (failed) await does.later("failed", meta, row);
     else if (state) meta.append(h("span", { class: state }, "· " + texts[state]));
-    if (row.more) await does.later("thumbs", meta, row);
+    if (row.more || row.files) await does.later("thumbs", meta, row);
   };
 
   // The day above it, and whether it belongs to the one before.

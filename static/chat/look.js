@@ -27,15 +27,11 @@ h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;whi
 .unseen{position:absolute;width:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .bubble{max-width:86%;padding:9px 13px;border-radius:16px;border-end-start-radius:5px;background:var(--bubble);border:1px solid var(--line);overflow-wrap:anywhere;unicode-bidi:plaintext}
 .visitor .bubble{border-radius:16px;border-end-end-radius:5px;background:var(--accent);border-color:#0000;color:var(--on-accent);white-space:pre-wrap}
-.system{align-items:center}
-.system .bubble{border:0;background:none;color:var(--soft);font-size:13px;text-align:center}
 .bubble :is(p,ul,ol,pre,h3,blockquote,.wide){margin:0 0 8px}
 .bubble :is(p,li,td,th,h3){unicode-bidi:plaintext;text-align:start}
 .bubble>:last-child{margin-bottom:0}
 .bubble :is(ul,ol){padding-inline-start:20px}
-h3{font-size:15px}
 .bubble a{color:inherit;text-decoration:underline 2px var(--edge);text-underline-offset:3px}
-code,pre{font:13px ui-monospace,monospace;white-space:pre-wrap}
 .bubble:has(.wide){max-width:100%}
 .wide{overflow-x:auto}
 table{min-width:100%;border-collapse:collapse;font-size:14px;overflow-wrap:normal}

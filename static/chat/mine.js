@@ -222,9 +222,10 @@ export const mine = (opener, { texts, link, log, field, wanted }) => {
     if (conversation !== reading) return;
     const first = !list.firstChild;
     const below = pane.scrollHeight - pane.scrollTop;
-    const rows = events.filter(({ kind, nodes }) => kind === "message" || nodes).map(({ kind, author, text, nodes, name, at }) => {
+    const rows = events.filter(({ kind, nodes }) => kind === "message" || nodes).map(({ kind, author, text, nodes, name, at, attachments }) => {
       if (kind !== "message") author = "system";
-      const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text]));
+      const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text ?? ""]));
+      if (attachments) import("./files.js").then(({ fill }) => fill(bubble, attachments, { h, icon, link, log })).catch(() => {});
       const by = h("span", { class: "unseen" }, (name || texts[author]) + " ");
       const time = h("time", { datetime: new Date(at).toISOString() }, (day.format(at) === title.textContent ? clock : moment).format(at));
       return h("div", { class: "row " + author }, by, bubble, h("div", { class: "meta" }, time));

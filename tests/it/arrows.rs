@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["conversation"]),
     ("fanout", &["conversation", "limits", "store"]),
     ("sources", &[]),
+    ("attachments", &["clock", "conversation", "sources", "store"]),
     ("demo", &["conversation", "sources", "store", "text"]),
     ("people", &["conversation"]),
     ("responders", &["conversation", "finding", "limits", "memory", "people", "sources", "text", "yaml"]),
@@ -27,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "attachments",
             "conversation",
             "fanout",
             "finding",
@@ -44,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "web",
         &[
             "accounts",
+            "attachments",
             "clock",
             "config",
             "content",
@@ -64,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "app",
         &[
             "accounts",
+            "attachments",
             "clock",
             "config",
             "content",
@@ -118,7 +122,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("aho_corasick", &["responders"]),
     ("rhai", &["responders"]),
     ("sqlx", &["store", "sources"]),
-    ("reqwest", &["cli", "responders", "sources"]),
+    ("reqwest", &["attachments", "cli", "responders", "sources"]),
+    ("zune_jpeg", &["attachments"]),
+    ("jpeg_encoder", &["attachments"]),
+    ("png", &["attachments"]),
+    ("image_webp", &["attachments"]),
 ];
 
 #[test]

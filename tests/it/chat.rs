@@ -606,6 +606,7 @@ async fn what_is_answered_here_does_not_starve_others(database: &TestDatabase) {
         text: Text::new("saturday delivery").expect("a text"),
         choice: None,
         language: None,
+        attachments: Vec::new(),
     };
     let left = Conversation::new(ConversationId::new(), VisitorId(*uuid::Uuid::new_v4().as_bytes()));
     let decision = left.say(said, now.load(Ordering::SeqCst) + 60_000, 0);

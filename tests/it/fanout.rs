@@ -306,6 +306,7 @@ async fn store_silently(store: &Store, head: &Conversation) -> Conversation {
         text: Text::new("hello?").expect("a text"),
         choice: None,
         language: None,
+        attachments: Vec::new(),
     };
     let decision = head.say(said, 1_750_000_000_000, 10_000);
     let next = decision.next.clone();

@@ -6,6 +6,7 @@
 mod actions;
 pub mod agents;
 mod arrows;
+mod attachments;
 mod backup;
 mod balancers;
 mod bombs;

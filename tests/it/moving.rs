@@ -32,7 +32,14 @@ async fn open(url: &str) -> Store {
 
 fn said(text: &str) -> Said {
     let text = Text::new(text).expect("a text");
-    Said { id: EventId::new(), client_id: ClientId::new(), text, choice: Some("a-choice".into()), language: None }
+    Said {
+        id: EventId::new(),
+        client_id: ClientId::new(),
+        text,
+        choice: Some("a-choice".into()),
+        language: None,
+        attachments: Vec::new(),
+    }
 }
 
 fn exchange(conversation: &Conversation, text: &str) -> Decision {

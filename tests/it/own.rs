@@ -657,7 +657,7 @@ async fn no_page_of_another_site_posts_anything() {
         .map(|(path, _)| path.clone())
         .collect();
     assert!(paths.len() >= 6, "{paths:?}");
-    paths.extend(["/agent/login", "/agent/logout", "/agent/act"].map(str::to_owned));
+    paths.extend(["/agent/login", "/agent/logout", "/agent/act", "/agent/attachments"].map(str::to_owned));
     let body = json!({ "token": visitor.token, "conversation": visitor.conversation, "frame": { "type": "erase" } });
     for path in paths {
         for origin in ["https://evil.example", "null", "http://127.0.0.1.evil.example"] {

@@ -105,6 +105,7 @@ fn said(text: &str) -> Said {
         text: Text::new(text).expect("a text"),
         choice: None,
         language: None,
+        attachments: Vec::new(),
     }
 }
 

@@ -321,6 +321,7 @@ impl Past for Counted {
                 text: Text::new(&text).unwrap(),
                 choice: None,
                 language: None,
+                attachments: Vec::new(),
             };
             head.say(said, 5, 1_000).events
         };

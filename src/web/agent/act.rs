@@ -7,7 +7,7 @@ use serde_json::json;
 use super::board::HERE;
 use super::door::agent;
 use super::frames::Act;
-use crate::conversation::{Author, ConversationId, NotYours, Text, To};
+use crate::conversation::{Author, ConversationId, NotYours, Reply, Text, To};
 use crate::desk::{Agent, DeskError};
 use crate::fanout::{Signal, What};
 use crate::store::{Account, AccountChange, Role, Shelf, StoreError};
@@ -61,8 +61,10 @@ async fn perform(door: &Door, account: &Account, wanted: Act) -> Result<Option<u
             has_room(door, account, "You").await?;
             desk.take(conversation, &agent).await?;
         }
-        Act::Reply { conversation, id, text } => {
-            return Ok(Some(desk.reply(conversation, &agent, id, checked(&text)?).await?));
+        Act::Reply { conversation, id, text, attachments } => {
+            let attachments = desk.attached_by(agent.id, conversation, &attachments).await?;
+            let text = if text.is_empty() && !attachments.is_empty() { Text::none() } else { checked(&text)? };
+            return Ok(Some(desk.reply(conversation, &agent, Reply { id, text, attachments }).await?));
         }
         Act::Note { conversation, id, text } => {
             return Ok(Some(desk.note_down(conversation, &agent, id, checked(&text)?).await?));
@@ -167,6 +169,9 @@ impl From<DeskError> for Refused {
             }
             DeskError::NotYours | DeskError::NoAnswer | DeskError::NoChat | DeskError::Blocked => {
                 Refused::NotTheirs(NotYours::Over.to_string())
+            }
+            DeskError::NoAttachment => {
+                Refused::Unfit("the file is not there any more, please choose it again".to_owned())
             }
             DeskError::Unavailable(_) | DeskError::Busy => Refused::Away,
         }

@@ -52,6 +52,9 @@ struct Line<'a> {
     /// As it was written: plain text of a visitor, Markdown of everybody else.
     #[serde(skip_serializing_if = "str::is_empty")]
     text: &'a str,
+    /// What was attached, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     buttons: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,7 @@ impl<'a> Line<'a> {
             author: event.author,
             name: meta.name.as_deref(),
             text: &event.body,
+            attachments: meta.attachments.iter().map(|attachment| &*attachment.name).collect(),
             buttons: meta.buttons.iter().map(|button| &*button.text).collect(),
             why: event.provenance.as_ref(),
             tags: meta.tags.as_deref(),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::{
-    AgentId, Author, Button, Conversation, ConversationId, Event, EventId, Kind, Millis, Provenance, Reason, Seq,
-    Status, Thumb, Usage,
+    AgentId, Attachment, AttachmentId, Author, Button, Conversation, ConversationId, Event, EventId, Kind, Millis,
+    Provenance, Reason, Seq, Status, Thumb, Usage,
 };
 use crate::store::{Account, Listed};
 use crate::web::markdown::nodes;
@@ -28,6 +28,8 @@ pub enum Act {
         conversation: ConversationId,
         id: EventId,
         text: String,
+        #[serde(default)]
+        attachments: Vec<AttachmentId>,
     },
     /// Notes something for other agents.
     Note {
@@ -132,6 +134,8 @@ impl<'a> Row<'a> {
             name: known("name").or_else(|| known("email")).or_else(|| known("phone")),
             last: last
                 .as_ref()
+                // A message without a text is nothing but what is attached.
+                .map(|(author, body)| if body.is_empty() { (author, "📎") } else { (author, &**body) })
                 .map(|(author, body)| Last { author: *author, text: body.chars().take(SHOWN).collect() }),
             unread: *unread,
             tags: &head.kept.tags,
@@ -163,12 +167,14 @@ pub struct Me<'a> {
     pub away: bool,
     pub max_chats: u32,
     pub teams: &'a [String],
+    /// Files can be sent.
+    pub attachments: bool,
 }
 
 impl<'a> Me<'a> {
-    pub fn of(account: &'a Account) -> Me<'a> {
+    pub fn of(account: &'a Account, attachments: bool) -> Me<'a> {
         let Account { id, name, role, away, max_chats, teams, .. } = account;
-        Me { id: *id, name, role: role.as_str(), away: *away, max_chats: *max_chats, teams }
+        Me { id: *id, name, role: role.as_str(), away: *away, max_chats: *max_chats, teams, attachments }
     }
 }
 
@@ -223,6 +229,8 @@ pub struct Shown<'a> {
     nodes: Option<Arc<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
+    attachments: &'a [Attachment],
     #[serde(skip_serializing_if = "<[Button]>::is_empty")]
     buttons: &'a [Button],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,6 +273,7 @@ impl<'a> Shown<'a> {
             text: (said && visitor).then_some(event.body.as_str()),
             nodes: (said && !visitor).then(|| nodes(&event.body)),
             id: event.client_id.as_deref().filter(|_| event.author == Author::Agent),
+            attachments: &meta.attachments,
             buttons: &meta.buttons,
             why: event.provenance.as_ref(),
             sources: &meta.sources,

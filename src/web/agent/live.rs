@@ -97,7 +97,7 @@ impl Console {
         // What is there already is news to this console.
         board.mark_changed();
         self.door.accounts.here(self.account.id).await?;
-        self.send("me", &Me::of(&self.account)).await?;
+        self.send("me", &Me::of(&self.account, self.door.attachments.is_some())).await?;
         let mut signals = conversation.map(|conversation| self.door.fanout.listen_to(conversation));
         let mut events = match conversation {
             Some(conversation) => Some(self.open(conversation, after).await?),
@@ -234,7 +234,7 @@ impl Console {
                 let (before, now) = (&self.account, &account);
                 let shown = |account: &Account| (account.away, account.max_chats, account.role);
                 if shown(before) != shown(now) || before.teams != now.teams {
-                    self.send("me", &Me::of(now)).await?;
+                    self.send("me", &Me::of(now, self.door.attachments.is_some())).await?;
                 }
                 self.account = account;
             }

@@ -18,7 +18,9 @@ mod replies;
 
 use salvo::prelude::*;
 
+use super::attachments;
 pub use board::Board;
+pub use door::agent;
 
 /// Every address of the console.
 pub fn routes() -> Router {
@@ -34,5 +36,10 @@ pub fn routes() -> Router {
         .push(Router::with_path("replies").hoop(door::only_agents).get(look::often))
         .push(Router::with_path("export").hoop(door::only_agents).get(export::export))
         .push(Router::with_path("ratings").hoop(door::only_agents).get(ratings::ratings))
+        .push(
+            Router::with_path("attachments")
+                .push(Router::new().hoop(door::own_site).hoop(door::only_agents).post(attachments::send_as_agent))
+                .push(Router::with_path("{id}").hoop(door::only_agents).get(attachments::fetch_as_agent)),
+        )
         .push(Router::with_path("act").hoop(door::own_site).hoop(door::only_agents).post(act::act))
 }

@@ -65,6 +65,8 @@ pub enum ErrorCode {
     TooLong,
     /// There is no answer with that seq. Sending it again does not help.
     NoAnswer,
+    /// What is attached is not there, or is somebody else's. The customer chooses it again.
+    NoAttachment,
     /// There is no chat with a person that is over and may be rated, or not so many stars. Sending it again does not
     /// help.
     NoChat,

@@ -103,6 +103,9 @@ pub struct DownloadedEvent {
     /// What was said.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// What was attached, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
     /// What was remembered then, or with no value forgotten: its name and value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remembered: Option<(String, Option<String>)>,
@@ -122,6 +125,7 @@ impl DownloadedConversation {
                 author: event.author,
                 name: event.meta.name.clone(),
                 text: event.body.clone(),
+                attachments: event.meta.attachments.iter().map(|attachment| attachment.name.clone()).collect(),
                 remembered: remembered.map(|attribute| (attribute.name.clone(), attribute.value.clone())),
                 thumb: event.meta.rated.and_then(|rated| rated.thumb),
             }

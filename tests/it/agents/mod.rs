@@ -1,11 +1,11 @@
 //! People who answer: hand-over, one owner, accounts, the console's requests and what becomes due.
 
 mod blocks;
-mod browser;
+pub mod browser;
 mod console;
 mod doors;
 mod due;
-mod hostile;
+pub mod hostile;
 mod nodes;
 mod owner;
 mod race;

@@ -58,6 +58,7 @@ async fn take_over(nodes: &[TestPurser; 2], agents: &[Person]) -> Taken {
         text: Text::new(text).expect("a text"),
         choice: None,
         language: None,
+        attachments: Vec::new(),
     };
     here.desk.say(&seat, said("a question")).await.expect("it is stored");
     tokio::time::sleep(Duration::from_millis(chance(400))).await;
@@ -71,7 +72,9 @@ async fn take_over(nodes: &[TestPurser; 2], agents: &[Person]) -> Taken {
     if chance(2) == 0 {
         there.desk.give_back(id, agent).await.expect("it is given back");
     } else {
-        let reply = there.desk.reply(id, agent, EventId::new(), Text::new("I am here").expect("a text")).await;
+        let text = Text::new("I am here").expect("a text");
+        let reply = purser::conversation::Reply { id: EventId::new(), text, attachments: Vec::new() };
+        let reply = there.desk.reply(id, agent, reply).await;
         reply.map_err(|error: DeskError| error.to_string()).expect("the agent says something");
     }
     // No answer takes longer than this; what comes later would be there.

@@ -38,6 +38,7 @@ async fn what_is_old_is_found_too(database: &TestDatabase) {
             text: Text::new(text).expect("a text"),
             choice: None,
             language: None,
+            attachments: Vec::new(),
         };
         // Of one second there are a hundred, so that the order among them counts.
         let second = i64::try_from(number / 100).expect("a small number");

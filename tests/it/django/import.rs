@@ -195,7 +195,14 @@ async fn what_was_deleted_or_went_on_since_is_left_alone(database: &TestDatabase
     store.append(head.erase(head.last_at).expect("something")).await.expect("it is erased");
     let head = store.conversation(third).await.expect("the store").expect("the third");
     let text = Text::new("I am back").expect("a text");
-    let said = Said { id: EventId::new(), client_id: Default::default(), text, choice: None, language: None };
+    let said = Said {
+        id: EventId::new(),
+        client_id: Default::default(),
+        text,
+        choice: None,
+        language: None,
+        attachments: Vec::new(),
+    };
     store.append(head.say(said, head.last_at, 1_000)).await.expect("it is said");
     store.close().await;
     let late = "INSERT INTO chat_message (id, session_id, sender, message, timestamp) VALUES \
