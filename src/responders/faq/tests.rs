@@ -156,7 +156,8 @@ fn files_are_checked_against_each_other() {
          cancelled, cancel-words, agree-button, decline-button, agree-words, decline-words, agreed, proposal-over, errand-done, errand-refused, errand-unknown, too-long, unreadable, not-stored, \
          too-fast, too-many, full, sign-in, greeting, starters, privacy, queued, queued-at, people-away, people-back, today, \
          weekdays, contact-unclear, message-taken, back-button, back-words, with-bot, message-button, joined, \
-         transferred, requeued, given-back, closed-by-agent, closed-idle, nobody-came, forgotten, still-there, ask-rating, rated, blocked (they are said in the site's own language or in English)\n\
+         transferred, requeued, given-back, closed-by-agent, closed-idle, nobody-came, forgotten, still-there, ask-rating, rated, blocked, attached, \
+         attachment-gone (they are said in the site's own language or in English)\n\
          warning: fr.yaml: there are no entries in `en`, the site's own language, only in fr (set `language:` in purser.yaml, or write them)\n"
     );
     assert_eq!(
