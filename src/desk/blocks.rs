@@ -27,7 +27,8 @@ impl Desk {
             if self.blocks.hold(head.visitor) {
                 return Ok(None);
             }
-            Ok(Some(head.block(agent, self.named(head, Line::ClosedByAgent, agent), self.clock.now())?))
+            // No word of writing again.
+            Ok(Some(head.block(agent, self.line(head, Line::Blocked), self.clock.now())?))
         })
         .await?;
         self.look_for_blocked().await;

@@ -33,6 +33,7 @@ async fn a_blocked_visitor_is_told_and_let_in_again(database: &TestDatabase) {
     console.hear("event", |event| event["kind"] == "blocked" && event["name"] == "Anna").await;
     let end = customer.hear_where("the end", |frame| frame["kind"] == "closed").await;
     assert_eq!(end.get("asks"), None);
+    assert!(end["text"].as_str().is_some_and(|text| text.contains("do not take messages")), "{end}");
     let before = events(&purser, &visitor).await.len();
     anna.does(what).await;
     // Here, over HTTP and in a new conversation.
