@@ -294,7 +294,7 @@ pub enum Reason {
     Asked,
     /// The customer left word: nobody was there.
     Message,
-    /// The agent did not answer any more.
+    /// The agent did not answer any more, or none came.
     Forgotten,
     /// Nothing was said for a long time.
     Idle,

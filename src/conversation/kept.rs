@@ -99,6 +99,9 @@ pub struct Attended {
     /// The team that it is for; nothing: everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// The visitor's message that says nothing but that a person is wanted, or where one is to answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Seq>,
 }
 
 fn no_attributes(attributes: &Arc<BTreeMap<String, String>>) -> bool {
@@ -224,6 +227,8 @@ pub struct Effects {
     pub hand_over: Option<Reason>,
     /// …of this team.
     pub team: Option<String>,
+    /// The message that is answered says nothing but that.
+    pub calls: bool,
     /// Nobody had an answer.
     pub missed: bool,
 }

@@ -211,7 +211,8 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes, lookups, usage, sources, agreed, hand_over, team, missed } = message.effects;
+        let Effects { focus, attributes, lookups, usage, sources, agreed, hand_over, team, calls, missed } =
+            message.effects;
         // A proposal that was agreed to or declined while this answer was made is not open again with it.
         let focus = focus.filter(|focus| {
             focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.proposal(kept.id).is_some())
@@ -253,7 +254,7 @@ impl Conversation {
         }
         draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
         if let Some(reason) = hand_over {
-            draft.hand_over(reason, team, limit);
+            draft.hand_over(reason, team, calls.then_some(seq), limit);
         }
         Some(draft.done())
     }

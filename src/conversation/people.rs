@@ -6,8 +6,8 @@
 
 use super::attachment::Attachment;
 use super::event::{Author, Button, Kind, Meta, Reason};
-use super::id::{AgentId, EventId, Millis, Text};
-use super::kept::Attended;
+use super::id::{AgentId, EventId, Millis, Seq, Text};
+use super::kept::{Attended, Focus};
 use super::review::Ended;
 use super::{Conversation, Decision, Draft, Status};
 
@@ -87,11 +87,23 @@ pub enum Elapsed {
 impl Conversation {
     /// An agent takes it, from the queue or from the pipeline. Of several one does. `text` tells the customer.
     pub fn take(&self, agent: &Person, text: String, now: Millis) -> Result<Decision, NotYours> {
-        match self.status {
-            Status::Closed => return Err(NotYours::Over),
-            Status::Agent if self.is_of(agent) || !agent.leads => return Err(self.taken()),
-            _ if self.last_seq == 0 => return Err(NotYours::Over),
-            _ => {}
+        if self.status == Status::Agent {
+            return Err(self.taken());
+        }
+        self.attend(agent, text, now)
+    }
+
+    /// One who leads takes it, also from another agent who has it. `text` tells the customer.
+    pub fn relieve(&self, agent: &Person, text: String, now: Millis) -> Result<Decision, NotYours> {
+        if self.status == Status::Agent && (self.is_of(agent) || !agent.leads) {
+            return Err(self.taken());
+        }
+        self.attend(agent, text, now)
+    }
+
+    fn attend(&self, agent: &Person, text: String, now: Millis) -> Result<Decision, NotYours> {
+        if self.status == Status::Closed || self.last_seq == 0 {
+            return Err(NotYours::Over);
         }
         let mut draft = Draft::on(self, now);
         let meta = Meta { agent: Some(agent.id), name: Some(agent.name.clone()), ..Meta::default() };
@@ -198,6 +210,23 @@ impl Conversation {
         Some(draft.done())
     }
 
+    /// Nobody comes for now: the pipeline has it again, and asks with `text` where an answer is to go; what is said to
+    /// that is for `focus`. For agents it goes on to wait, as word that was left.
+    pub fn put_off(&self, text: String, focus: Focus, now: Millis) -> Decision {
+        let mut draft = Draft::on(self, now);
+        let meta = Meta { reason: Some(Reason::Forgotten), ..Meta::default() };
+        draft.plain(Kind::Left, Author::System, String::new(), meta);
+        draft.unowned();
+        draft.plain(Kind::Message, Author::System, text, Meta::default());
+        let kept = &mut draft.next.kept;
+        kept.focus = Some(Box::new(Focus { seq: draft.next.last_seq, ..focus }));
+        kept.person = self.kept.person.clone();
+        if let Some(person) = &mut kept.person {
+            person.message = true;
+        }
+        draft.done()
+    }
+
     /// An agent ends it. Whoever has it may, and everybody if no agent does. `text` tells the customer, and, if it `asks`,
     /// also asks for a rating.
     pub fn close(&self, agent: &Person, text: String, asks: bool, now: Millis) -> Result<Decision, NotYours> {
@@ -275,7 +304,8 @@ impl Conversation {
                     person.reminded |= what == Elapsed::Silent;
                     person.said_at = at;
                 }
-                draft.next.wake_at = Some(at + patience.idle);
+                // Whoever looks then finds out when something is due.
+                draft.next.wake_at = Some(at);
             }
             Elapsed::Forgotten => {
                 let meta = Meta { buttons, reason: Some(Reason::Forgotten), ..Meta::default() };
@@ -335,8 +365,8 @@ impl Draft {
         self.next.wake_at = Some(at + limit);
     }
 
-    /// A person is asked for. Word that was left waits for an agent, and the visitor goes on with the pipeline.
-    pub(super) fn hand_over(&mut self, reason: Reason, team: Option<String>, limit: Millis) {
+    /// A person is asked for, by the message `call` if that says nothing else. Word that was left waits for an agent, and the visitor goes on with the pipeline.
+    pub(super) fn hand_over(&mut self, reason: Reason, team: Option<String>, call: Option<Seq>, limit: Millis) {
         let meta = Meta { reason: Some(reason), team: team.clone(), ..Meta::default() };
         self.plain(Kind::Handover, Author::System, String::new(), meta);
         if reason == Reason::Message {
@@ -351,13 +381,14 @@ impl Draft {
                 reminded: false,
                 message: true,
                 team,
+                call,
             };
             self.next.kept.person = Some(Box::new(person));
             return;
         }
         self.owned(None);
         if let Some(person) = &mut self.next.kept.person {
-            person.team = team;
+            (person.team, person.call) = (team, call);
         }
         self.next.wake_at = Some(self.at + limit);
     }
@@ -375,6 +406,7 @@ impl Draft {
             told: false,
             reminded: false,
             message: false,
+            call: before.as_ref().and_then(|before| before.call),
             // It stays with the team whoever of it comes and goes.
             team: before.and_then(|before| before.team),
         };

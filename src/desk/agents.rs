@@ -19,6 +19,12 @@ impl Desk {
         self.act(id, |head| Ok(Some(head.take(agent, self.named(head, Line::Joined, agent), self.clock.now())?))).await
     }
 
+    /// An agent who leads takes a conversation also from another agent.
+    pub async fn take_over(&self, id: ConversationId, agent: &Agent) -> Result<(), DeskError> {
+        self.act(id, |head| Ok(Some(head.relieve(agent, self.named(head, Line::Joined, agent), self.clock.now())?)))
+            .await
+    }
+
     /// The agent says something. Returns its number when it is durable; said again under the same id, it is stored
     /// once.
     pub async fn reply(&self, id: ConversationId, agent: &Agent, reply: Reply) -> Result<Seq, DeskError> {

@@ -5,11 +5,13 @@
 //! can do once; or when something will be, and then the next look is at that time.
 
 use super::agents::of_store;
-use super::{Conversation, Desk, Line, Millis, Person, Seat, Seated, StoreError};
-use crate::conversation::{Button, Elapsed};
+use super::{Conversation, Desk, Line, Millis, Person, Presence, Seat, Seated, Status, StoreError};
+use crate::conversation::{Button, Decision, Elapsed};
 
 /// Nothing is due in a conversation that people have left.
 const NEVER: Millis = Millis::MAX;
+/// So often is looked whether the people whom a customer waits for have gone home.
+const CLOSED: Millis = 5 * 60 * 1_000;
 
 impl Desk {
     /// Does what is due in a conversation without a pending question, which somebody was to look at at `wake_at`.
@@ -20,26 +22,47 @@ impl Desk {
         head: Conversation,
         wake_at: Millis,
     ) -> Result<(), StoreError> {
-        let patience = &self.people.patience;
         let now = self.clock.now();
         seated.head = None;
-        match head.elapses(patience) {
-            Some((_, at)) if at > now => self.store.claim(head.id, wake_at, at).await.map(drop),
+        match self.due(&head, now) {
+            Some((_, at)) if at > now => {
+                let may_close = head.status == Status::Waiting && self.people.hours.is_some();
+                let next = if may_close { at.min(now + CLOSED) } else { at };
+                self.store.claim(head.id, wake_at, next).await.map(drop)
+            }
             None => self.store.claim(head.id, wake_at, NEVER).await.map(drop),
             Some(_) => {
                 seated.head = Some(head);
                 let done = self
                     .append(seat, seated, |head| {
-                        let (what, _) = head.elapses(patience).filter(|(_, at)| *at <= now)?;
-                        let asks = what == Elapsed::Idle && self.asks(head);
-                        let (text, buttons) = self.told(head, what);
-                        let text = self.with_question(head, text, asks);
-                        Some(head.elapse(what, text, buttons, asks, now, patience))
+                        let (what, _) = self.due(head, now).filter(|(_, at)| *at <= now)?;
+                        Some(self.elapsed(head, what, now))
                     })
                     .await;
                 done.map(drop).or_else(of_store)
             }
         }
+    }
+
+    /// What becomes due in a conversation, and when. Whoever was told that it takes long, and waits on, is to know as soon
+    /// as nobody comes any more.
+    fn due(&self, head: &Conversation, now: Millis) -> Option<(Elapsed, Millis)> {
+        let (what, at) = head.elapses(&self.people.patience)?;
+        let is_told = head.status == Status::Waiting && what == Elapsed::Idle;
+        Some((what, if is_told && matches!(self.presence(), Presence::Later(_)) { at.min(now) } else { at }))
+    }
+
+    fn elapsed(&self, head: &Conversation, what: Elapsed, now: Millis) -> Decision {
+        if let (Status::Waiting, Presence::Later(opens)) = (head.status, self.presence()) {
+            let languages: Vec<String> = head.language.iter().cloned().collect();
+            let text = Person::away(self.pipeline().lines(), &languages, opens);
+            let team = head.kept.person.as_ref().and_then(|person| person.team.clone());
+            return head.put_off(text.trim_end().to_owned(), Person::asked(team, now), now);
+        }
+        let asks = what == Elapsed::Idle && self.asks(head);
+        let (text, buttons) = self.told(head, what);
+        let text = self.with_question(head, text, asks);
+        head.elapse(what, text, buttons, asks, now, &self.people.patience)
     }
 
     fn told(&self, head: &Conversation, what: Elapsed) -> (String, Vec<Button>) {

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::lines::{Line, Lines};
 use super::markdown::escaped;
 use super::{Answer, Asked, BoxFuture, Presence, Reply, Responder, Turn};
-use crate::conversation::{Button, Reason};
+use crate::conversation::{Button, Focus, Millis, Reason};
 use crate::people::Opens;
 
 /// The state in which it asks where an answer is to go.
@@ -44,6 +44,20 @@ impl Person {
         Person { lines }
     }
 
+    /// What customers are told while nobody is there: where may an answer go, and when is somebody there again?
+    pub fn away(lines: &Lines, languages: &[String], opens: Option<Opens>) -> String {
+        let away = lines.say(Line::PeopleAway, languages).0;
+        match opens {
+            Some(opens) => format!("{}\n\n{}", away.trim_end(), opening(lines, languages, opens)),
+            None => away.to_owned(),
+        }
+    }
+
+    /// The question of [`Person::away`], asked by purser itself. `team` gets the word.
+    pub fn asked(team: Option<String>, now: Millis) -> Focus {
+        Focus::new(Person::NAME, VERSION, team.into(), now)
+    }
+
     fn answer(&self, turn: &Turn) -> Answer {
         let is_ours = turn.focus.as_ref().is_some_and(|focus| focus.responder == Person::NAME);
         if is_ours && turn.choice.is_none() {
@@ -66,11 +80,8 @@ impl Person {
 
     /// Asks where an answer is to go.
     fn ask(&self, turn: &Turn, opens: Option<Opens>) -> Answer {
-        let mut reply = self.say(turn, Line::PeopleAway);
-        if let Some(opens) = opens {
-            reply.text = format!("{}\n\n{}", reply.text.trim_end(), self.opening(turn, opens));
-        }
-        asks(reply, turn.team.clone())
+        let text = Person::away(&self.lines, &turn.languages, opens);
+        asks(Reply { text, ..self.say(turn, Line::PeopleAway) }, turn.team.clone())
     }
 
     /// What was said when it was asked for. What has nothing of an address is another subject.
@@ -92,16 +103,6 @@ impl Person {
         Answer::Reply(reply)
     }
 
-    fn opening(&self, turn: &Turn, Opens { in_days, weekday, at: (hour, minute) }: Opens) -> String {
-        let days = self.lines.say(Line::Weekdays, &turn.languages).0;
-        let day = match in_days {
-            0 => self.lines.say(Line::Today, &turn.languages).0.trim(),
-            _ => days.split(',').nth(weekday.into()).unwrap_or_default().trim(),
-        };
-        let line = self.lines.say(Line::PeopleBack, &turn.languages).0;
-        line.trim_end().replace("{day}", day).replace("{time}", &format!("{hour}:{minute:02}"))
-    }
-
     fn say(&self, turn: &Turn, line: Line) -> Reply {
         let (text, language) = self.lines.say(line, &turn.languages);
         Reply { text: text.to_owned(), language: Some(language.to_owned()), ..Reply::default() }
@@ -111,6 +112,16 @@ impl Person {
         let text = self.lines.say(line, &turn.languages).0.trim().to_owned();
         Button { text, choice: Some(choice.to_owned()), ..Button::default() }
     }
+}
+
+fn opening(lines: &Lines, languages: &[String], Opens { in_days, weekday, at: (hour, minute) }: Opens) -> String {
+    let days = lines.say(Line::Weekdays, languages).0;
+    let day = match in_days {
+        0 => lines.say(Line::Today, languages).0.trim(),
+        _ => days.split(',').nth(weekday.into()).unwrap_or_default().trim(),
+    };
+    let line = lines.say(Line::PeopleBack, languages).0;
+    line.trim_end().replace("{day}", day).replace("{time}", &format!("{hour}:{minute:02}"))
 }
 
 /// The state is the team that gets the word.

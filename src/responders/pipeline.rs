@@ -420,6 +420,7 @@ impl Pipeline {
                 agreed: None,
                 hand_over: reply.hand_over,
                 team: reply.team,
+                calls: responder.name() == Person::NAME,
                 missed: false,
             },
         };

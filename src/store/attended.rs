@@ -66,7 +66,8 @@ pub struct Listed {
     pub head: Conversation,
     /// Since when it waits, or is taken or over; else when it began.
     pub since: Millis,
-    /// Who said something last, and what.
+    /// What an agent should know of it first, and who said it: the last word, but none of purser's own; while it waits,
+    /// the last word of the visitor that is not just a call for a person, if there is one.
     pub last: Option<(Author, String)>,
     /// What the visitor said since an agent looked.
     pub unread: u32,
@@ -137,11 +138,18 @@ pub(super) async fn waiting(engine: &Engine) -> Result<u32, StoreError> {
 pub(super) async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
     let is_all = search.text.is_empty();
     let end = if is_all { None } else { end(engine, shelf, search).await? };
+    let call = "COALESCE(JSON_EXTRACT(c.kept, '$.person.call'), 0)";
+    let said = format!(
+        "FROM events e WHERE e.conversation_id = c.id AND e.kind = 'message' AND e.author <> 'system' \
+         AND (COALESCE(a.status, '') NOT IN ('waiting', 'message') OR (e.author = 'visitor' AND e.seq <> {call})) \
+         ORDER BY e.seq DESC LIMIT 1"
+    );
+    let called = format!("FROM events e WHERE e.conversation_id = c.id AND e.seq = {call}");
     let mut sql = format!(
         "SELECT c.id, c.visitor, c.status, c.created_at, c.last_seq, c.last_at, c.asked_seq, c.answered_seq, \
          c.language, c.wake_at, c.kept, COALESCE(a.since, c.created_at), \
-         (SELECT e.author FROM events e WHERE e.conversation_id = c.id AND e.kind = 'message' ORDER BY e.seq DESC LIMIT 1), \
-         (SELECT e.body FROM events e WHERE e.conversation_id = c.id AND e.kind = 'message' ORDER BY e.seq DESC LIMIT 1), \
+         COALESCE((SELECT e.author {said}), (SELECT e.author {called})), \
+         COALESCE((SELECT e.body {said}), (SELECT e.body {called})), \
          (SELECT COUNT(*) FROM events e WHERE e.conversation_id = c.id AND e.seq > a.seen_seq \
           AND e.seq > c.last_seq - {COUNTED} AND e.kind = 'message' AND e.author = 'visitor') "
     );
@@ -154,7 +162,7 @@ pub(super) async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: 
             ("attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status = 'agent'", "a.since")
         }
         Shelf::Closed => (
-            "(SELECT conversation_id, since, seen_seq FROM attended WHERE status = 'closed' AND {place} \
+            "(SELECT conversation_id, status, since, seen_seq FROM attended WHERE status = 'closed' AND {place} \
              ORDER BY since DESC, conversation_id DESC LIMIT {newest}) a JOIN conversations c ON c.id = a.conversation_id \
              WHERE 1 = 1",
             "a.since DESC, c.id DESC",

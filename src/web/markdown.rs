@@ -83,6 +83,23 @@ pub fn draft_nodes(markdown: &str) -> Vec<Box<RawValue>> {
     serde_json::from_str(nodes.get()).unwrap_or_default()
 }
 
+/// What an answer's Markdown says, as plain text on one line.
+pub fn text(markdown: &str) -> String {
+    let mut text = String::with_capacity(markdown.len());
+    for event in events(markdown) {
+        match event {
+            Event::Text(said) | Event::Code(said) => text.push_str(&said),
+            Event::SoftBreak
+            | Event::HardBreak
+            | Event::End(TagEnd::Paragraph | TagEnd::Heading(_))
+            | Event::End(TagEnd::Item | TagEnd::TableCell | TagEnd::CodeBlock) => text.push(' '),
+            _ => {}
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
 fn kept<T: ?Sized>(rendered: &Rendered<T>, markdown: &str, render: impl FnOnce(&str) -> Arc<T>) -> Arc<T> {
     if markdown.len() > KEPT_LENGTH {
         return render(markdown);

@@ -75,7 +75,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     reopened: () => "The chat was opened again",
     handover: ({ reason, team }) => (reason === "message" ? "The customer left word" : "A person was asked for") + (team ? ` (${team})` : ""),
     joined: ({ name }) => `${name} took the chat`,
-    left: ({ name }) => (name ? `${name} gave the chat back to the assistant` : "The customer went back to the assistant"),
+    left: ({ name, reason }) => (name ? `${name} gave the chat back to the assistant` : reason === "forgotten" ? "Nobody was there any more: the customer was asked for an address" : "The customer went back to the assistant"),
     transferred: ({ name, reason, team }) => (reason === "forgotten" ? "The agent did not answer: back in the queue" : name ? `The chat went to ${name}` : team ? `The chat waits for ${team}` : "The chat went back into the queue"),
     closed: ({ name }) => (name ? `${name} closed the chat` : "Closed, since nothing was said"),
     tagged: ({ name, tags }) => `${name} tagged it: ${tags.length ? tags.join(", ") : "nothing"}`,
@@ -148,9 +148,10 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     const { status } = head;
     title.textContent = head.known.name || head.known.email || "Visitor " + head.id.slice(-4);
     const all = [];
-    if (status === "waiting" || status === "bot") all.push(button("Take", "Answer this customer (t)", take0, "primary"));
-    if (status === "agent" && !isMine() && leads()) all.push(button("Take over", "Answer in the place of the agent who has it", take0));
+    if (status === "waiting" || status === "bot") all.push(button("Take", "Answer this customer (t)", () => take0(), "primary"));
     if (status === "agent" && (isMine() || leads())) all.push(transferList(), button("To assistant", "Give the chat back to the assistant (Shift+B)", back), button("Close", "End the chat (Shift+C)", close));
+    // Not where "Take" stood a moment ago: whoever is about to press that takes nothing away from a colleague.
+    if (status === "agent" && !isMine() && leads()) all.push(button("Take over", "Answer in the place of the agent who has it", () => take0(true)));
     if (status === "waiting") all.push(button("Close", "End the chat (Shift+C)", close));
     all.push(moreList());
     // A list that is open under the agent's hand stays.
@@ -212,9 +213,9 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     const block = head.blocked ? [["Let the customer write again", () => does({ do: "unblock" })]] : free ? [["Block the customer", () => sure.showModal()]] : [];
     return menuOf("More", "More (e)", "more", [["Save as a page", save("html")], ["Save as JSON", save("json")], ...recording, ...block]);
   };
-  const take0 = async () => {
+  const take0 = async (over) => {
     const { id } = head;
-    if (!(await does({ do: "take" })) || head?.id !== id) return;
+    if (!(await does({ do: "take", over })) || head?.id !== id) return;
     Object.assign(head, { status: "agent", agent: me().id });
     draw();
     field.focus();

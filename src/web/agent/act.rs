@@ -57,9 +57,13 @@ async fn perform(door: &Door, account: &Account, wanted: Act) -> Result<Option<u
     let desk = &door.desk;
     let agent = person(account);
     match wanted {
-        Act::Take { conversation } => {
+        Act::Take { conversation, over } => {
             has_room(door, account, "You").await?;
-            desk.take(conversation, &agent).await?;
+            if over {
+                desk.take_over(conversation, &agent).await?;
+            } else {
+                desk.take(conversation, &agent).await?;
+            }
         }
         Act::Reply { conversation, id, text, attachments } => {
             let attachments = desk.attached_by(agent.id, conversation, &attachments).await?;

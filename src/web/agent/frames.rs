@@ -10,7 +10,7 @@ use crate::conversation::{
     Provenance, Reason, Seq, Status, Thumb, Usage,
 };
 use crate::store::{Account, Listed};
-use crate::web::markdown::nodes;
+use crate::web::markdown::{nodes, text};
 
 /// How much of the last message a list shows, in characters.
 const SHOWN: usize = 140;
@@ -19,9 +19,11 @@ const SHOWN: usize = 140;
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Act {
-    /// Takes a conversation.
+    /// Takes a conversation; one that another agent has only if it says that this is meant.
     Take {
         conversation: ConversationId,
+        #[serde(default)]
+        over: bool,
     },
     /// Says something, in Markdown; under the same id once.
     Reply {
@@ -132,17 +134,27 @@ impl<'a> Row<'a> {
             last_at: head.last_at,
             last_seq: head.last_seq,
             name: known("name").or_else(|| known("email")).or_else(|| known("phone")),
-            last: last
-                .as_ref()
-                // A message without a text is nothing but what is attached.
-                .map(|(author, body)| if body.is_empty() { (author, "📎") } else { (author, &**body) })
-                .map(|(author, body)| Last { author: *author, text: body.chars().take(SHOWN).collect() }),
+            last: last.as_ref().map(|(author, body)| Last { author: *author, text: start(*author, body) }),
             unread: *unread,
             tags: &head.kept.tags,
             team: person.and_then(|person| person.team.as_deref()),
             stars: head.kept.ended.as_deref().and_then(|ended| ended.stars),
         }
     }
+}
+
+/// How it begins, without the Markdown that everybody but a visitor writes.
+fn start(author: Author, body: &str) -> String {
+    // A message without a text is nothing but what is attached.
+    if body.is_empty() {
+        return "📎".to_owned();
+    }
+    if author == Author::Visitor {
+        return body.chars().take(SHOWN).collect();
+    }
+    // What is marked up is longer than what is shown of it.
+    let end = body.char_indices().nth(4 * SHOWN).map_or(body.len(), |(end, _)| end);
+    text(&body[..end]).chars().take(SHOWN).collect()
 }
 
 /// An agent, as the others see one.

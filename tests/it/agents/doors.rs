@@ -244,7 +244,7 @@ async fn nobody_does_what_is_not_theirs(database: &TestDatabase) {
     let reply = || json!({ "do": "reply", "conversation": conversation, "id": Uuid::new_v4(), "text": "x" });
     let others = || {
         [
-            json!({ "do": "take", "conversation": conversation }),
+            json!({ "do": "take", "conversation": conversation, "over": true }),
             json!({ "do": "transfer", "conversation": conversation, "to": null }),
             json!({ "do": "back", "conversation": conversation }),
             json!({ "do": "close", "conversation": conversation }),
@@ -253,8 +253,10 @@ async fn nobody_does_what_is_not_theirs(database: &TestDatabase) {
     for what in others().into_iter().chain([reply()]) {
         assert_eq!(ben.act(what.clone()).await.0, 409, "{what}");
     }
-    // One who leads may do all of it, but not speak as another.
+    // One who leads may do all of it, but not speak as another; and to take what a colleague has must be meant.
     assert_eq!(cleo.act(reply()).await.0, 409);
+    let take = json!({ "do": "take", "conversation": conversation });
+    assert_eq!(cleo.act(take).await, (409, json!({ "error": "Anna has this conversation" })));
     for what in others() {
         assert_eq!(cleo.act(what.clone()).await.0, 200, "{what}");
         if what["do"] == "close" {

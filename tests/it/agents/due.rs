@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use purser::clock::Clock;
-use purser::conversation::{ConversationId, Kind, Reason, Status};
+use purser::conversation::{Author, ConversationId, Kind, Reason, Status};
 use purser::people::Hours;
 use purser::store::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Agent, events};
 use crate::harness::{Setup, TestDatabase, TestPurser, Typed, Visitor};
@@ -19,6 +19,7 @@ on_both_engines! {
     timers_outlive_a_restart_and_do_not_burst;
     of_two_nodes_one_does_what_is_due;
     outside_hours_word_is_left;
+    whoever_waits_after_closing_time_is_told_so;
 }
 
 /// A Wednesday at 10:00 UTC.
@@ -215,5 +216,52 @@ async fn outside_hours_word_is_left(database: &TestDatabase) {
     assert_eq!((&rows[0]["message"], &rows[0]["status"]), (&json!(true), &json!("bot")));
     // Whoever reads it may take it.
     anna.take(&visitor).await;
+    purser.stop().await;
+}
+
+async fn whoever_waits_after_closing_time_is_told_so(database: &TestDatabase) {
+    let (clock, now) = clock();
+    let hours = Hours::new("Europe/London", &["mon-fri 09:00-17:30".to_owned()], &[]);
+    let purser = Setup::on(database)
+        .clock(&clock)
+        .change(|config| config.people.hours = Some(hours.expect("hours")))
+        .start()
+        .await;
+    let anna = Agent::new(&purser, "anna", Role::Agent).await;
+    // One is told before half past five that it takes long, the other one calls too late for that.
+    later(&now, 7 * 60 + 24);
+    let (patient, mut told) = calls(&purser).await;
+    later(&now, 4);
+    wake(&purser).await;
+    let busy = |frame: &Value| frame["author"] == "system" && frame["kind"] == "message";
+    let long = told.hear_where("an apology", busy).await;
+    assert!(long["text"].as_str().is_some_and(|text| text.contains("keep waiting")), "{long}");
+    let (late, mut called) = calls(&purser).await;
+    wake(&purser).await;
+    assert_eq!(events(&purser, &late).await.len(), 3, "the day is not over yet");
+    later(&now, 7);
+    wake(&purser).await;
+    for customer in [&mut told, &mut called] {
+        customer.hear_where("that nobody waits", |frame| frame["kind"] == "left").await;
+        let away = customer.hear_where("when somebody comes", busy).await;
+        let text = away["text"].as_str().expect("a text");
+        assert!(text.contains("e-mail address") && text.contains("on Thursday at 9:00"), "{text}");
+        assert!(!text.contains("busy"), "{text}");
+    }
+    // What they wanted is not lost, whether they say more or not.
+    let rows = anna.list("list?shelf=waiting").await;
+    let is_word = |row: &&Value| row["message"] == true && row["status"] == "bot";
+    assert_eq!(rows.as_array().expect("rows").iter().filter(is_word).count(), 2, "{rows}");
+    // Until the next question the address may come at any time; the assistant answers everything else.
+    let (_, answer) = called.ask("m2", "saturday delivery").await;
+    assert_eq!(answer["text"], "Yes, **on Saturdays** too.");
+    let (_, answer) = told.ask("m2", "anna@example.org").await;
+    assert!(answer["text"].as_str().is_some_and(|text| text.contains("**anna@example.org**")), "{answer}");
+    later(&now, 24 * 60);
+    wake(&purser).await;
+    let log = events(&purser, &patient).await;
+    let said = log.iter().filter(|event| event.author == Author::System && event.kind == Kind::Message).count();
+    assert_eq!(said, 2, "each is said once");
+    anna.again().await.take(&late).await;
     purser.stop().await;
 }

@@ -136,8 +136,8 @@ async fn a_person_is_called_and_takes_over(database: &TestDatabase) {
 async fn of_many_agents_one_takes_it(database: &TestDatabase) {
     let purser = TestPurser::start(database).await;
     let mut agents = Vec::new();
-    for login in ["anna", "ben", "cleo", "dave"] {
-        agents.push(Agent::new(&purser, login, Role::Agent).await);
+    for (login, role) in [("anna", Role::Agent), ("ben", Role::Admin), ("cleo", Role::Editor), ("dave", Role::Admin)] {
+        agents.push(Agent::new(&purser, login, role).await);
     }
     for _ in 0..5 {
         let visitor = Visitor::new();
@@ -318,7 +318,29 @@ async fn lists_and_search_find_conversations(database: &TestDatabase) {
         call(&mut customer).await;
         ids.push(visitor);
     }
+    // Each row says what it is about, and not that a person is wanted, which holds for all of them.
+    let about = async |path: &str| {
+        let rows = anna.list(path).await;
+        let rows = rows.as_array().expect("rows").clone();
+        rows.into_iter().map(|row| (row["last"]["author"].clone(), row["last"]["text"].clone())).collect::<Vec<_>>()
+    };
+    let texts = ["a blue parcel 50% off", "a red one", "Ünïcode_ and more"];
+    let expected: Vec<_> = texts.iter().map(|text| (json!("visitor"), json!(text))).collect();
+    assert_eq!(about("list?shelf=waiting").await, expected);
     anna.take(&ids[1]).await;
+    assert_eq!(about("list?shelf=taken").await[0].0, "bot");
+    anna.reply(&ids[1], "It **is** [here](https://example.org), in a\n\n- box").await;
+    assert_eq!(about("list?shelf=taken").await, [(json!("agent"), json!("It is here, in a box"))]);
+    // Nothing else was said; then what was written while waiting counts.
+    let visitor = Visitor::new();
+    let mut customer = purser.visit(&visitor, 0).await;
+    call(&mut customer).await;
+    assert_eq!(about("list?shelf=waiting").await[2], (json!("visitor"), json!("talk to a person")));
+    customer.say("m2", "it is *green*").await;
+    customer.hear("ack").await;
+    assert_eq!(about("list?shelf=waiting").await[2], (json!("visitor"), json!("it is *green*")));
+    customer.send(json!({ "type": "erase" })).await;
+    customer.hear_where("the deletion", |frame| frame["kind"] == "erased").await;
     let found = async |path: &str| {
         let rows = anna.list(path).await;
         let rows = rows.as_array().expect("rows").clone();
