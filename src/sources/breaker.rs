@@ -70,6 +70,21 @@ impl Breaker {
         Some(rest)
     }
 
+    /// It says for how long it wants to be left alone. Gives how long that is, if a rest begins with this.
+    pub fn asked_to_wait(&self, wait: Duration) -> Option<Duration> {
+        let mut state = self.state();
+        let wait = wait.min(LONGEST_REST);
+        let until = Instant::now() + wait;
+        let rests = match *state {
+            State::Resting { until: before, .. } if before >= until => return None,
+            State::Resting { .. } => true,
+            State::Working { .. } | State::Trying { .. } => false,
+        };
+        // Should it fail in another way after that, it is left alone as any other.
+        *state = State::Resting { until, rest: FIRST_REST };
+        (!rests).then_some(wait)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +126,15 @@ mod tests {
         assert!(breaker.lets_through(), "the one that tried was given up");
         assert!(breaker.succeeded());
         assert!(breaker.lets_through() && breaker.lets_through());
+        assert_eq!(breaker.asked_to_wait(Duration::from_secs(20)), Some(Duration::from_secs(20)));
+        assert_eq!(breaker.asked_to_wait(Duration::from_secs(10)), None, "it rests for longer already");
+        pass(&breaker, Duration::from_secs(19));
+        assert!(!breaker.lets_through());
+        pass(&breaker, Duration::from_secs(1));
+        assert!(breaker.lets_through() && !breaker.lets_through(), "one tries");
+        assert_eq!(breaker.asked_to_wait(Duration::from_secs(86_400)), Some(LONGEST_REST), "nobody waits for a day");
+        pass(&breaker, LONGEST_REST);
+        assert!(breaker.lets_through() && breaker.succeeded());
         for _ in 0..20 {
             let rest = std::iter::repeat_with(|| breaker.failed()).flatten().next().unwrap();
             assert!(rest <= LONGEST_REST);

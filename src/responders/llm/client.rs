@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub(super) enum Trouble {
     Timeout,
     /// It cannot be reached, failed, or broke off.
     Unavailable(String),
+    /// It answers with this status that it has too much to do, or that we ask too much, and perhaps for how long.
+    Busy(u16, Option<Duration>),
     /// It does not want this request: perhaps the key, or the model's name.
     Refused(u16),
     /// What it says cannot be read.
@@ -37,6 +39,7 @@ impl Trouble {
         match self {
             Trouble::Timeout => "timeout",
             Trouble::Unavailable(_) => "unavailable",
+            Trouble::Busy(..) => "busy",
             Trouble::Refused(_) => "refused",
             Trouble::Unreadable(_) => "unreadable",
             Trouble::TooLarge => "too large",
@@ -48,6 +51,7 @@ impl Trouble {
         match self {
             Trouble::Timeout => "it took too long".to_owned(),
             Trouble::Unavailable(told) => told.clone(),
+            Trouble::Busy(status, _) => format!("it answers {status}"),
             Trouble::Refused(status) => format!("it answers {status}: are key, model and address right?"),
             Trouble::Unreadable(what) => format!("its answer cannot be read: {what}"),
             Trouble::TooLarge => "its answer is too large".to_owned(),
@@ -118,10 +122,11 @@ impl Server {
         let response = timeout_at(next, sent).await.map_err(|_| Trouble::Timeout)?.map_err(failed)?;
         match response.status() {
             StatusCode::OK => {}
-            status @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => {
-                return Err(Trouble::Unavailable(format!("it answers {}", status.as_u16())));
+            StatusCode::TOO_MANY_REQUESTS => return Err(Trouble::Busy(429, wait(&response))),
+            StatusCode::SERVICE_UNAVAILABLE if wait(&response).is_some() => {
+                return Err(Trouble::Busy(503, wait(&response)));
             }
-            status if status.is_server_error() => {
+            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
                 return Err(Trouble::Unavailable(format!("it answers {}", status.as_u16())));
             }
             status => return Err(Trouble::Refused(status.as_u16())),
@@ -213,6 +218,12 @@ fn body(settings: &Settings, messages: &[Value], tools: &[Value]) -> Value {
         }
     }
     body
+}
+
+/// How long it wants to be left alone, if it says so in seconds. A date is a guess of its clock against ours.
+fn wait(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds)).filter(|wait| !wait.is_zero())
 }
 
 fn is_stream(response: &Response) -> bool {

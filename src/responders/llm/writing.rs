@@ -324,6 +324,7 @@ impl<'a> Writing<'a> {
             Err(trouble) => {
                 let rest = match trouble {
                     Trouble::TooLarge => None,
+                    Trouble::Busy(_, Some(wait)) => llm.breaker.asked_to_wait(*wait),
                     _ => llm.breaker.failed(),
                 };
                 if let Some(rest) = rest {
@@ -554,8 +555,7 @@ fn trouble_of(trouble: SourceTrouble) -> Trouble {
         SourceTrouble::Unreadable => Trouble::Unreadable("it was not readable"),
         SourceTrouble::TooLarge => Trouble::TooLarge,
         SourceTrouble::Refused => Trouble::Refused(400),
-        SourceTrouble::Unknown | SourceTrouble::Unavailable | SourceTrouble::Busy => {
-            Trouble::Unavailable("it was not there".to_owned())
-        }
+        SourceTrouble::Busy => Trouble::Busy(429, None),
+        SourceTrouble::Unknown | SourceTrouble::Unavailable => Trouble::Unavailable("it was not there".to_owned()),
     }
 }

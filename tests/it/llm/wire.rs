@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::server::{Act, Model, calls, delta, ending, head, piece, response, says};
 use super::{NUMBER, Site, by, turn};
-use crate::harness::within;
+use crate::harness::{until, within};
 
 const QUESTION: &str = "is delivery possible on saturdays for my parcels";
 const ANSWER: &str = "[1] Yes, on Saturdays too, for £3.49 more.";
@@ -131,11 +131,12 @@ async fn whatever_goes_wrong_there_the_pipeline_goes_on() {
     let error = |text: &str| json!({ "error": { "message": text, "type": "server_error" } });
     let secret = "SECRET-OF-THE-PROVIDER";
     for (what, acts, trouble) in [
-        ("429", response(429, "application/json", secret), "unavailable"),
+        ("429", response(429, "application/json", secret), "busy"),
         ("500", response(500, "text/html", secret), "unavailable"),
         ("503", response(503, "text/plain", ""), "unavailable"),
         ("401", response(401, "application/json", secret), "refused"),
         ("404", response(404, "application/json", secret), "refused"),
+        ("a page of a proxy", response(200, "text/html", "<h1>Sign in</h1>"), "unavailable"),
         ("307", response(307, "text/plain", ""), "refused"),
         ("no JSON", vec![Act::Send([head(), b"data: {oops\n\n".to_vec()].concat())], "unreadable"),
         ("half a JSON", vec![Act::Send([head(), b"data: {\"choices\":[\n\n".to_vec()].concat())], "unreadable"),
@@ -199,6 +200,36 @@ async fn a_server_that_fails_again_and_again_is_left_alone() {
     assert!(asked == 5 || began.elapsed() > Duration::from_secs(2), "after five failures it rests: {asked}");
     let resting = site.llm.counts().questions.get_or_create(&[("outcome", "resting")]).get();
     assert_eq!(resting, 8 - asked as u64);
+}
+
+#[tokio::test]
+async fn a_server_that_says_for_how_long_is_left_alone_for_so_long() {
+    let busy = |status: u16, wait: &str| {
+        let head =
+            format!("HTTP/1.1 {status} X\r\nRetry-After: {wait}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        vec![Act::Send(head.into_bytes())]
+    };
+    for (status, wait, rests) in [
+        (429, "3600", true),
+        (503, "30", true),
+        (429, "0", false),
+        (429, "-1", false),
+        (429, "soon", false),
+        (503, "99999999999999999999999", false),
+    ] {
+        let model = Model::saying(busy(status, wait)).await;
+        let site = Site::new(&model, |_| ());
+        for _ in 0..3 {
+            assert_eq!(by(&site.ask(QUESTION).await.0), "pipeline");
+        }
+        assert_eq!(model.asked().len() == 1, rests, "{status} {wait}");
+    }
+    // It says a second: after that it is asked again.
+    let model = Model::start(move |_, number| if number == 0 { busy(429, "1") } else { says(ANSWER) }).await;
+    let site = Site::new(&model, |_| ());
+    site.ask(QUESTION).await;
+    until("an answer", async || (by(&site.ask(QUESTION).await.0) == "llm").then_some(())).await;
+    assert_eq!(model.asked().len(), 2);
 }
 
 #[tokio::test]
