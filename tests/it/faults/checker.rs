@@ -24,6 +24,34 @@ pub struct View {
     pub visitor: usize,
     pub tab: usize,
     pub shown: Vec<Shown>,
+    /// The answer that is being read while it is written: the seq of its question, and what there is.
+    pub draft: Option<(u64, String)>,
+    /// All that was read of answers that way, the latest of each piece.
+    pub read: Vec<(u64, String)>,
+    /// Questions of which a piece came after their answer, or behind a hole.
+    pub misplaced: Vec<u64>,
+}
+
+impl View {
+    /// A piece of an answer that is being written: it goes on from `offset` letters.
+    pub fn read(&mut self, question: u64, offset: usize, text: &str) {
+        let before = self.draft.take().filter(|(of, _)| *of == question).map(|(_, text)| text).unwrap_or_default();
+        let is_answered = self.shown.iter().any(|event| event.question == Some(question));
+        if is_answered || offset > before.chars().count() {
+            self.misplaced.push(question);
+        }
+        let text: String = before.chars().take(offset).chain(text.chars()).collect();
+        self.read.push((question, text.clone()));
+        self.draft = Some((question, text));
+    }
+
+    /// An event, which takes the place of its draft.
+    pub fn show(&mut self, event: Shown) {
+        if event.question.is_some() && event.question >= self.draft.as_ref().map(|(question, _)| *question) {
+            self.draft = None;
+        }
+        self.shown.push(event);
+    }
 }
 
 /// A message that a customer was told is stored.
@@ -62,6 +90,9 @@ pub enum Violation {
     OutOfOrder { visitor: usize, tab: usize, seq: u64, after: u64 },
     NotShown { visitor: usize, tab: usize, seq: u64 },
     ShownOtherwise { visitor: usize, tab: usize, seq: u64 },
+    DraftStays { visitor: usize, tab: usize, question: u64 },
+    DraftMisplaced { visitor: usize, tab: usize, question: u64 },
+    DraftOfNothing { visitor: usize, tab: usize, question: u64, text: String },
 }
 
 impl fmt::Display for Violation {
@@ -143,8 +174,20 @@ fn check_log(visitor: usize, log: &[Shown], seen: &Seen, found: &mut Vec<Violati
 
 /// Everything that is stored, once, in its order, and nothing else.
 fn check_view(view: &View, log: &[Shown], found: &mut Vec<Violation>) {
-    let View { visitor, tab, shown } = view;
+    let View { visitor, tab, shown, draft, read, misplaced } = view;
     let (visitor, tab) = (*visitor, *tab);
+    if let Some((question, _)) = draft {
+        found.push(Violation::DraftStays { visitor, tab, question: *question });
+    }
+    let misplaced = misplaced.iter().map(|question| Violation::DraftMisplaced { visitor, tab, question: *question });
+    found.extend(misplaced);
+    for (question, text) in read {
+        let asked = log.iter().find(|event| event.seq == *question);
+        if !asked.is_some_and(|asked| answer_to(&asked.text).starts_with(text)) {
+            let (question, text) = (*question, text.clone());
+            found.push(Violation::DraftOfNothing { visitor, tab, question, text });
+        }
+    }
     let mut places: HashMap<u64, usize> = HashMap::new();
     let mut last = 0;
     for event in shown {
@@ -181,7 +224,7 @@ mod tests {
             event(4, "bot", &answer_to("b"), Some(3)),
         ];
         let acked = |text: &str, seq| Acked { visitor: 0, text: text.to_owned(), seq };
-        let view = |tab| View { visitor: 0, tab, shown: log.clone() };
+        let view = |tab| View { visitor: 0, tab, shown: log.clone(), ..View::default() };
         Seen {
             typed: vec![(0, "a".to_owned()), (0, "b".to_owned())],
             acked: vec![acked("a", 1), acked("b", 3)],
@@ -254,6 +297,28 @@ mod tests {
         assert_eq!(repeated, [Violation::ShownTwice { visitor, tab, seq: 4 }]);
         let other = found(|seen| seen.views[1].shown[0].id = text("id-7"));
         assert_eq!(other, [Violation::ShownOtherwise { visitor, tab, seq: 1 }]);
+        // An answer that could be read while it was written: it stays, comes late, has a hole, is another one.
+        let stays = found(|seen| seen.views[1].draft = Some((3, text("You"))));
+        assert_eq!(stays, [Violation::DraftStays { visitor, tab, question: 3 }]);
+        let late = found(|seen| {
+            seen.views[1].read(3, 0, "You");
+            seen.views[1].draft = None;
+        });
+        assert_eq!(late, [Violation::DraftMisplaced { visitor, tab, question: 3 }]);
+        let goes_on = |seen: &mut Seen, offset, text: &str| {
+            let view = &mut seen.views[1];
+            let answer = view.shown.pop().unwrap();
+            view.read(3, 0, "You ");
+            view.read(3, offset, text);
+            view.show(answer);
+        };
+        assert_eq!(found(|seen| goes_on(seen, 4, "said: b")), []);
+        assert_eq!(found(|seen| goes_on(seen, 3, " said")), []);
+        let hole = found(|seen| goes_on(seen, 6, "aid"));
+        assert_eq!(hole[0], Violation::DraftMisplaced { visitor, tab, question: 3 });
+        let other = found(|seen| goes_on(seen, 4, "lied"));
+        let other_text = text("You lied");
+        assert_eq!(other, [Violation::DraftOfNothing { visitor, tab, question: 3, text: other_text }]);
         // A log with a hole, a message of nobody, an acknowledgement with another number.
         let hole = found(|seen| {
             for log in seen.stored.values_mut().chain(seen.views.iter_mut().map(|view| &mut view.shown)) {

@@ -37,6 +37,8 @@ pub struct Record {
 pub struct Figures {
     pub connections: u64,
     pub resent: u64,
+    /// Pieces of answers that were read while they were written.
+    pub parts: u64,
     /// Times that a customer was told that the message waits.
     pub told_to_wait: u64,
 }
@@ -204,6 +206,8 @@ impl Talk<'_> {
 
     async fn hello(&mut self) -> Result<(), Ended> {
         let Visitor { token, conversation } = self.tab.who.clone();
+        // A draft begins anew.
+        self.tab.record.seen().views[self.tab.view].draft = None;
         if self.tab.reloads {
             self.tab.record.seen().views[self.tab.view].shown.clear();
         }
@@ -238,6 +242,10 @@ impl Talk<'_> {
                 Ok(())
             }
             "history" => self.show_page(&frame).await,
+            "part" => {
+                self.read(&frame);
+                Ok(())
+            }
             "ack" => {
                 self.under_way = false;
                 let is_first = self.outbox.front().is_some_and(|first| frame["client_id"] == first.client_id);
@@ -271,7 +279,20 @@ impl Talk<'_> {
 
     fn show(&mut self, frame: &Value) {
         let shown = shown(frame);
-        self.tab.record.seen().views[self.tab.view].shown.push(shown);
+        self.tab.record.seen().views[self.tab.view].show(shown);
+    }
+
+    /// What there is of an answer that is being written.
+    fn read(&mut self, part: &Value) {
+        let view = &mut self.tab.record.seen().views[self.tab.view];
+        if part["withdrawn"] == true {
+            view.draft = None;
+            return;
+        }
+        let question = part["question"].as_u64().expect("a seq");
+        let offset = part["offset"].as_u64().expect("an offset") as usize;
+        view.read(question, offset, part["text"].as_str().expect("a text"));
+        self.tab.record.count(|figures| figures.parts += 1);
     }
 
     /// A page of history comes before everything that is shown, and is gone back from until there is no more.
@@ -306,6 +327,6 @@ fn shown(frame: &Value) -> Shown {
 /// A view in the record for a tab.
 pub fn view(record: &Record, visitor: usize, tab: usize) -> usize {
     let views = &mut record.seen().views;
-    views.push(View { visitor, tab, shown: Vec::new() });
+    views.push(View { visitor, tab, ..View::default() });
     views.len() - 1
 }

@@ -29,6 +29,8 @@ pub struct Spec {
     pub gap_millis: u64,
     pub round_millis: u64,
     pub pages_backwards: bool,
+    /// Slow answers can be read while they are written.
+    pub writes_drafts: bool,
 }
 
 impl Spec {
@@ -91,7 +93,8 @@ fn a_node() {
             round: Duration::from_millis(spec.round_millis),
             ..Pace::default()
         };
-        let first: Vec<std::sync::Arc<dyn Responder>> = vec![std::sync::Arc::new(Sluggish)];
+        let first: Vec<std::sync::Arc<dyn Responder>> =
+            vec![std::sync::Arc::new(Sluggish { writes_drafts: spec.writes_drafts })];
         let tuning = Tuning { first, pace, pages_backwards: spec.pages_backwards, ..Tuning::default() };
         let app = App::build_with(config, tuning).await.expect("a node");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, spec.port));
@@ -107,20 +110,34 @@ fn a_node() {
 }
 
 /// Answers every question, and takes as long as the question says: `slow 300 …`.
-struct Sluggish;
+struct Sluggish {
+    writes_drafts: bool,
+}
+
+/// A slow answer is written in so many pieces.
+const PIECES: usize = 6;
 
 impl Responder for Sluggish {
     fn name(&self) -> &str {
         "sluggish"
     }
 
+    fn writes_drafts(&self) -> bool {
+        self.writes_drafts
+    }
+
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
         Box::pin(async move {
+            let text = answer_to(&turn.text);
             let slow = turn.text.strip_prefix("slow ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-            if let Some(millis) = slow {
-                tokio::time::sleep(Duration::from_millis(millis)).await;
+            if let Some(time) = slow.map(Duration::from_millis) {
+                let letters: Vec<char> = text.chars().collect();
+                for letters in letters.chunks(letters.len().div_ceil(PIECES)) {
+                    turn.drafts.iter().for_each(|drafts| drafts.write(&letters.iter().collect::<String>()));
+                    tokio::time::sleep(time / PIECES as u32).await;
+                }
             }
-            Ok(Answer::Reply(Reply { text: answer_to(&turn.text), ..Reply::default() }))
+            Ok(Answer::Reply(Reply { text, ..Reply::default() }))
         })
     }
 }

@@ -46,7 +46,13 @@ struct Node {
 
 impl Site {
     /// Starts everything. `None` where a server that it needs cannot be started.
-    pub async fn start(topology: Topology, pace: Pace, pages_backwards: bool, trace: Arc<Trace>) -> Option<Site> {
+    pub async fn start(
+        topology: Topology,
+        pace: Pace,
+        pages_backwards: bool,
+        writes_drafts: bool,
+        trace: Arc<Trace>,
+    ) -> Option<Site> {
         let folder = tempfile::Builder::new().prefix("purser-faults-").tempdir().expect("a temporary folder");
         let redis = if topology.redis {
             spawn_blocking(servers::redis).await.expect("no panic")?;
@@ -99,6 +105,7 @@ impl Site {
                 gap_millis: millis(pace.gap),
                 round_millis: millis(pace.round),
                 pages_backwards,
+                writes_drafts,
             };
             let log = folder.path().join(format!("node-{number}.log"));
             nodes.push(Node { spec, log, child: Mutex::default(), front, store, redis });
