@@ -58,12 +58,21 @@ pub struct Client {
 impl Client {
     /// Opens a WebSocket in the plain dialect.
     pub async fn connect(port: u16) -> anyhow::Result<Client> {
+        Client::connect_as(port, "").await
+    }
+
+    /// Opens one in the typed dialect.
+    pub async fn connect_typed(port: u16) -> anyhow::Result<Client> {
+        Client::connect_as(port, "Sec-WebSocket-Protocol: purser.v1\r\n").await
+    }
+
+    async fn connect_as(port: u16, header: &str) -> anyhow::Result<Client> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
         let mut client = Client { stream, came: Vec::with_capacity(1024) };
         let upgrade = format!(
             "GET /ws/chat/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cHVyc2VyIGJlbmNobWFyaw==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cHVyc2VyIGJlbmNobWFyaw==\r\n{header}\r\n"
         );
         client.stream.write_all(upgrade.as_bytes()).await?;
         let end = loop {
@@ -94,6 +103,26 @@ impl Client {
                 self.came.drain(..end);
                 if answered {
                     return Ok(());
+                }
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Sends a frame.
+    pub async fn send(&mut self, frame: &[u8]) -> anyhow::Result<()> {
+        Ok(self.stream.write_all(frame).await?)
+    }
+
+    /// The next frame that has this in it.
+    pub async fn hear(&mut self, what: &str) -> anyhow::Result<String> {
+        loop {
+            while let Some((kind, start, end)) = next_frame(&self.came) {
+                ensure!(kind != 8, "the server closed the connection");
+                let text = String::from_utf8_lossy(&self.came[start..end]).into_owned();
+                self.came.drain(..end);
+                if text.contains(what) {
+                    return Ok(text);
                 }
             }
             self.read().await?;

@@ -1,6 +1,6 @@
 //! What purser costs, next to what its parts cost bare.
 //!
-//! `cargo bench` runs everything in about five minutes; `cargo bench -- messages` (or `agents`, `idle`, `lookups`,
+//! `cargo bench` runs everything in about five minutes; `cargo bench -- messages` (or `agents`, `idle`, `llm`, `lookups`,
 //! `matching`, `nodes`, `replay`, `shipping`, `start`) one part; `million` only by its name. Floor and purser are
 //! measured in the same run on the same machine, so the ratios mean more than the numbers. Everything runs on loopback,
 //! in temporary folders, and is gone afterwards. docs/performance.md says what
@@ -9,6 +9,7 @@
 mod agents;
 mod floors;
 mod idle;
+mod llm;
 mod load;
 mod lookups;
 mod matching;
@@ -24,8 +25,8 @@ use std::process::ExitCode;
 
 use report::Report;
 
-const PARTS: [&str; 10] =
-    ["messages", "agents", "idle", "matching", "start", "nodes", "shipping", "lookups", "replay", "million"];
+const PARTS: [&str; 11] =
+    ["messages", "agents", "idle", "matching", "start", "nodes", "shipping", "lookups", "llm", "replay", "million"];
 
 fn main() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -73,6 +74,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     if wanted("lookups") {
         runtime.block_on(lookups::measure(&mut report))?;
+    }
+    if wanted("llm") {
+        runtime.block_on(llm::measure(&mut report))?;
     }
     if wanted("messages") {
         runtime.block_on(messages::measure(&mut report))?;
