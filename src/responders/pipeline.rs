@@ -132,7 +132,8 @@ impl Pipeline {
 
     async fn ask_in_order(&self, turn: &Turn) -> Answered {
         let mut course = Course::new(Vec::with_capacity(self.order.len() + 1));
-        if turn.text.is_empty() && turn.choice.is_none() {
+        // In a conversation a message without a word has something attached.
+        if turn.text.is_empty() && turn.choice.is_none() && turn.seq > 0 {
             return self.attached(turn, course);
         }
         let mut suggestions = None;

@@ -246,6 +246,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     const text = field.value.trim();
     if (!head || !text || send.disabled) return;
     if (unsent?.text !== text || unsent.mode !== mode || unsent.conversation !== head.id) unsent = { text, mode, id: uuid(), conversation: head.id };
+    // Whoever sends with the key may have left the field before the answer is there.
+    const byButton = document.activeElement !== field;
     send.disabled = true;
     const [chat, sent] = [shown, unsent];
     const done = await does({ do: mode, id: sent.id, text });
@@ -258,7 +260,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     field.value = "";
     typed = 0;
     writes();
-    field.focus();
+    if (byButton) field.focus();
   };
   const pressed = (event) => {
     if (event.key === "Escape") {

@@ -211,8 +211,14 @@ impl Browser {
             .await;
         if found.is_null() {
             let shown = self.js("return root?.querySelector('section').innerText ?? document.body.innerText").await;
+            let focus =
+                self.js("return (root?.activeElement ?? document.activeElement)?.outerHTML?.slice(0, 200)").await;
+            let trouble = self.js("return $$('.trouble').map((e) => e.textContent)").await;
             let console = self.console().await;
-            panic!("waited in vain for {what}: {expression}\nthe page shows: {shown}\nthe console: {console:?}");
+            panic!(
+                "waited in vain for {what}: {expression}\nthe page shows: {shown}\nthe focus is on {focus}, \
+                 trouble: {trouble}\nthe console: {console:?}"
+            );
         }
         found
     }
