@@ -81,9 +81,12 @@ export const connect = ({ server, key, language, who }, hears) => {
 
   // The connection is gone, or worth nothing. Comes back after `wait` ms; 0: not by itself.
   const lose = (wait) => {
-    if (!wire) return;
-    wire.onopen = wire.onmessage = wire.onclose = null;
-    wire.close();
+    const old = wire;
+    if (!old) return;
+    old.onmessage = old.onclose = null;
+    // A browser complains of a socket that is closed while it connects.
+    old.onopen = () => old.close();
+    if (old.readyState !== 0) old.close();
     [silence, timer, hold].forEach(clearTimeout);
     wire = underWay = hold = null;
     ready = false;
