@@ -1,11 +1,13 @@
-//! Two nodes: what one leaves undone when it dies the other does.
+//! Two nodes: what is spent on one is spent on the other, and what one leaves undone when it dies the other does.
 
+use purser::fanout::Reach;
 use serde_json::{Value, json};
 
 use super::broken::reads;
-use super::server::{Act, Model, delta, head, says};
+use super::server::{Act, Model, delta, head, piece, says};
+use super::settings;
 use crate::cli::{Served, Site};
-use crate::harness::{TestDatabase, Typed, Visitor};
+use crate::harness::{Setup, TestDatabase, TestPurser, Typed, Visitor, get, until};
 use crate::{on_both_engines, servers};
 
 const QUESTION: &str = "do you deliver on saturdays";
@@ -14,6 +16,66 @@ const QUESTION: &str = "do you deliver on saturdays";
 async fn redis() -> Option<String> {
     let redis = tokio::task::spawn_blocking(servers::redis).await.expect("no panic")?;
     Some(redis.url(redis.port()))
+}
+
+async fn spent(purser: &TestPurser) -> u64 {
+    let (_, metrics) = get(purser.address, "/metrics", &[]).await;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("purser_llm_questions_total{outcome=\"spent\"} "));
+    line.map_or(0, |count| count.parse().expect("a number"))
+}
+
+/// Whether the model answers this visitor there.
+async fn asks(purser: &TestPurser, visitor: &Visitor, question: &str) -> bool {
+    let mut socket = purser.visit(visitor, 0).await;
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    socket.ask(&id, question).await.1.to_string().contains("On Saturdays too.")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_spent_on_all_nodes() {
+    let Some(database) = TestDatabase::mariadb().await else { return };
+    let Some(redis) = redis().await else { return };
+    // Only a dear question costs anything, so that whoever asks whether there is anything left spends nothing.
+    let model = Model::start(|body, _| {
+        let is_dear = body["messages"].as_array().and_then(|all| all.last()).is_some_and(|question| {
+            question["content"].as_str().is_some_and(|text| text.contains("dear"))
+        });
+        let cost = if is_dear { 60 } else { 0 };
+        let usage = json!({ "choices": [{ "finish_reason": "stop" }], "usage": { "prompt_tokens": cost, "completion_tokens": 0 } });
+        vec![Act::Send([head(), delta("[1] On Saturdays too."), piece(&usage)].concat())]
+    })
+    .await;
+    let start = async || {
+        let mut llm = settings(&model.url());
+        // So few that none comes back while this runs.
+        (llm.visitor_tokens, llm.day_tokens) = (50, 100);
+        let setup = Setup::on(&database).change(|config| {
+            config.llm = Some(llm);
+            config.pipeline = ["plugins", "llm", "person"].map(str::to_owned).to_vec();
+            config.redis = Some(redis.parse().expect("an address"));
+            config.limits.off = false;
+            // It is asked again and again, each time on a connection of its own.
+            config.limits.messages_per_minute = 100_000;
+            config.limits.connections_per_minute = 100_000;
+        });
+        let purser = setup.start().await;
+        until("Redis", async || (purser.fanout.reach() == Reach::Joined).then_some(())).await;
+        purser
+    };
+    let (here, there) = (start().await, start().await);
+    let (ann, bob, eve) = (Visitor::new(), Visitor::new(), Visitor::new());
+    assert!(asks(&here, &ann, QUESTION).await && asks(&there, &ann, QUESTION).await);
+    // Ann spends hers on one node, and has none on the other, where Bob has his.
+    assert!(asks(&here, &ann, "a dear question of saturdays").await);
+    assert!(!asks(&here, &ann, QUESTION).await);
+    until("the other node to hear of it", async || (!asks(&there, &ann, QUESTION).await).then_some(())).await;
+    assert_eq!(spent(&there).await, 1);
+    assert!(asks(&there, &bob, QUESTION).await);
+    // Bob spends the rest of the day's there, and nobody has any here.
+    assert!(asks(&there, &bob, "a dear question of saturdays").await);
+    until("the first node to hear of it", async || (!asks(&here, &eve, QUESTION).await).then_some(())).await;
+    here.stop().await;
+    there.stop().await;
 }
 
 /// A folder in which purser runs as a process of its own.
