@@ -23,6 +23,17 @@ async fn behind(proxy: &Proxy, shop: &Shop) -> Site {
     Site::serve_on(shop.site_port, "default-src * data:", &html).await
 }
 
+/// An open chat, on the page of a site, that reaches purser through a proxy.
+async fn opened() -> Option<(Browser, Shop, Proxy, Site)> {
+    let browser = Browser::start(DESKTOP).await?;
+    let shop = Shop::open().await;
+    let proxy = Proxy::to(shop.purser.address.port()).await;
+    let site = behind(&proxy, &shop).await;
+    browser.goto(&site.origin).await;
+    browser.open().await;
+    Some((browser, shop, proxy, site))
+}
+
 /// What is stored of the visitor's messages, in order.
 async fn said(shop: &Shop, browser: &Browser) -> Vec<String> {
     let visitor = super::widget::visitor(browser).await;
@@ -34,12 +45,7 @@ async fn said(shop: &Shop, browser: &Browser) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_offline_goes_out_in_order() {
-    let Some(browser) = Browser::start(DESKTOP).await else { return };
-    let shop = Shop::open().await;
-    let proxy = Proxy::to(shop.purser.address.port()).await;
-    let site = behind(&proxy, &shop).await;
-    browser.goto(&site.origin).await;
-    browser.open().await;
+    let Some((browser, shop, proxy, _site)) = opened().await else { return };
     proxy.refuse(true);
     proxy.cut();
     browser.when("it is noticed", "$('.window').dataset.state !== 'online'").await;
@@ -64,12 +70,7 @@ async fn what_is_said_offline_goes_out_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_sent_survives_a_reload_and_shows_in_every_tab() {
-    let Some(browser) = Browser::start(DESKTOP).await else { return };
-    let shop = Shop::open().await;
-    let proxy = Proxy::to(shop.purser.address.port()).await;
-    let site = behind(&proxy, &shop).await;
-    browser.goto(&site.origin).await;
-    browser.open().await;
+    let Some((browser, shop, proxy, site)) = opened().await else { return };
     let first = browser.this_tab().await;
     let second = browser.tab(&site.origin).await;
     browser.open().await;
@@ -132,12 +133,7 @@ async fn what_was_stored_in_an_earlier_conversation_is_not_stored_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_the_server_is_hardly_noticed() {
-    let Some(browser) = Browser::start(DESKTOP).await else { return };
-    let shop = Shop::open().await;
-    let proxy = Proxy::to(shop.purser.address.port()).await;
-    let site = behind(&proxy, &shop).await;
-    browser.goto(&site.origin).await;
-    browser.open().await;
+    let Some((browser, shop, proxy, _site)) = opened().await else { return };
     browser.say("how much does it cost?").await;
     browser.hear("From £3.49.").await;
     proxy.refuse(true);
@@ -155,12 +151,7 @@ async fn a_restart_of_the_server_is_hardly_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_to_be_deleted_is_deleted_when_the_connection_is_back() {
-    let Some(browser) = Browser::start(DESKTOP).await else { return };
-    let shop = Shop::open().await;
-    let proxy = Proxy::to(shop.purser.address.port()).await;
-    let site = behind(&proxy, &shop).await;
-    browser.goto(&site.origin).await;
-    browser.open().await;
+    let Some((browser, shop, proxy, _site)) = opened().await else { return };
     let fresh = "rows().join() === 'Hello! What can I do for you?'";
     for noticed in [false, true] {
         browser.say("how much does it cost?").await;
@@ -195,12 +186,7 @@ async fn what_is_to_be_deleted_is_deleted_when_the_connection_is_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_half_dead_connection_is_noticed_within_25_seconds() {
-    let Some(browser) = Browser::start(DESKTOP).await else { return };
-    let shop = Shop::open().await;
-    let proxy = Proxy::to(shop.purser.address.port()).await;
-    let site = behind(&proxy, &shop).await;
-    browser.goto(&site.origin).await;
-    browser.open().await;
+    let Some((browser, shop, proxy, _site)) = opened().await else { return };
     browser.say("how much does it cost?").await;
     browser.hear("From £3.49.").await;
     proxy.stall(true);
