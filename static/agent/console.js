@@ -120,7 +120,8 @@ const connect = follow(() => (openId ? { conversation: openId, after: talk.seq }
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   // The field of a page that was closed a moment ago may still get the key.
-  const field = [event.target.closest("input, textarea, select")].find((field) => field?.checkVisibility());
+  const target = event.target.closest("input, textarea, select");
+  const field = target?.checkVisibility() ? target : null;
   if (event.key === "Escape" && !event.defaultPrevented) return field ? field.blur() : open("");
   if (field) return;
   const does = {
