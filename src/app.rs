@@ -159,6 +159,7 @@ impl App {
             connections: limits.connections_per_minute,
             open: limits.connections_open,
             conversations: limits.conversations_per_hour,
+            attachments: limits.attachments_per_hour,
         };
         let limits = (!limits.off).then(|| Limits::new(bounds, config.redis.is_some(), tokens));
         let stop = CancellationToken::new();

@@ -80,6 +80,7 @@ pub const KEYS: &[&str] = &[
     "limits.connections_per_minute",
     "limits.connections_open",
     "limits.conversations_per_hour",
+    "limits.attachments_per_hour",
     "limits.lookups",
 ];
 
@@ -198,6 +199,8 @@ pub struct Limits {
     pub connections_open: u32,
     /// New conversations from an address in an hour.
     pub conversations_per_hour: u32,
+    /// Files of customers at an address in an hour.
+    pub attachments_per_hour: u32,
     /// Look-ups of plugins that are under way at once.
     pub lookups: u32,
     /// Whether those of visitors and addresses are left out: for measuring, and only on this machine.
@@ -272,6 +275,7 @@ impl Default for Limits {
             connections_per_minute: 300,
             connections_open: 300,
             conversations_per_hour: 120,
+            attachments_per_hour: 120,
             requests_per_minute: 120,
             // All customers behind a proxy that is not in `proxies` may come back at once.
             address_requests_per_minute: 12_000,
@@ -519,6 +523,7 @@ impl Config {
             "limits.conversations_per_hour" => {
                 self.limits.conversations_per_hour = number(value.one()?, 1..=1_000_000)?
             }
+            "limits.attachments_per_hour" => self.limits.attachments_per_hour = number(value.one()?, 1..=1_000_000)?,
             "limits.lookups" => self.limits.lookups = number(value.one()?, 1..=100_000)?,
             LIMITS => self.limits.off = off(value.one()?)?,
             _ => return Err("there is no such key".to_owned()),

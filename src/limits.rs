@@ -38,6 +38,8 @@ pub struct Bounds {
     pub open: u32,
     /// New conversations from an address in an hour.
     pub conversations: u32,
+    /// Files from an address in an hour.
+    pub attachments: u32,
 }
 
 /// Where a customer comes from, as far as it is counted: an IPv4 address, or the /64 that one household or one
@@ -68,6 +70,7 @@ pub struct Limits {
     address_requests: Buckets,
     connections: Buckets,
     conversations: Buckets,
+    attachments: Buckets,
     open: Mutex<HashMap<Address, u32>>,
     most_open: u32,
     tokens: Option<Arc<Tokens>>,
@@ -101,6 +104,8 @@ struct Told {
     #[serde(default)]
     conversations: Vec<Spent>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Spent>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tokens: Vec<Spent>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     all_tokens: Vec<Spent>,
@@ -120,6 +125,7 @@ impl Limits {
             address_requests: Buckets::new(bounds.address_requests, minute, shared),
             connections: Buckets::new(bounds.connections, minute, shared),
             conversations: Buckets::new(bounds.conversations, 60 * minute, shared),
+            attachments: Buckets::new(bounds.attachments, 60 * minute, shared),
             open: Mutex::default(),
             most_open: bounds.open,
             tokens,
@@ -145,6 +151,11 @@ impl Limits {
     /// A conversation begins from this address. An error tells how long to wait.
     pub fn conversation(&self, address: Address) -> Result<(), Duration> {
         self.conversations.take(address.0, self.now())
+    }
+
+    /// A file comes from this address. An error tells how long to wait.
+    pub fn attachment(&self, address: Address) -> Result<(), Duration> {
+        self.attachments.take(address.0, self.now())
     }
 
     /// The conversation did not begin after all.
@@ -178,6 +189,7 @@ impl Limits {
             address_requests: self.address_requests.spent(),
             connections: self.connections.spent(),
             conversations: self.conversations.spent(),
+            attachments: self.attachments.spent(),
             tokens: self.tokens.as_ref().map(|tokens| tokens.visitors.spent()).unwrap_or_default(),
             all_tokens: self.tokens.as_ref().map(|tokens| tokens.all.spent()).unwrap_or_default(),
         };
@@ -193,6 +205,7 @@ impl Limits {
         self.address_requests.spend(&told.address_requests, now);
         self.connections.spend(&told.connections, now);
         self.conversations.spend(&told.conversations, now);
+        self.attachments.spend(&told.attachments, now);
         if let Some(tokens) = &self.tokens {
             let now = tokens.since.elapsed();
             tokens.visitors.spend(&told.tokens, now);
@@ -356,8 +369,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds =
-        Bounds { messages: 7, requests: 9, address_requests: 9, connections: 4, open: 2, conversations: 3 };
+    const BOUNDS: Bounds = Bounds {
+        messages: 7,
+        requests: 9,
+        address_requests: 9,
+        connections: 4,
+        open: 2,
+        conversations: 3,
+        attachments: 3,
+    };
 
     fn seconds(s: u64) -> Duration {
         Duration::from_secs(s)

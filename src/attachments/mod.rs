@@ -13,7 +13,7 @@ mod name;
 mod picture;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -36,6 +36,8 @@ const AT_ONCE: u32 = 64;
 const LEASE: Millis = 60_000;
 /// How many files come in at once. Each is in memory until it is written anew.
 const COMING: usize = 12;
+/// How many of them from one sender: whoever sends slowly, or never ends, keeps nobody else out.
+const COMING_EACH: usize = 3;
 
 /// What an operator says of attachments.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,9 +141,25 @@ pub struct Attachments {
     rules: Rules,
     store: Store,
     clock: Clock,
-    coming: Arc<Semaphore>,
+    /// The senders of what comes in, each as often as it sends.
+    coming: Mutex<Vec<Option<u128>>>,
     /// One picture at a time is decoded, so memory holds the pixels of one.
     decoding: Arc<Semaphore>,
+}
+
+/// A place for a file that comes in.
+pub struct Admitted {
+    attachments: Arc<Attachments>,
+    sender: Option<u128>,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut coming = self.attachments.coming();
+        if let Some(at) = coming.iter().position(|sender| *sender == self.sender) {
+            coming.swap_remove(at);
+        }
+    }
 }
 
 impl Attachments {
@@ -152,7 +170,7 @@ impl Attachments {
             PlaceSpec::Folder(folder) => Place::Folder(Folder::new(folder.clone())),
             PlaceSpec::Bucket(bucket) => Place::Bucket(Box::new(Bucket::new(bucket.clone())?)),
         };
-        let (coming, decoding) = (Arc::new(Semaphore::new(COMING)), Arc::new(Semaphore::new(1)));
+        let (coming, decoding) = (Mutex::default(), Arc::new(Semaphore::new(1)));
         Ok(Some(Attachments { place, rules: spec.rules, store, clock, coming, decoding }))
     }
 
@@ -161,9 +179,21 @@ impl Attachments {
         self.rules
     }
 
-    /// A place for a file that comes in. It is held until the file is kept.
-    pub fn admit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Unfit> {
-        self.coming.clone().try_acquire_owned().map_err(|_| Unfit::Busy)
+    /// A place for a file that comes in from this sender, an address or an agent; `None` if it cannot be counted. It is
+    /// held until the file is kept.
+    pub fn admit(self: &Arc<Self>, sender: Option<u128>) -> Result<Admitted, Unfit> {
+        let mut coming = self.coming();
+        let own = coming.iter().filter(|other| sender.is_some() && **other == sender).count();
+        if coming.len() >= COMING || own >= COMING_EACH {
+            return Err(Unfit::Busy);
+        }
+        coming.push(sender);
+        drop(coming);
+        Ok(Admitted { attachments: self.clone(), sender })
+    }
+
+    fn coming(&self) -> MutexGuard<'_, Vec<Option<u128>>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a file. Returns when it is kept; the same one sent again under the same id is kept once.

@@ -56,7 +56,7 @@ fn every_key_of_the_example_takes_another_value() {
                 admin_token: 0123456789abcdef\nlog: purser=debug,warn\nlimits: { answer_seconds: 20,\n \
                 responder_seconds: 5, unread_seconds: 9, sockets: 1_000, socket_queue: 8, drain_seconds: 7, stop_seconds: 0, return_seconds: 0,\n \
                 handshakes_per_second: 7, messages_per_minute: 9, requests_per_minute: 9, address_requests_per_minute: 9,\n \
-                connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, lookups: 9 }\n\
+                connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, attachments_per_hour: 9, lookups: 9 }\n\
                 proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n\
                 retention: { days: 9, closed_days: 8, anonymous_days: 7 }\n\
                 attachments: { folder: files, max_mb: 9, per_conversation: 9, pixels: 999 }\n\

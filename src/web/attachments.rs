@@ -1,6 +1,7 @@
 //! Attachments over HTTP: files of customers and agents come in, and go out so that nothing in them can run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use salvo::http::header::{
@@ -9,12 +10,14 @@ use salvo::http::header::{
 use salvo::http::{HeaderName, HeaderValue, StatusCode};
 use salvo::prelude::*;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::admission::{Guest, Place, Stay, header};
 use super::protocol::Vouched;
 use super::{Door, agent, back, door};
 use crate::attachments::{Attachments, Unfit};
 use crate::conversation::{Attachment, AttachmentId, ClientId, VisitorId};
+use crate::limits::Address;
 use crate::store::{Filed, Owner};
 
 /// Who the host site says its customer is, beside the token: as in `hello`, a JWT or JSON.
@@ -23,6 +26,10 @@ pub const IDENTITY: &str = "purser-identity";
 const INERT: &str = "default-src 'none'; sandbox";
 /// The longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 1_024;
+/// How long a file may take to come in…
+const SENDING: Duration = Duration::from_secs(300);
+/// …and how long nothing of it may come: a phone that has left the network does not hold its place.
+const SILENT: Duration = Duration::from_secs(20);
 /// So much of a file that is too large is read before it is refused, in bytes.
 const THROWN_AWAY: usize = 64 * 1024 * 1024;
 
@@ -37,7 +44,11 @@ pub async fn send(req: &mut Request, depot: &mut Depot, res: &mut Response) -> R
     if door.desk.is_blocked(visitor) {
         return Err(StatusError::forbidden().brief("this visitor is blocked"));
     }
-    take(&door, visitor.0, req, res).await
+    // Anybody can be any number of visitors, and every file takes room for some hours.
+    if let (Some(limits), Some(address)) = (&door.limits, guest.address) {
+        limits.attachment(address).map_err(|_| back::too_often())?;
+    }
+    take(&door, visitor.0, guest.address.map(Address::bits), req, res).await
 }
 
 /// `GET /api/chat/attachments/{id}` with the same `Authorization`: a file of one of the visitor's conversations.
@@ -61,7 +72,7 @@ pub async fn fetch(req: &mut Request, depot: &mut Depot, res: &mut Response) -> 
 #[handler]
 pub async fn send_as_agent(req: &mut Request, depot: &mut Depot, res: &mut Response) -> Result<(), StatusError> {
     let account = agent::agent(depot)?;
-    take(&*door(depot)?, account.id.0.into_bytes(), req, res).await
+    take(&*door(depot)?, account.id.0.into_bytes(), Some(account.id.0.as_u128()), req, res).await
 }
 
 /// `GET /agent/attachments/{id}`: a file of any conversation, for agents.
@@ -93,15 +104,21 @@ fn attachments(door: &Door) -> Result<&Arc<Attachments>, StatusError> {
     door.attachments.as_ref().ok_or_else(|| StatusError::not_found().brief("nothing can be attached here"))
 }
 
-async fn take(door: &Door, owner: Owner, req: &mut Request, res: &mut Response) -> Result<(), StatusError> {
+async fn take(
+    door: &Door,
+    owner: Owner,
+    sender: Option<u128>,
+    req: &mut Request,
+    res: &mut Response,
+) -> Result<(), StatusError> {
     let attachments = attachments(door)?.clone();
     let client_id = req.query::<String>("client_id").and_then(|id| ClientId::try_from(id).ok());
     let client_id = client_id.ok_or_else(|| StatusError::bad_request().brief("the file needs a client_id"))?;
     let name = req.query::<String>("name").filter(|name| name.len() <= LONGEST_NAME).unwrap_or_default();
     let most = attachments.rules().max_bytes;
-    let taken = match attachments.admit() {
+    let taken = match attachments.admit(sender) {
         Err(unfit) => Err(unfit),
-        Ok(admitted) => match body(req, most as usize).await? {
+        Ok(admitted) => match timeout(SENDING, body(req, most as usize)).await.unwrap_or_else(|_| Err(silent()))? {
             Some(file) => {
                 // Its own task: what has come in is kept, also for a client that goes away.
                 let taking = tokio::spawn(async move {
@@ -133,7 +150,7 @@ async fn take(door: &Door, owner: Owner, req: &mut Request, res: &mut Response) 
 async fn body(req: &mut Request, most: usize) -> Result<Option<Vec<u8>>, StatusError> {
     let mut body = req.take_body();
     let (mut file, mut read) = (Vec::new(), 0);
-    while let Some(frame) = body.next().await {
+    while let Some(frame) = timeout(SILENT, body.next()).await.map_err(|_| silent())? {
         let frame = frame.map_err(|_| StatusError::bad_request().brief("the file did not come to its end"))?;
         let Ok(data) = frame.into_data() else { continue };
         read += data.len();
@@ -144,6 +161,10 @@ async fn body(req: &mut Request, most: usize) -> Result<Option<Vec<u8>>, StatusE
         }
     }
     Ok((read <= most).then_some(file))
+}
+
+fn silent() -> StatusError {
+    StatusError::request_timeout().brief("the file did not come to its end")
 }
 
 /// Why a file is not taken, for clients.

@@ -98,6 +98,6 @@ fn refused(error: &NotReached) -> StatusError {
     }
 }
 
-fn too_often() -> StatusError {
+pub(super) fn too_often() -> StatusError {
     StatusError::too_many_requests().brief("this is asked too often")
 }

@@ -161,6 +161,8 @@ export const send = (list, tools) => {
   for (const file of list) sendOne(file, tools);
 };
 let number = 0;
+// One after the other: the server takes few at once from one customer.
+let queue = Promise.resolve();
 const sendOne = async (file, tools) => {
   const { h, link, log } = tools;
   const { kept, hears } = link;
@@ -187,11 +189,14 @@ const sendOne = async (file, tools) => {
     bar.remove();
     log.pending(id, { text: file.name, failed: text });
   };
-  const upload = async () => {
+  const upload = () => (queue = queue.then(goUp, goUp));
+  const goUp = async () => {
     // What will be refused need not go up for that.
     if (file.size > most) return fail("too_large");
     if (file.type && !TAKEN.test(file.type)) return fail("kind");
     const row = rowOf(id, tools);
+    // Thrown away before it was its turn.
+    if (!row) return;
     preview(row.children[2], bar);
     bar.value = 0;
     let sent;
@@ -219,6 +224,7 @@ const sendOne = async (file, tools) => {
     },
     discard: () => log.gone(id),
   });
+  preview(rowOf(id, tools).children[2]);
   upload();
 };
 

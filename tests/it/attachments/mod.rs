@@ -14,6 +14,8 @@ use purser::conversation::ConversationId;
 use purser::store::Role;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::agents::{Agent, events};
@@ -72,6 +74,54 @@ pub async fn fetch(purser: &TestPurser, token: &str, id: &Value) -> (u16, Header
         within("an answer", purser.request("GET", &path).bearer_auth(token).send()).await.expect("an answer");
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     (status, headers, within("a body", response.bytes()).await.expect("a body").to_vec())
+}
+
+#[tokio::test]
+async fn whoever_sends_slowly_keeps_nobody_else_out() {
+    let (purser, _folder) = start(&TestDatabase::sqlite()).await;
+    // Three begin at one address, and send nothing.
+    let mut slow = Vec::new();
+    for number in 0..3 {
+        let mut stream = TcpStream::connect(purser.address).await.expect("a connection");
+        let head = format!(
+            "POST /api/chat/attachments?client_id=s{number} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             X-Forwarded-For: 198.51.100.1\r\nContent-Length: 5000000\r\n\r\n%PDF-",
+            purser.address,
+            Visitor::new().token
+        );
+        stream.write_all(head.as_bytes()).await.expect("it is sent");
+        slow.push(stream);
+    }
+    let from = async |address: &str| {
+        let request = purser.request("POST", &format!("attachments?client_id={}", Uuid::new_v4().simple()));
+        let request = request.bearer_auth(Visitor::new().token).header("X-Forwarded-For", address).body(jpeg(30, 20));
+        within("an answer", request.send()).await.expect("an answer").status().as_u16()
+    };
+    until("a fourth to be too many", async || (from("198.51.100.1").await == 503).then_some(())).await;
+    assert_eq!(from("198.51.100.2").await, 201, "others are let in");
+    drop(slow);
+    until("the places to be free", async || (from("198.51.100.1").await == 201).then_some(())).await;
+    purser.stop().await;
+}
+
+#[tokio::test]
+async fn files_are_counted_by_address_whoever_sends_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = TestDatabase::sqlite();
+    let setup = Setup::on(&database).change(|config| {
+        in_folder(config, folder.path());
+        (config.limits.off, config.limits.attachments_per_hour) = (false, 2);
+    });
+    let purser = setup.start().await;
+    for (address, expected) in
+        [("198.51.100.1", 201), ("198.51.100.1", 201), ("198.51.100.1", 429), ("198.51.100.2", 201)]
+    {
+        let request = purser.request("POST", "attachments?client_id=f1").bearer_auth(Visitor::new().token);
+        let request = request.header("X-Forwarded-For", address).body(jpeg(30, 20));
+        let response = within("an answer", request.send()).await.expect("an answer");
+        assert_eq!(response.status().as_u16(), expected, "{address}");
+    }
+    purser.stop().await;
 }
 
 async fn a_picture_goes_with_a_message_and_comes_back(database: &TestDatabase) {
