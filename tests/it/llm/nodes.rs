@@ -54,8 +54,9 @@ async fn tokens_are_spent_on_all_nodes() {
             config.pipeline = ["plugins", "llm", "person"].map(str::to_owned).to_vec();
             config.redis = Some(redis.parse().expect("an address"));
             config.limits.off = false;
-            // It is asked again and again, each time on a connection of its own.
+            // It is asked again and again, each time on a connection of its own with a hello.
             config.limits.messages_per_minute = 100_000;
+            config.limits.requests_per_minute = 100_000;
             config.limits.connections_per_minute = 100_000;
         });
         let purser = setup.start().await;
