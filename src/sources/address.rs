@@ -17,6 +17,17 @@ impl Allowed {
         let address = address.to_canonical();
         is_public(address) || self.0.iter().any(|network| network.contains(&address))
     }
+
+    /// The addresses of a host that a source may be at: at least one, or an error that says why there is none.
+    pub async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let found = tokio::net::lookup_host((host, port)).await?;
+        let found: Vec<SocketAddr> = found.filter(|address| self.has(address.ip())).collect();
+        if found.is_empty() {
+            let message = "the host has only addresses of private networks; list them in `private` if that is meant";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        Ok(found)
+    }
 }
 
 /// Addresses that anybody on the internet could be at, and not one machine or network only.
@@ -64,13 +75,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allowed = self.0.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let found: Vec<SocketAddr> = found.filter(|address| allowed.has(address.ip())).collect();
-            if found.is_empty() {
-                let message =
-                    "the host has only addresses of private networks; list them in `private` if that is meant";
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, message).into());
-            }
+            let found = allowed.addresses(name.as_str(), 0).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }

@@ -1,4 +1,4 @@
-//! Look-ups by HTTP GET.
+//! Look-ups by HTTP GET, and the client for what is done by POST and PUT.
 
 use std::error::Error;
 use std::sync::{Arc, LazyLock};
@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::address::{Allowed, Resolver};
 use super::spec::{Http, Read};
+use super::wire::Wire;
 use super::{Failed, Trouble};
 
 /// Connections that are kept open for the next look-up.
@@ -33,14 +34,14 @@ pub(crate) fn install_tls() {
 /// A source that is asked by GET.
 pub(super) struct HttpSource {
     spec: Http,
-    client: Client,
+    wire: Wire,
 }
 
 impl HttpSource {
-    /// A source; an error if the client cannot be made.
+    /// A source; an error if it cannot be asked so.
     pub fn new(spec: Http) -> Result<HttpSource, String> {
-        let client = client(&spec.headers, &spec.allowed, |_| true)?;
-        Ok(HttpSource { spec, client })
+        let wire = Wire::new(&spec.headers, spec.allowed.clone())?;
+        Ok(HttpSource { spec, wire })
     }
 
     pub fn params(&self) -> Vec<&str> {
@@ -51,13 +52,12 @@ impl HttpSource {
     pub async fn look_up(&self, params: &Map<String, Value>) -> Result<Value, Failed> {
         let url =
             self.spec.url.fill(params).ok_or_else(|| Failed::new(Trouble::Refused, "a parameter does not fit"))?;
-        let response = self.client.get(url).send().await.map_err(failed)?;
-        match response.status() {
+        let (status, body) = self.wire.get(&url, self.spec.bytes).await?;
+        match status {
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NO_CONTENT => return Ok(Value::Null),
             status if status.is_success() => {}
             status => return Err(refused(status)),
         }
-        let body = body(response, self.spec.bytes).await?;
         let unreadable = |what: &str| Failed::new(Trouble::Unreadable, what);
         match &self.spec.read {
             Read::Text => String::from_utf8(body).map(Value::String).map_err(|_| unreadable("the answer is not UTF-8")),
@@ -69,7 +69,7 @@ impl HttpSource {
     }
 }
 
-/// A client for one source or action. It follows redirects to the same host, with a status that `follows` likes.
+/// A client for one action or webhook. It follows redirects to the same host, with a status that `follows` likes.
 pub(super) fn client(
     headers: &[(String, String)],
     allowed: &Allowed,

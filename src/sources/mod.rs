@@ -1,8 +1,8 @@
 //! Sources: the named outside look-ups that plugins may use, as the operator configures them, and actions, the named
 //! things that they may have done (`action.rs`).
 //!
-//! A source is a statement on a database (`sql.rs`, `statement.rs`) or an address to GET (`http.rs`, `template.rs`,
-//! `address.rs`); `spec.rs` checks what the configuration says. Around each look-up stand, from outside: what is kept
+//! A source is a statement on a database (`sql.rs`, `statement.rs`) or an address to GET (`http.rs`, `wire.rs`,
+//! `template.rs`, `address.rs`); `spec.rs` checks what the configuration says. Around each look-up stand, from outside: what is kept
 //! of earlier answers and shared with those who ask the same at the same time (`shared.rs`), the rest that a failing
 //! source gets (`breaker.rs`), a bound on the look-ups of the whole server, and a time limit.
 //!
@@ -18,6 +18,7 @@ mod spec;
 mod sql;
 mod statement;
 mod template;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};

@@ -19,6 +19,7 @@ pub struct Web {
     /// The heads of the requests.
     pub asked: Arc<Mutex<Vec<String>>>,
     pub requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 /// What a [`Web`] answers.
@@ -27,6 +28,8 @@ pub enum Said {
     Body(u16, &'static str, Vec<u8>),
     /// These bytes and nothing more; then the connection is closed.
     Raw(Vec<u8>),
+    /// These bytes; the connection stays open.
+    Open(&'static str),
     /// Nothing, for as long as the client waits.
     Silence,
 }
@@ -38,10 +41,13 @@ impl Web {
             address: listener.local_addr().expect("an address"),
             asked: Arc::default(),
             requests: Arc::default(),
+            connections: Arc::default(),
         };
         let (asked, requests, answer) = (web.asked.clone(), web.requests.clone(), Arc::new(answer));
+        let connections = web.connections.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
                 let (asked, requests, answer) = (asked.clone(), requests.clone(), answer.clone());
                 // A client that goes away is nothing to fail for.
                 tokio::spawn(async move { serve(stream, &asked, &requests, &*answer).await });
@@ -78,6 +84,7 @@ async fn serve(
                 stream.write_all(&bytes).await?;
                 return Ok(());
             }
+            Said::Open(text) => stream.write_all(text.as_bytes()).await?,
             Said::Silence => std::future::pending::<()>().await,
         }
     }
@@ -161,6 +168,8 @@ async fn whatever_an_http_source_answers_is_a_value() {
         "/noise" => Said::Raw(b"\x00\xff not http at all\r\n\r\n".to_vec()),
         "/half" => Said::Raw(b"HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n{".to_vec()),
         "/empty" => Said::Body(200, "", Vec::new()),
+        "/head" => Said::Raw([b"HTTP/1.1 200 x\r\n".to_vec(), b"X: y\r\n".repeat(1 << 16)].concat()),
+        "/chunk" => Said::Raw(b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\nx".to_vec()),
         "/large" => Said::Body(200, "", vec![b'x'; 10 << 20]),
         // Without saying beforehand how much it is.
         "/flood" => Said::Raw([b"HTTP/1.1 200 x\r\n\r\n".to_vec(), vec![b'x'; 10 << 20]].concat()),
@@ -175,6 +184,8 @@ async fn whatever_an_http_source_answers_is_a_value() {
         ("nothing", Trouble::Unavailable),
         ("noise", Trouble::Unavailable),
         ("half", Trouble::Unavailable),
+        ("head", Trouble::Unavailable),
+        ("chunk", Trouble::Unavailable),
         ("empty", Trouble::Unreadable),
         ("large", Trouble::TooLarge),
         ("flood", Trouble::TooLarge),
@@ -183,6 +194,42 @@ async fn whatever_an_http_source_answers_is_a_value() {
         let sources = sources(&format!("it: {{ get: \"http://{at}/{path}\", private: [127.0.0.1], seconds: 1 }}\n"));
         assert_eq!(ask(&sources, "it", json!({})).await, Err(expected), "{path}");
     }
+}
+
+#[tokio::test]
+async fn connections_are_used_again_and_answers_kept_apart() {
+    let web = Web::start(|path| match path {
+        "/plain" => Said::Open("HTTP/1.1 200 x\r\nContent-Length: 7\r\n\r\n\"plain\""),
+        "/pieces" => Said::Open(
+            "HTTP/1.1 103 x\r\nLink: </x>\r\n\r\nHTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n\
+             3;x=1\r\n\"pi\r\n5\r\neces\"\r\n0\r\nX: y\r\n\r\n",
+        ),
+        "/missing" => Said::Open("HTTP/1.1 404 x\r\nContent-Length: 2\r\n\r\nno"),
+        "/last" => Said::Open("HTTP/1.1 200 x\r\nConnection: close\r\nContent-Length: 6\r\n\r\n\"last\""),
+        "/old" => Said::Raw(b"HTTP/1.0 200 x\r\n\r\n\"old\"".to_vec()),
+        // It closes without having said so.
+        "/gone" => Said::Raw(b"HTTP/1.1 200 x\r\nContent-Length: 6\r\n\r\n\"gone\"".to_vec()),
+        // An answer to a question that nobody asked.
+        _ => Said::Open(
+            "HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\n\"two\"HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\n\"bad\"",
+        ),
+    })
+    .await;
+    let sources = sources(&format!("it: {{ get: \"http://{}/{{path}}\", private: [127.0.0.1] }}\n", web.address));
+    let said = async |path: &str| ask(&sources, "it", json!({ "path": path })).await.expect("an answer");
+    let connections = || web.connections.load(Ordering::SeqCst);
+    for (path, expected) in [("plain", "plain"), ("pieces", "pieces"), ("plain", "plain")] {
+        assert_eq!(said(path).await, json!(expected));
+        assert_eq!(said("missing").await, Value::Null);
+    }
+    assert_eq!(connections(), 1);
+    for (path, opened) in
+        [("last", 1), ("last", 2), ("old", 3), ("old", 4), ("two", 5), ("two", 6), ("gone", 7), ("gone", 8)]
+    {
+        assert_eq!(said(path).await, json!(path));
+        assert_eq!(connections(), opened, "{path}");
+    }
+    assert_eq!(said("plain").await, json!("plain"));
 }
 
 #[tokio::test]
