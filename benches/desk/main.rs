@@ -23,7 +23,13 @@ mod start;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+use purser::memory::Counted;
 use report::Report;
+
+/// The program's own, so that what runs in this process costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: Counted<MiMalloc> = Counted(MiMalloc);
 
 const PARTS: [&str; 11] =
     ["messages", "agents", "idle", "matching", "start", "nodes", "shipping", "lookups", "llm", "replay", "million"];
