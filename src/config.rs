@@ -6,12 +6,15 @@
 
 mod attachments;
 mod identity;
+mod keys;
+mod limits;
 mod llm;
 mod outside;
 mod people;
 mod post;
 mod raw;
 mod retention;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,12 +27,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
-use sha2::{Digest, Sha256};
 
+use keys::{ATTACHMENTS, IDENTITY, LIMITS, LLM, OUTSIDE, PEOPLE, POST, RETENTION, SECTIONS};
+pub use keys::{KEYS, unknown_variables, variable};
+use keys::{key_hint, key_of, without_secrets};
+pub use limits::Limits;
 pub use outside::Outside;
 use raw::{Entries, Raw};
+pub use secret::Secret;
 pub use values::language;
-use values::{Value, folder, listen, log, log_format, network, number, off, origin, pipeline, proxy_header, token};
+use values::{Value, folder, listen, log, log_format, network, off, origin, pipeline, proxy_header, token};
 
 use crate::attachments::AttachmentSpec;
 use crate::conversation::Retention;
@@ -46,67 +53,8 @@ use crate::yaml;
 /// The file that is read when none is named, if it is there.
 pub const FILE: &str = "purser.yaml";
 
-/// The names of all keys.
-pub const KEYS: &[&str] = &[
-    "listen",
-    "database",
-    "redis",
-    "faq",
-    "plugins",
-    "replies",
-    "templates",
-    "language",
-    "origins",
-    "proxies",
-    "proxy_header",
-    "pipeline",
-    "admin_token",
-    "watchers",
-    "log",
-    "log_format",
-    "limits",
-    "limits.answer_seconds",
-    "limits.responder_seconds",
-    "limits.unread_seconds",
-    "limits.sockets",
-    "limits.socket_queue",
-    "limits.drain_seconds",
-    "limits.stop_seconds",
-    "limits.return_seconds",
-    "limits.handshakes_per_second",
-    "limits.messages_per_minute",
-    "limits.requests_per_minute",
-    "limits.address_requests_per_minute",
-    "limits.connections_per_minute",
-    "limits.connections_open",
-    "limits.conversations_per_hour",
-    "limits.attachments_per_hour",
-    "limits.lookups",
-];
-
 /// What a pipeline can be made of, besides the names of single plugins.
 pub const RESPONDERS: [&str; 4] = ["faq", "plugins", "llm", "person"];
-
-/// Variables that are none of the configuration's keys.
-const OTHER_VARIABLES: [&str; 1] = ["PURSER_CONFIG"];
-/// The key that has keys of its own.
-const LIMITS: &str = "limits";
-/// Keys of what is outside; they are only in the file.
-const OUTSIDE: [&str; 2] = ["sources", "actions"];
-/// The key whose value is what the host site signs with; it is only in the file.
-const IDENTITY: &str = "identity";
-/// The key whose value is what the site says of its agents; it is only in the file.
-const PEOPLE: &str = "people";
-/// Keys of what purser sends; they are only in the file.
-const POST: [&str; 2] = ["mail", "webhooks"];
-/// The key whose value is what is said of the LLM; it is only in the file.
-const LLM: &str = "llm";
-/// The key whose value is how long conversations are kept; it is only in the file.
-const RETENTION: &str = "retention";
-/// The key whose value is what is said of attachments; it is only in the file.
-const ATTACHMENTS: &str = "attachments";
-/// Keys whose values are not shown.
-const SECRETS: [&str; 3] = ["database", "redis", "admin_token"];
 
 /// All that an operator can set. `purser.example.yaml` describes every key.
 #[derive(Debug, Clone)]
@@ -165,48 +113,6 @@ pub struct Config {
     pub file: Option<PathBuf>,
 }
 
-/// The bounds that keep one part from taking all of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Seconds until a pending question is finished by whoever finds it, or apologised for.
-    pub answer_seconds: u32,
-    /// Seconds that one responder may take; below `answer_seconds`.
-    pub responder_seconds: u32,
-    /// Seconds that an answer is written for which nobody is there to read; then the next responder is asked.
-    pub unread_seconds: u32,
-    /// Open sockets on this node.
-    pub sockets: u32,
-    /// Frames that a slow reader may be behind before it is told to come back.
-    pub socket_queue: u32,
-    /// Between the order to stop and the stop itself, for so long `/ready` says that the node is draining, and all
-    /// else goes on.
-    pub drain_seconds: u32,
-    /// Seconds that a graceful stop waits for work under way.
-    pub stop_seconds: u32,
-    /// Seconds over which the clients of a node that stops spread their return.
-    pub return_seconds: u32,
-    /// Sockets that are opened in a second on this node; further clients wait their turn.
-    pub handshakes_per_second: u32,
-    /// Messages of a visitor in a minute.
-    pub messages_per_minute: u32,
-    /// Other requests of a visitor in a minute: hellos, pages of history, ratings, deletions, unread counts.
-    pub requests_per_minute: u32,
-    /// The same of everybody at an address.
-    pub address_requests_per_minute: u32,
-    /// New connections from an address in a minute.
-    pub connections_per_minute: u32,
-    /// Connections from an address that are open at once on one node.
-    pub connections_open: u32,
-    /// New conversations from an address in an hour.
-    pub conversations_per_hour: u32,
-    /// Files of customers at an address in an hour.
-    pub attachments_per_hour: u32,
-    /// Look-ups of plugins that are under way at once.
-    pub lookups: u32,
-    /// Whether those of visitors and addresses are left out: for measuring, and only on this machine.
-    pub off: bool,
-}
-
 /// The header in which proxies say for whom they speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyHeader {
@@ -256,60 +162,6 @@ impl Default for Config {
             replies: PathBuf::from("replies"),
             file: None,
         }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            answer_seconds: 10,
-            responder_seconds: 8,
-            unread_seconds: 20,
-            sockets: 20_000,
-            socket_queue: 64,
-            drain_seconds: 0,
-            stop_seconds: 10,
-            return_seconds: 10,
-            handshakes_per_second: 1_000,
-            messages_per_minute: 30,
-            connections_per_minute: 300,
-            connections_open: 300,
-            conversations_per_hour: 120,
-            attachments_per_hour: 120,
-            requests_per_minute: 120,
-            // All customers behind a proxy that is not in `proxies` may come back at once.
-            address_requests_per_minute: 12_000,
-            lookups: 200,
-            off: false,
-        }
-    }
-}
-
-/// Something that must not be seen: `Debug` shows three stars.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A secret.
-    pub fn new(secret: impl Into<String>) -> Secret {
-        Secret(secret.into())
-    }
-
-    /// The secret itself, for the one place that uses it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether this is the secret. Takes the same time wherever the two differ.
-    pub fn is(&self, given: &str) -> bool {
-        // Of hashes, an early difference tells nothing about the secret.
-        Sha256::digest(self.0.as_bytes()) == Sha256::digest(given.as_bytes())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }
 
@@ -434,12 +286,7 @@ impl Config {
                 if POST.into_iter().any(has) {
                     self.post = post::read(name, &text, &variable, problems);
                 }
-                let apart = |key: &str| {
-                    [IDENTITY, PEOPLE, LLM, RETENTION, ATTACHMENTS].contains(&key)
-                        || OUTSIDE.contains(&key)
-                        || POST.contains(&key)
-                };
-                entries.retain(|(key, _)| !apart(&key.value));
+                entries.retain(|(key, _)| !SECTIONS.contains(&key.value.as_str()));
                 self.take_map(name, &text, "", entries, problems);
             }
             Ok(_) => problems.push(format!("{name}: keys and values are expected, such as `listen: 127.0.0.1:8080`")),
@@ -500,33 +347,11 @@ impl Config {
             "watchers" => self.watchers = value.many().map(network).collect::<Result<_, _>>()?,
             "log_format" => self.log_format = log_format(value.one()?)?,
             "log" => self.log = log(value.one()?)?,
-            "limits.answer_seconds" => self.limits.answer_seconds = number(value.one()?, 1..=3_600)?,
-            "limits.responder_seconds" => self.limits.responder_seconds = number(value.one()?, 1..=3_600)?,
-            "limits.unread_seconds" => self.limits.unread_seconds = number(value.one()?, 1..=3_600)?,
-            "limits.sockets" => self.limits.sockets = number(value.one()?, 1..=1_000_000)?,
-            "limits.socket_queue" => self.limits.socket_queue = number(value.one()?, 4..=10_000)?,
-            "limits.return_seconds" => self.limits.return_seconds = number(value.one()?, 0..=3_600)?,
-            "limits.handshakes_per_second" => {
-                self.limits.handshakes_per_second = number(value.one()?, 1..=1_000_000)?;
-            }
-            "limits.drain_seconds" => self.limits.drain_seconds = number(value.one()?, 0..=600)?,
-            "limits.stop_seconds" => self.limits.stop_seconds = number(value.one()?, 0..=600)?,
-            "limits.messages_per_minute" => self.limits.messages_per_minute = number(value.one()?, 1..=1_000_000)?,
-            "limits.requests_per_minute" => self.limits.requests_per_minute = number(value.one()?, 1..=1_000_000)?,
-            "limits.address_requests_per_minute" => {
-                self.limits.address_requests_per_minute = number(value.one()?, 1..=1_000_000)?;
-            }
-            "limits.connections_per_minute" => {
-                self.limits.connections_per_minute = number(value.one()?, 1..=1_000_000)?
-            }
-            "limits.connections_open" => self.limits.connections_open = number(value.one()?, 1..=1_000_000)?,
-            "limits.conversations_per_hour" => {
-                self.limits.conversations_per_hour = number(value.one()?, 1..=1_000_000)?
-            }
-            "limits.attachments_per_hour" => self.limits.attachments_per_hour = number(value.one()?, 1..=1_000_000)?,
-            "limits.lookups" => self.limits.lookups = number(value.one()?, 1..=100_000)?,
             LIMITS => self.limits.off = off(value.one()?)?,
-            _ => return Err("there is no such key".to_owned()),
+            _ => match key.strip_prefix("limits.") {
+                Some(name) => self.limits.set(name, value.one()?)?,
+                None => return Err("there is no such key".to_owned()),
+            },
         }
         Ok(())
     }
@@ -535,57 +360,4 @@ impl Config {
 /// The networks of this machine.
 fn this_machine() -> Vec<IpNet> {
     vec![IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8), IpNet::from(IpAddr::V6(Ipv6Addr::LOCALHOST))]
-}
-
-/// The name of a key's variable.
-pub fn variable(key: &str) -> String {
-    format!("PURSER_{}", key.replace('.', "_").to_uppercase())
-}
-
-/// A warning for each variable that looks like one of ours and is not. They do not stop the start, since others
-/// set such names too (Kubernetes for a service called "purser").
-pub fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
-    let known: Vec<String> = KEYS.iter().map(|key| variable(key)).collect();
-    let unknown = names.into_iter().filter(|name| {
-        name.starts_with("PURSER_") && !known.contains(name) && !OTHER_VARIABLES.contains(&name.as_str())
-    });
-    let warning = |name: String| {
-        let lower: Vec<String> = known.iter().map(|known| known.to_lowercase()).collect();
-        match yaml::nearest(&name, lower.iter().map(String::as_str)) {
-            Some(meant) => {
-                format!("{name} is not a setting of purser and has no effect; did you mean {}?", meant.to_uppercase())
-            }
-            None => format!("{name} is not a setting of purser and has no effect"),
-        }
-    };
-    unknown.map(warning).collect()
-}
-
-fn key_of(variable_name: &str) -> Option<&'static str> {
-    KEYS.iter().copied().find(|key| variable_name == variable(key))
-}
-
-/// What to write instead of an unknown key at this level.
-fn key_hint(within: &str, key: &str) -> String {
-    let mut here: Vec<&str> = KEYS
-        .iter()
-        .filter_map(|known| known.strip_prefix(within))
-        .map(|known| known.split('.').next().unwrap_or(known))
-        .collect();
-    here.dedup();
-    match yaml::nearest(key, here.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => match KEYS.iter().find(|known| known.split('.').next_back() == Some(key)) {
-            Some(elsewhere) => format!("it belongs into `{}`", elsewhere.split('.').next().unwrap_or(elsewhere)),
-            None => format!("the keys are {}", here.join(", ")),
-        },
-    }
-}
-
-/// Shows a line only if its key is known and holds no secret: a misspelt `admin_token` is one, too.
-fn without_secrets(finding: Finding, text: &str) -> Finding {
-    let line = finding.line.checked_sub(1).and_then(|before| text.lines().nth(before as usize)).unwrap_or_default();
-    let key = line.split(':').next().unwrap_or_default().trim();
-    let known = KEYS.iter().any(|known| known.split('.').next_back() == Some(key)) || key == LIMITS;
-    if known && !SECRETS.contains(&key) { finding } else { Finding { snippet: None, ..finding } }
 }

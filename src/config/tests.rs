@@ -157,6 +157,7 @@ fn problems_name_the_place_and_the_way_out() {
     for (text, expected) in [
         ("limits:\n  sokets: 3\n", "unknown key `sokets`\n --> purser.yaml:2:3"),
         ("limits:\n  sokets: 3\n", "did you mean `sockets`?"),
+        ("sorces:\n  shop: 3\n", "did you mean `sources`?"),
         ("sockets: 3\n", "it belongs into `limits`"),
         ("colour: red\n", "the keys are listen, database, redis, faq"),
         ("listen: 8080\n", "listen: `8080` is not an address; write host:port"),
