@@ -3,10 +3,12 @@
 use sqlx::{ColumnIndex, Decode, Row, Type};
 use uuid::Uuid;
 
+use super::Store;
 use super::callers::{self, Caller, Wrong};
 use super::error::{OpenError, StoreError};
 use super::pool::{Engine, Link, on};
 use super::url::DatabaseUrl;
+use super::writer::{Order, Work};
 use crate::conversation::{AgentId, Millis};
 
 /// What an agent may do; each may do what those before it may.
@@ -186,6 +188,34 @@ impl AccountChange {
     }
 }
 
+impl Store {
+    /// Whether there is an agent who can log in.
+    pub async fn has_agents(&self) -> Result<bool, StoreError> {
+        self.read(exist(&self.0.engine)).await
+    }
+
+    /// All agents, by login.
+    pub async fn agents(&self) -> Result<Vec<Account>, StoreError> {
+        self.read(all(&self.0.engine)).await
+    }
+
+    /// The agent with this login.
+    pub async fn agent(&self, login: &str) -> Result<Option<Account>, StoreError> {
+        self.read(by_login(&self.0.engine, login)).await
+    }
+
+    /// The agent whose session this is, by the hash of what the cookie holds. Nobody after it has ended.
+    pub async fn agent_of_session(&self, token: &[u8; 32], now: Millis) -> Result<Option<Account>, StoreError> {
+        self.read(by_session(&self.0.engine, token, now)).await
+    }
+
+    /// Changes an account, or who is logged in. False if there is nothing to change.
+    pub async fn change_account(&self, change: AccountChange) -> Result<bool, StoreError> {
+        let work: Work = Box::new(move |link| Box::pin(async move { change.make(link).await }));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+}
+
 /// Changes the accounts in this database, which may be in use by a running purser.
 pub async fn change_account(url: &DatabaseUrl, change: &AccountChange) -> Result<bool, OpenError> {
     let failed = |error: sqlx::Error| OpenError::Accounts(error.to_string());
@@ -206,28 +236,28 @@ macro_rules! accounts {
     };
 }
 
-pub(super) async fn exist(engine: &Engine) -> Result<bool, StoreError> {
+async fn exist(engine: &Engine) -> Result<bool, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query("SELECT 1 FROM agents WHERE disabled = 0 LIMIT 1");
         Ok(query.fetch_optional(&side.readers).await?.is_some())
     })
 }
 
-pub(super) async fn all(engine: &Engine) -> Result<Vec<Account>, StoreError> {
+async fn all(engine: &Engine) -> Result<Vec<Account>, StoreError> {
     on!(Engine, engine, side => {
         let rows = sqlx::query(accounts!("ORDER BY a.login")).fetch_all(&side.readers).await?;
         rows.iter().map(to_account).collect()
     })
 }
 
-pub(super) async fn by_login(engine: &Engine, login: &str) -> Result<Option<Account>, StoreError> {
+async fn by_login(engine: &Engine, login: &str) -> Result<Option<Account>, StoreError> {
     on!(Engine, engine, side => {
         let row = sqlx::query(accounts!("WHERE a.login = ?")).bind(login).fetch_optional(&side.readers).await?;
         row.as_ref().map(to_account).transpose()
     })
 }
 
-pub(super) async fn by_session(engine: &Engine, token: &[u8; 32], now: Millis) -> Result<Option<Account>, StoreError> {
+async fn by_session(engine: &Engine, token: &[u8; 32], now: Millis) -> Result<Option<Account>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query(accounts!(
             "JOIN agent_sessions s ON s.agent = a.id WHERE s.token = ? AND s.expires_at > ? AND a.disabled = 0"

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, Row};
 
+use super::Store;
 use super::error::StoreError;
 use super::events::to_conversation;
 use super::pool::{Engine, Link, on};
 use super::sought::{holds, pattern};
-use super::writer::Append;
+use super::writer::{Append, Order, Work};
 use crate::conversation::{AgentId, Author, Conversation, ConversationId, Kind, Millis, Seq, Status};
 
 /// In so many conversations is searched at a time, the newest first: what a search costs does not grow with what is
@@ -73,6 +74,30 @@ pub struct Listed {
     pub unread: u32,
 }
 
+impl Store {
+    /// How many conversations wait for a person.
+    pub async fn waiting_conversations(&self) -> Result<u32, StoreError> {
+        self.read(waiting(&self.0.engine)).await
+    }
+
+    /// At most `limit` conversations of a list.
+    pub async fn attended(&self, shelf: Shelf, limit: u32) -> Result<Vec<Listed>, StoreError> {
+        Ok(self.search(shelf, &Search::default(), limit).await?.rows)
+    }
+
+    /// At most `limit` conversations of a list in which something was said or noted, or which know it of the visitor. Of
+    /// what is closed, and of all there is, the next [`SEARCHED`] are searched.
+    pub async fn search(&self, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
+        self.read(list(&self.0.engine, shelf, search, limit)).await
+    }
+
+    /// Notes how far the agent who has a conversation has seen it.
+    pub async fn note_agent_seen(&self, id: ConversationId, agent: AgentId, seq: Seq) -> Result<bool, StoreError> {
+        let work: Work = Box::new(move |link| Box::pin(write_seen(link, id, agent, seq)));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+}
+
 /// Writes what changed in who has a conversation, within the transaction that is open on `link`.
 pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
     for append in appends {
@@ -110,12 +135,7 @@ pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sq
 }
 
 /// Notes how far the agent who has a conversation has seen it.
-pub(super) async fn write_seen(
-    link: &mut Link,
-    id: ConversationId,
-    agent: AgentId,
-    seq: Seq,
-) -> Result<bool, sqlx::Error> {
+async fn write_seen(link: &mut Link, id: ConversationId, agent: AgentId, seq: Seq) -> Result<bool, sqlx::Error> {
     on!(Link, link, connection => {
         // Not beyond the end, or what comes later would count as seen.
         let set = "UPDATE attended SET seen_seq = ? WHERE conversation_id = ? AND agent = ? AND seen_seq < ? \
@@ -126,7 +146,7 @@ pub(super) async fn write_seen(
     })
 }
 
-pub(super) async fn waiting(engine: &Engine) -> Result<u32, StoreError> {
+async fn waiting(engine: &Engine) -> Result<u32, StoreError> {
     on!(Engine, engine, side => {
         let row = sqlx::query("SELECT COUNT(*) FROM attended WHERE status = 'waiting'").fetch_one(&side.readers).await?;
         Ok(u32::try_from(row.try_get::<i64, _>(0)?).unwrap_or(u32::MAX))
@@ -135,7 +155,7 @@ pub(super) async fn waiting(engine: &Engine) -> Result<u32, StoreError> {
 
 /// At most `limit` conversations of a list; with a search, of the next [`SEARCHED`] those in which that was said or noted,
 /// or which know it of the visitor.
-pub(super) async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
+async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
     let is_all = search.text.is_empty();
     let end = if is_all { None } else { end(engine, shelf, search).await? };
     let call = "COALESCE(JSON_EXTRACT(c.kept, '$.person.call'), 0)";

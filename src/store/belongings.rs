@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
-use super::writer::Append;
+use super::writer::{Append, Order, Work};
 use super::{Store, attachments, customers};
 use crate::conversation::{Author, Conversation, ConversationId, Event, Kind, Millis, Seq, Status, VisitorId};
 
@@ -17,6 +17,32 @@ use crate::conversation::{Author, Conversation, ConversationId, Event, Kind, Mil
 const LOG: &str = "events";
 /// Every other table that has the column `conversation_id`: rows there go with what they are about.
 const OTHERS: [&str; 3] = ["outbox", "attended", "reviews"];
+
+impl Store {
+    /// At most `limit` conversations of this visitor that something was said in, but for this one; the newest first, after
+    /// the first `skip`.
+    pub async fn past(
+        &self,
+        visitor: VisitorId,
+        but: ConversationId,
+        skip: u32,
+        limit: u32,
+    ) -> Result<Vec<Past>, StoreError> {
+        self.read(past(&self.0.engine, visitor, but, skip, limit)).await
+    }
+
+    /// All that is stored of this visitor.
+    pub async fn export(&self, visitor: VisitorId, what: Export) -> Result<Vec<Exported>, StoreError> {
+        // Reads one conversation after the other, each in its time.
+        export(self, visitor, what).await
+    }
+
+    /// Takes out the last trace of a conversation, which ends at this seq. False if it has gone on.
+    pub async fn remove(&self, id: ConversationId, last: Seq) -> Result<bool, StoreError> {
+        let work: Work = Box::new(move |link| Box::pin(remove(link, id, last)));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+}
 
 /// Does what these appends mean for what stood before, in their commit: there is no moment in which something is said to
 /// be gone and is not. Most mean nothing.
@@ -88,7 +114,7 @@ async fn forget(
 }
 
 /// Takes out all of a conversation that ends at this seq.
-pub(super) async fn remove(link: &mut Link, conversation: ConversationId, last: Seq) -> Result<bool, sqlx::Error> {
+async fn remove(link: &mut Link, conversation: ConversationId, last: Seq) -> Result<bool, sqlx::Error> {
     on!(Link, link, connection => {
         let head = sqlx::query("DELETE FROM conversations WHERE id = ? AND last_seq = ?");
         let head = head.bind(conversation.0).bind(i64::from(last)).execute(&mut **connection).await?;
@@ -117,7 +143,7 @@ pub struct Past {
     pub first: String,
 }
 
-pub(super) async fn past(
+async fn past(
     engine: &Engine,
     visitor: VisitorId,
     but: ConversationId,
@@ -164,7 +190,7 @@ pub struct Exported {
 /// Events that are read at once.
 const PAGE: u32 = 1_000;
 
-pub(super) async fn export(store: &Store, visitor: VisitorId, what: Export) -> Result<Vec<Exported>, StoreError> {
+async fn export(store: &Store, visitor: VisitorId, what: Export) -> Result<Vec<Exported>, StoreError> {
     let mut exported = Vec::new();
     for id in store.conversations_of(visitor).await? {
         let Some(head) = store.conversation(id).await? else { continue };
@@ -211,7 +237,7 @@ mod tests {
     use sqlx::sqlite::SqliteConnectOptions;
 
     use super::*;
-    use crate::store::pool::own_tables;
+    use crate::store::migrations::own_tables;
 
     /// Whoever adds a table must say here what becomes of it.
     #[tokio::test]

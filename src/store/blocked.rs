@@ -2,10 +2,18 @@
 
 use sqlx::Row;
 
+use super::Store;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
 use super::writer::Append;
 use crate::conversation::{Kind, VisitorId};
+
+impl Store {
+    /// The visitors who may not write.
+    pub async fn blocked(&self) -> Result<Vec<VisitorId>, StoreError> {
+        self.read(all(&self.0.engine)).await
+    }
+}
 
 /// Writes who is blocked and who is not any more, within the transaction that is open on `link`.
 pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
@@ -29,7 +37,7 @@ pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sq
 }
 
 /// All of them.
-pub(super) async fn all(engine: &Engine) -> Result<Vec<VisitorId>, StoreError> {
+async fn all(engine: &Engine) -> Result<Vec<VisitorId>, StoreError> {
     on!(Engine, engine, side => {
         let rows = sqlx::query("SELECT visitor FROM blocked").fetch_all(&side.readers).await?;
         let unreadable = |_| StoreError::Unreadable("a visitor who is blocked".to_owned());

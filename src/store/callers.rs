@@ -5,6 +5,7 @@
 
 use sqlx::Row;
 
+use super::Store;
 use super::agents::Account;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
@@ -81,6 +82,18 @@ impl Wrong {
     }
 }
 
+impl Store {
+    /// The agents who have logged in with this browser, by the hash of what its cookie holds.
+    pub async fn agents_of_browser(&self, browser: &[u8; 32], now: Millis) -> Result<Vec<AgentId>, StoreError> {
+        self.read(known_to(&self.0.engine, browser, now)).await
+    }
+
+    /// Until when no password of this agent is tried that comes from there.
+    pub async fn locked_until(&self, account: &Account, caller: Caller, now: Millis) -> Result<Millis, StoreError> {
+        self.read(locked_until(&self.0.engine, account, caller, now)).await
+    }
+}
+
 fn lock_of(failures: Option<i64>, lock: Lock) -> Millis {
     failures.and_then(|failures| lock(u32::try_from(failures).unwrap_or(u32::MAX))).unwrap_or(0)
 }
@@ -121,7 +134,7 @@ pub(super) async fn forget(link: &mut Link, agent: AgentId) -> Result<(), sqlx::
 }
 
 /// The agents who have logged in with this browser.
-pub(super) async fn known_to(engine: &Engine, browser: &[u8; 32], now: Millis) -> Result<Vec<AgentId>, StoreError> {
+async fn known_to(engine: &Engine, browser: &[u8; 32], now: Millis) -> Result<Vec<AgentId>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query("SELECT agent FROM agent_callers WHERE caller = ? AND known = 1 AND forget_at > ?");
         let rows = query.bind(&browser[..]).bind(now).fetch_all(&side.readers).await?;
@@ -130,12 +143,7 @@ pub(super) async fn known_to(engine: &Engine, browser: &[u8; 32], now: Millis) -
 }
 
 /// Until when nothing from there is tried.
-pub(super) async fn locked_until(
-    engine: &Engine,
-    account: &Account,
-    caller: Caller,
-    now: Millis,
-) -> Result<Millis, StoreError> {
+async fn locked_until(engine: &Engine, account: &Account, caller: Caller, now: Millis) -> Result<Millis, StoreError> {
     let own: Option<Millis> = on!(Engine, engine, side => {
         let query = "SELECT locked_until FROM agent_callers WHERE caller = ? AND agent = ? AND forget_at > ?";
         let query = sqlx::query_scalar(query).bind(&caller.key[..]).bind(account.id.0).bind(now);

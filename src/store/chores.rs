@@ -2,9 +2,11 @@
 
 use sqlx::Row;
 
+use super::Store;
 use super::error::{OpenError, StoreError};
 use super::pool::{Engine, Link, on};
 use super::url::DatabaseUrl;
+use super::writer::{Order, Work};
 use crate::conversation::Millis;
 
 /// Something to be done.
@@ -16,8 +18,27 @@ pub struct Chore {
     pub due_at: Millis,
 }
 
+impl Store {
+    /// At most `limit` chores that are to be done now.
+    pub async fn due_chores(&self, now: Millis, limit: u32) -> Result<Vec<Chore>, StoreError> {
+        self.read(due(&self.0.engine, now, limit)).await
+    }
+
+    /// Has a chore done at `due`, unless there is one of that name.
+    pub async fn add_chore(&self, name: &'static str, due: Millis) -> Result<bool, StoreError> {
+        let work: Work = Box::new(move |link| Box::pin(add(link, name, due)));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+
+    /// Puts a chore off until `until`, or takes it out. True for one of all that try.
+    pub async fn put_off_chore(&self, chore: Chore, until: Option<Millis>) -> Result<bool, StoreError> {
+        let work: Work = Box::new(move |link| Box::pin(async move { put_off(link, &chore, until).await }));
+        self.order(|reply| Order::Change { work, reply }).await
+    }
+}
+
 /// What is due now.
-pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<Chore>, StoreError> {
+async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<Chore>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query("SELECT name, due_at FROM chores WHERE due_at <= ? ORDER BY due_at, name LIMIT ?");
         let rows = query.bind(now).bind(i64::from(limit)).fetch_all(&side.readers).await?;
@@ -26,7 +47,7 @@ pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<
 }
 
 /// Has it done then. False if there is a chore of that name.
-pub(super) async fn add(link: &mut Link, name: &str, due: Millis) -> Result<bool, sqlx::Error> {
+async fn add(link: &mut Link, name: &str, due: Millis) -> Result<bool, sqlx::Error> {
     let insert = match link {
         Link::Lite(_) => "INSERT OR IGNORE INTO chores (name, due_at) VALUES (?, ?)",
         Link::Maria(_) => "INSERT IGNORE INTO chores (name, due_at) VALUES (?, ?)",
@@ -38,7 +59,7 @@ pub(super) async fn add(link: &mut Link, name: &str, due: Millis) -> Result<bool
 }
 
 /// Puts it off, or with no time takes it out. False if somebody else has.
-pub(super) async fn put_off(link: &mut Link, chore: &Chore, until: Option<Millis>) -> Result<bool, sqlx::Error> {
+async fn put_off(link: &mut Link, chore: &Chore, until: Option<Millis>) -> Result<bool, sqlx::Error> {
     on!(Link, link, connection => {
         let query = match until {
             Some(until) => sqlx::query("UPDATE chores SET due_at = ? WHERE name = ? AND due_at = ?").bind(until),

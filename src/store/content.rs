@@ -5,9 +5,12 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 use sqlx::Row;
+use tokio::sync::oneshot;
 
+use super::Store;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
+use super::writer::Order;
 use crate::conversation::Millis;
 
 /// The files of a content set, as they were when it went live.
@@ -35,6 +38,36 @@ pub struct ContentLine {
 impl fmt::Debug for ContentSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ContentSet({}, {} files, at {})", self.revision, self.files.len(), self.at)
+    }
+}
+
+impl Store {
+    /// Keeps a content set that went live. It becomes the latest; a revision that is kept already gets only its new
+    /// time.
+    pub async fn keep_content(&self, set: &ContentSet) -> Result<(), StoreError> {
+        let (reply, outcome) = oneshot::channel();
+        let kept = async {
+            let order = Order::Content { set: set.clone(), reply };
+            self.0.queue.send(order).await.map_err(|_| StoreError::Closed)?;
+            outcome.await.map_err(|_| StoreError::Closed)?
+        };
+        // A set may be many megabytes, and it has its turn after the batches before it.
+        self.limited(self.0.limits.patience * 3, kept).await
+    }
+
+    /// The content sets, the latest first.
+    pub async fn content_sets(&self, limit: u32) -> Result<Vec<ContentLine>, StoreError> {
+        self.read(lines(&self.0.engine, limit)).await
+    }
+
+    /// The content set of a revision, or of the only revision that starts with `revision`.
+    pub async fn content_set(&self, revision: &str) -> Result<Option<ContentSet>, StoreError> {
+        self.read(set(&self.0.engine, revision)).await
+    }
+
+    /// The set that went live last.
+    pub async fn latest_content(&self) -> Result<Option<ContentSet>, StoreError> {
+        self.read(latest(&self.0.engine)).await
     }
 }
 
@@ -77,7 +110,7 @@ async fn keep_blob(link: &mut Link, hash: &[u8], bytes: &[u8]) -> Result<(), sql
     Ok(())
 }
 
-pub(super) async fn lines(engine: &Engine, limit: u32) -> Result<Vec<ContentLine>, StoreError> {
+async fn lines(engine: &Engine, limit: u32) -> Result<Vec<ContentLine>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query(
             "SELECT revision, at, (SELECT COUNT(*) FROM content_files f WHERE f.revision = c.revision) \
@@ -93,7 +126,7 @@ pub(super) async fn lines(engine: &Engine, limit: u32) -> Result<Vec<ContentLine
     })
 }
 
-pub(super) async fn set(engine: &Engine, revision: &str) -> Result<Option<ContentSet>, StoreError> {
+async fn set(engine: &Engine, revision: &str) -> Result<Option<ContentSet>, StoreError> {
     // Also keeps % and _ out of LIKE, which minds the case on MariaDB and not on SQLite.
     if revision.is_empty() || !revision.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(None);
@@ -112,7 +145,7 @@ pub(super) async fn set(engine: &Engine, revision: &str) -> Result<Option<Conten
     }
 }
 
-pub(super) async fn latest(engine: &Engine) -> Result<Option<ContentSet>, StoreError> {
+async fn latest(engine: &Engine) -> Result<Option<ContentSet>, StoreError> {
     let newest = on!(Engine, engine, side => {
         let query = sqlx::query("SELECT revision, at FROM content ORDER BY number DESC LIMIT 1");
         let row = query.fetch_optional(&side.readers).await?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 
+use super::Store;
 use super::error::{OpenError, StoreError};
 use super::pool::{Engine, Link, on};
 use super::url::{DatabaseUrl, Target};
@@ -52,8 +53,15 @@ const TABLES: [&str; 5] = [
 const ORDERS: &str =
     "CREATE TABLE IF NOT EXISTS demo_orders (id VARCHAR(64) NOT NULL PRIMARY KEY, done INTEGER NOT NULL)";
 
+impl Store {
+    /// Whether somebody has put the demo's parcels into this database.
+    pub async fn has_demo(&self) -> Result<bool, StoreError> {
+        self.read(is_there(&self.0.engine)).await
+    }
+}
+
 /// Whether this database has the demo's tables.
-pub(super) async fn is_there(engine: &Engine) -> Result<bool, StoreError> {
+async fn is_there(engine: &Engine) -> Result<bool, StoreError> {
     let found = match engine {
         Engine::Lite(side) => {
             let query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'demo_shipments'";

@@ -8,7 +8,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 
 use super::error::{OpenError, StoreError};
-use super::pool::{Link, not_a_database, on};
+use super::pool::{Link, on};
+use super::sqlite::not_a_database;
 use super::url::{DatabaseUrl, Target, place};
 
 /// Where the tables are and what their columns are called, where that is not as usual.

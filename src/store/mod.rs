@@ -1,12 +1,19 @@
 //! The store: conversations and their logs, and the content sets that went live.
 //!
-//! Its methods are needs, not tables. Two engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer;
-//! `pool.rs` holds the few places where they differ. Every write of the process goes through one writer
+//! Its methods are needs, not tables; those of the log are here, the others in the files of what they are about. Two
+//! engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer; `pool.rs` holds the few places where they
+//! differ, `migrations.rs` the tables. Reads go straight to a pool. Every write of the process goes through one writer
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
-//! such a batch, `outbox.rs` what its events mean for errands, `customers.rs` whose account is whose, `belongings.rs`
-//! what goes with a conversation that is deleted, `attachments.rs` where files that are attached stand, `judge.rs` finds out what became of a batch that met somebody else's
-//! rows. Reads (`events.rs`, `content.rs`) go straight to a pool. `moving/` takes a whole site from one database into
-//! another, or into a file and back; `views.rs` shows others what is said.
+//! such a batch, `judge.rs` finds out what became of one that met somebody else's rows.
+//!
+//! - `events.rs`: the log and where conversations stand; `belongings.rs`: what goes with one that is deleted.
+//! - `outbox.rs`: what is to be done and sent outside; `chores.rs`: what is to be done here, by one of all nodes.
+//! - `attachments.rs`: files that go with messages; `customers.rs`: which account a visitor has.
+//! - `agents.rs`, `callers.rs`: accounts, and from where somebody tries to log in.
+//! - `attended.rs`, `sought.rs`, `reviews.rs`, `blocked.rs`: the lists of the console, its search, ratings, and who may not write.
+//! - `content.rs`: the content sets. `demo.rs`: the demo's parcels.
+//! - `moving/`: a whole site into another database, or into a file and back. `earlier.rs`: what another site's tables hold.
+//! - `views.rs`: shows others what is said.
 //!
 //! Invariants:
 //! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
@@ -32,11 +39,14 @@ mod earlier;
 mod error;
 mod events;
 mod judge;
+mod mariadb;
+mod migrations;
 mod moving;
 mod outbox;
 mod pool;
 mod reviews;
 mod sought;
+mod sqlite;
 mod url;
 mod views;
 mod writer;
@@ -51,8 +61,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversation::{
-    AgentId, ClientId, Conversation, ConversationId, Decision, Event, EventId, Millis, Posting, Sending, Seq, Thumb,
-    VisitorId,
+    ClientId, Conversation, ConversationId, Decision, Event, Millis, Posting, Seq, Thumb, VisitorId,
 };
 
 pub use agents::{Account, AccountChange, Opening, Role, change_account};
@@ -270,24 +279,6 @@ impl Store {
         self.read(events::conversations_of(&self.0.engine, visitor)).await
     }
 
-    /// At most `limit` conversations of this visitor that something was said in, but for this one; the newest first, after
-    /// the first `skip`.
-    pub async fn past(
-        &self,
-        visitor: VisitorId,
-        but: ConversationId,
-        skip: u32,
-        limit: u32,
-    ) -> Result<Vec<Past>, StoreError> {
-        self.read(belongings::past(&self.0.engine, visitor, but, skip, limit)).await
-    }
-
-    /// All that is stored of this visitor.
-    pub async fn export(&self, visitor: VisitorId, what: Export) -> Result<Vec<Exported>, StoreError> {
-        // Reads one conversation after the other, each in its time.
-        belongings::export(self, visitor, what).await
-    }
-
     /// At most `limit` conversations that began after `after`, and at `until` at the latest; the first first.
     pub async fn begun(
         &self,
@@ -296,30 +287,6 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Conversation>, StoreError> {
         self.read(events::begun(&self.0.engine, after, until, limit)).await
-    }
-
-    /// Takes out the last trace of a conversation, which ends at this seq. False if it has gone on.
-    pub async fn remove(&self, id: ConversationId, last: Seq) -> Result<bool, StoreError> {
-        let work: writer::Work = Box::new(move |link| Box::pin(belongings::remove(link, id, last)));
-        self.order(|reply| Order::Change { work, reply }).await
-    }
-
-    /// At most `limit` chores that are to be done now.
-    pub async fn due_chores(&self, now: Millis, limit: u32) -> Result<Vec<Chore>, StoreError> {
-        self.read(chores::due(&self.0.engine, now, limit)).await
-    }
-
-    /// Has a chore done at `due`, unless there is one of that name.
-    pub async fn add_chore(&self, name: &'static str, due: Millis) -> Result<bool, StoreError> {
-        let work: writer::Work = Box::new(move |link| Box::pin(chores::add(link, name, due)));
-        self.order(|reply| Order::Change { work, reply }).await
-    }
-
-    /// Puts a chore off until `until`, or takes it out. True for one of all that try.
-    pub async fn put_off_chore(&self, chore: Chore, until: Option<Millis>) -> Result<bool, StoreError> {
-        let work: writer::Work =
-            Box::new(move |link| Box::pin(async move { chores::put_off(link, &chore, until).await }));
-        self.order(|reply| Order::Change { work, reply }).await
     }
 
     /// Where these conversations end; those that nothing is stored of are left out.
@@ -405,159 +372,9 @@ impl Store {
         self.0.posting.store(Arc::new(posting));
     }
 
-    /// At most `limit` of what is to be tried now of a part of the outbox, the earliest first.
-    pub async fn due_in(&self, tray: Tray, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
-        self.read(outbox::due(&self.0.engine, tray, now, limit)).await
-    }
-
-    /// Whether an errand has no outcome yet. What was erased has none and is not there.
-    pub async fn has_errand(&self, errand: EventId) -> Result<bool, StoreError> {
-        self.read(outbox::has(&self.0.engine, errand)).await
-    }
-
-    /// Puts off until `until` what is due at `due` in the outbox, and keeps with it up to which event it goes. True for
-    /// one of all that try.
-    pub async fn put_off(
-        &self,
-        id: EventId,
-        due: Millis,
-        until: Millis,
-        upto: Option<Seq>,
-    ) -> Result<bool, StoreError> {
-        self.order(|reply| Order::Errand { errand: id, due, until: Some(until), upto, reply }).await
-    }
-
-    /// Takes out what is done, or of which nobody knows any more what it is.
-    pub async fn remove_from_outbox(&self, id: EventId) -> Result<(), StoreError> {
-        self.order(|reply| Order::Errand { errand: id, due: 0, until: None, upto: None, reply }).await.map(drop)
-    }
-
-    /// Takes out what was sent together of a conversation: of this kind, up to this event.
-    pub async fn remove_sent(&self, id: ConversationId, sending: Sending, upto: Seq) -> Result<(), StoreError> {
-        let work: writer::Work = Box::new(move |link| {
-            Box::pin(async move { outbox::remove_sent(link, id, &sending, upto).await.map(|()| true) })
-        });
-        self.order(|reply| Order::Change { work, reply }).await.map(drop)
-    }
-
     /// Up to where the visitor has seen a conversation, as far as that was noted.
     pub async fn seen(&self, id: ConversationId) -> Result<Seq, StoreError> {
         self.read(events::seen(&self.0.engine, id)).await
-    }
-
-    /// Keeps a content set that went live. It becomes the latest; a revision that is kept already gets only its new
-    /// time.
-    pub async fn keep_content(&self, set: &ContentSet) -> Result<(), StoreError> {
-        let (reply, outcome) = oneshot::channel();
-        let kept = async {
-            let order = Order::Content { set: set.clone(), reply };
-            self.0.queue.send(order).await.map_err(|_| StoreError::Closed)?;
-            outcome.await.map_err(|_| StoreError::Closed)?
-        };
-        // A set may be many megabytes, and it has its turn after the batches before it.
-        self.limited(self.0.limits.patience * 3, kept).await
-    }
-
-    /// The content sets, the latest first.
-    pub async fn content_sets(&self, limit: u32) -> Result<Vec<ContentLine>, StoreError> {
-        self.read(content::lines(&self.0.engine, limit)).await
-    }
-
-    /// The content set of a revision, or of the only revision that starts with `revision`.
-    pub async fn content_set(&self, revision: &str) -> Result<Option<ContentSet>, StoreError> {
-        self.read(content::set(&self.0.engine, revision)).await
-    }
-
-    /// Whether somebody has put the demo's parcels into this database.
-    pub async fn has_demo(&self) -> Result<bool, StoreError> {
-        self.read(demo::is_there(&self.0.engine)).await
-    }
-
-    /// Whether there is an agent who can log in.
-    pub async fn has_agents(&self) -> Result<bool, StoreError> {
-        self.read(agents::exist(&self.0.engine)).await
-    }
-
-    /// All agents, by login.
-    pub async fn agents(&self) -> Result<Vec<Account>, StoreError> {
-        self.read(agents::all(&self.0.engine)).await
-    }
-
-    /// The agent with this login.
-    pub async fn agent(&self, login: &str) -> Result<Option<Account>, StoreError> {
-        self.read(agents::by_login(&self.0.engine, login)).await
-    }
-
-    /// The agent whose session this is, by the hash of what the cookie holds. Nobody after it has ended.
-    pub async fn agent_of_session(&self, token: &[u8; 32], now: Millis) -> Result<Option<Account>, StoreError> {
-        self.read(agents::by_session(&self.0.engine, token, now)).await
-    }
-
-    /// The agents who have logged in with this browser, by the hash of what its cookie holds.
-    pub async fn agents_of_browser(&self, browser: &[u8; 32], now: Millis) -> Result<Vec<AgentId>, StoreError> {
-        self.read(callers::known_to(&self.0.engine, browser, now)).await
-    }
-
-    /// Until when no password of this agent is tried that comes from there.
-    pub async fn locked_until(&self, account: &Account, caller: Caller, now: Millis) -> Result<Millis, StoreError> {
-        self.read(callers::locked_until(&self.0.engine, account, caller, now)).await
-    }
-
-    /// Changes an account, or who is logged in. False if there is nothing to change.
-    pub async fn change_account(&self, change: AccountChange) -> Result<bool, StoreError> {
-        let work: writer::Work = Box::new(move |link| Box::pin(async move { change.make(link).await }));
-        self.order(|reply| Order::Change { work, reply }).await
-    }
-
-    /// Notes how far the agent who has a conversation has seen it.
-    pub async fn note_agent_seen(&self, id: ConversationId, agent: AgentId, seq: Seq) -> Result<bool, StoreError> {
-        let work: writer::Work = Box::new(move |link| Box::pin(attended::write_seen(link, id, agent, seq)));
-        self.order(|reply| Order::Change { work, reply }).await
-    }
-
-    /// How many conversations wait for a person.
-    pub async fn waiting_conversations(&self) -> Result<u32, StoreError> {
-        self.read(attended::waiting(&self.0.engine)).await
-    }
-
-    /// At most `limit` conversations of a list.
-    pub async fn attended(&self, shelf: Shelf, limit: u32) -> Result<Vec<Listed>, StoreError> {
-        Ok(self.search(shelf, &Search::default(), limit).await?.rows)
-    }
-
-    /// At most `limit` conversations of a list in which something was said or noted, or which know it of the visitor. Of
-    /// what is closed, and of all there is, the next [`SEARCHED`] are searched.
-    pub async fn search(&self, shelf: Shelf, search: &Search, limit: u32) -> Result<Found, StoreError> {
-        self.read(attended::list(&self.0.engine, shelf, search, limit)).await
-    }
-
-    /// At most `limit` ratings of chats with agents that ended at `since` or later, the last first.
-    pub async fn reviews(&self, since: Millis, limit: u32) -> Result<Vec<Review>, StoreError> {
-        self.read(reviews::since(&self.0.engine, since, limit)).await
-    }
-
-    /// Which answers of the pipeline stood in those chats.
-    pub async fn reviewed_answers(&self, since: Millis, limit: u32) -> Result<Vec<ReviewedAnswer>, StoreError> {
-        self.read(reviews::answers(&self.0.engine, since, limit)).await
-    }
-
-    /// What was said about those chats, where something was.
-    pub async fn review_comments(
-        &self,
-        since: Millis,
-        limit: u32,
-    ) -> Result<Vec<(ConversationId, Arc<Event>)>, StoreError> {
-        self.read(reviews::comments(&self.0.engine, since, limit)).await
-    }
-
-    /// The visitors who may not write.
-    pub async fn blocked(&self) -> Result<Vec<VisitorId>, StoreError> {
-        self.read(blocked::all(&self.0.engine)).await
-    }
-
-    /// The set that went live last.
-    pub async fn latest_content(&self) -> Result<Option<ContentSet>, StoreError> {
-        self.read(content::latest(&self.0.engine)).await
     }
 
     /// Commits what is queued, ends the writer and gives up the database. Later calls give [`StoreError::Closed`].

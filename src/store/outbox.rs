@@ -4,9 +4,10 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
+use super::Store;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
-use super::writer::Append;
+use super::writer::{Append, Order, Work};
 use crate::conversation::{ConversationId, Errand, EventId, Kind, Millis, Posting, Sending, Seq};
 
 /// The word for an errand that a customer has agreed to.
@@ -59,8 +60,44 @@ impl Tray {
     }
 }
 
+impl Store {
+    /// At most `limit` of what is to be tried now of a part of the outbox, the earliest first.
+    pub async fn due_in(&self, tray: Tray, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
+        self.read(due(&self.0.engine, tray, now, limit)).await
+    }
+
+    /// Whether an errand has no outcome yet. What was erased has none and is not there.
+    pub async fn has_errand(&self, errand: EventId) -> Result<bool, StoreError> {
+        self.read(has(&self.0.engine, errand)).await
+    }
+
+    /// Puts off until `until` what is due at `due` in the outbox, and keeps with it up to which event it goes. True for
+    /// one of all that try.
+    pub async fn put_off(
+        &self,
+        id: EventId,
+        due: Millis,
+        until: Millis,
+        upto: Option<Seq>,
+    ) -> Result<bool, StoreError> {
+        self.order(|reply| Order::Errand { errand: id, due, until: Some(until), upto, reply }).await
+    }
+
+    /// Takes out what is done, or of which nobody knows any more what it is.
+    pub async fn remove_from_outbox(&self, id: EventId) -> Result<(), StoreError> {
+        self.order(|reply| Order::Errand { errand: id, due: 0, until: None, upto: None, reply }).await.map(drop)
+    }
+
+    /// Takes out what was sent together of a conversation: of this kind, up to this event.
+    pub async fn remove_sent(&self, id: ConversationId, sending: Sending, upto: Seq) -> Result<(), StoreError> {
+        let work: Work =
+            Box::new(move |link| Box::pin(async move { remove_sent(link, id, &sending, upto).await.map(|()| true) }));
+        self.order(|reply| Order::Change { work, reply }).await.map(drop)
+    }
+}
+
 /// What is due now, the earliest first.
-pub(super) async fn due(engine: &Engine, tray: Tray, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
+async fn due(engine: &Engine, tray: Tray, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
     let query = format!(
         "SELECT o.errand, o.conversation_id, o.seq, o.made_at, o.due_at, o.kind, o.upto FROM outbox o \
          WHERE o.due_at <= ? AND {} ORDER BY o.due_at, o.errand LIMIT ?",
@@ -89,7 +126,7 @@ pub(super) async fn due(engine: &Engine, tray: Tray, now: Millis, limit: u32) ->
 }
 
 /// Whether it is still to be done.
-pub(super) async fn has(engine: &Engine, id: EventId) -> Result<bool, StoreError> {
+async fn has(engine: &Engine, id: EventId) -> Result<bool, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query("SELECT 1 FROM outbox WHERE errand = ?").bind(id.0);
         Ok(query.fetch_optional(&side.readers).await?.is_some())
@@ -121,7 +158,7 @@ pub(super) async fn remove(link: &mut Link, id: EventId) -> Result<(), sqlx::Err
 }
 
 /// Takes out what was sent together: of this kind, up to this event.
-pub(super) async fn remove_sent(
+async fn remove_sent(
     link: &mut Link,
     conversation: ConversationId,
     sending: &Sending,

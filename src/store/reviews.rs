@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sqlx::Row;
 
+use super::Store;
 use super::error::StoreError;
 use super::events::to_event;
 use super::pool::{Engine, Link, on};
@@ -37,6 +38,27 @@ pub struct ReviewedAnswer {
     pub chats: u32,
 }
 
+impl Store {
+    /// At most `limit` ratings of chats with agents that ended at `since` or later, the last first.
+    pub async fn reviews(&self, since: Millis, limit: u32) -> Result<Vec<Review>, StoreError> {
+        self.read(ended_since(&self.0.engine, since, limit)).await
+    }
+
+    /// Which answers of the pipeline stood in those chats.
+    pub async fn reviewed_answers(&self, since: Millis, limit: u32) -> Result<Vec<ReviewedAnswer>, StoreError> {
+        self.read(answers(&self.0.engine, since, limit)).await
+    }
+
+    /// What was said about those chats, where something was.
+    pub async fn review_comments(
+        &self,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<(ConversationId, Arc<Event>)>, StoreError> {
+        self.read(comments(&self.0.engine, since, limit)).await
+    }
+}
+
 /// Writes ratings within the transaction that is open on `link`.
 pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
     for append in appends {
@@ -57,7 +79,7 @@ pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sq
 }
 
 /// At most `limit` chats that ended at `since` or later, the last first.
-pub(super) async fn since(engine: &Engine, since: Millis, limit: u32) -> Result<Vec<Review>, StoreError> {
+async fn ended_since(engine: &Engine, since: Millis, limit: u32) -> Result<Vec<Review>, StoreError> {
     on!(Engine, engine, side => {
         let query = "SELECT conversation_id, ended_at, agent, stars FROM reviews WHERE ended_at >= ? \
                      ORDER BY ended_at DESC LIMIT ?";
@@ -76,7 +98,7 @@ pub(super) async fn since(engine: &Engine, since: Millis, limit: u32) -> Result<
 }
 
 /// Which answers stood in the last `limit` chats that ended at `since` or later.
-pub(super) async fn answers(engine: &Engine, since: Millis, limit: u32) -> Result<Vec<ReviewedAnswer>, StoreError> {
+async fn answers(engine: &Engine, since: Millis, limit: u32) -> Result<Vec<ReviewedAnswer>, StoreError> {
     on!(Engine, engine, side => {
         let query = "SELECT a.responder, a.entry, a.stars, COUNT(*) FROM ( \
                        SELECT DISTINCT r.conversation_id, r.ended_at, r.stars, e.responder, e.entry FROM ( \
@@ -100,11 +122,7 @@ pub(super) async fn answers(engine: &Engine, since: Millis, limit: u32) -> Resul
 }
 
 /// What was said about the last `limit` chats that ended at `since` or later, where something was.
-pub(super) async fn comments(
-    engine: &Engine,
-    since: Millis,
-    limit: u32,
-) -> Result<Vec<(ConversationId, Arc<Event>)>, StoreError> {
+async fn comments(engine: &Engine, since: Millis, limit: u32) -> Result<Vec<(ConversationId, Arc<Event>)>, StoreError> {
     on!(Engine, engine, side => {
         let query = concat!(
             "SELECT e.conversation_id, e.seq, e.id, e.at, e.kind, e.author, e.body, e.client_id, e.responder, e.entry, ",

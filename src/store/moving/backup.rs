@@ -13,7 +13,8 @@ use super::rows::{self, Table, Value};
 use super::{MoveError, Moved, Progress};
 use crate::conversation::Millis;
 use crate::store::error::StoreError;
-use crate::store::pool::{Link, last_migration, on, own_tables};
+use crate::store::migrations::{self, own_tables};
+use crate::store::pool::{Link, on};
 use crate::store::url::DatabaseUrl;
 
 /// Not in a backup: whoever has logged out since must not be logged in again by it, and from where agents log in is known
@@ -108,8 +109,8 @@ pub async fn restore_site(
     mut on_progress: impl FnMut(Progress),
 ) -> Result<Moved, BackupError> {
     // Read twice: before anything is touched it must be known to be whole.
-    let expected = Reading::check(file, last_migration())?;
-    let (mut reading, head) = Reading::open(file, last_migration())?;
+    let expected = Reading::check(file, migrations::last())?;
+    let (mut reading, head) = Reading::open(file, migrations::last())?;
     let mut target = End::target(to).await?;
     if replace {
         target.give_up().await?;

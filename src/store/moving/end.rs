@@ -10,10 +10,10 @@ use tokio::time::sleep;
 use super::MoveError;
 use super::rows::Table;
 use crate::store::error::OpenError;
-use crate::store::pool::{
-    Found, Link, UNFINISHED_MOVE, file_options, find_maria, last_migration, lock, lock_tables, not_a_database, on,
-    own_tables, set_up_writer,
-};
+use crate::store::mariadb::{self, Found, lock_tables, set_up_writer};
+use crate::store::migrations::{self, UNFINISHED_MOVE, own_tables};
+use crate::store::pool::{Link, on};
+use crate::store::sqlite::{file_options, lock, not_a_database};
 use crate::store::url::{DatabaseUrl, Target};
 
 /// How long a database is waited for.
@@ -59,7 +59,7 @@ impl End {
                 Ok(End { link: Link::Lite(Box::new(connection)), place, _lock: held })
             }
             Target::Maria(options) => {
-                let found = find_maria(options, PATIENCE).await?;
+                let found = mariadb::find(options, PATIENCE).await?;
                 let mut end = match alone {
                     true => End::maria(found).await?,
                     false => End { link: Link::Maria(Box::new(found.connection)), place: found.shown, _lock: None },
@@ -89,7 +89,7 @@ impl End {
                 Ok(End { link: Link::Lite(Box::new(connection)), place, _lock: held })
             }
             Target::Maria(options) => {
-                let mut end = End::maria(find_maria(options, PATIENCE).await?).await?;
+                let mut end = End::maria(mariadb::find(options, PATIENCE).await?).await?;
                 if let Link::Maria(connection) = &mut end.link {
                     set_up_writer(connection).await.map_err(|error| end.failed(error))?;
                 }
@@ -136,7 +136,7 @@ impl End {
             sqlx::query_scalar(last).fetch_one(&mut **connection).await
         });
         let version = last.map_err(|error| self.failed(error))?.unwrap_or(0);
-        if version > last_migration() {
+        if version > migrations::last() {
             return Err(MoveError::Newer(self.place.clone()));
         }
         tables.retain(|table| table != MIGRATIONS && own_tables(version).all(|own| own != table));

@@ -15,7 +15,7 @@ mod rows;
 use std::path::Path;
 
 use super::error::{OpenError, StoreError};
-use super::pool::own_tables;
+use super::migrations::own_tables;
 use super::url::{DatabaseUrl, Target, place};
 pub use backup::{BackupError, backup_site, restore_site};
 use end::End;
