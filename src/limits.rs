@@ -4,24 +4,20 @@
 //! it can tell the others ([`Limits::told`], [`Limits::hear`]), which take it off their own buckets; so nodes share a
 //! bound without a round trip a message, and a node that is alone goes by its own.
 
+mod buckets;
+mod tokens;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::VisitorId;
+use buckets::{Buckets, Spent, lock};
 
-/// So many buckets of a kind are kept; whoever comes when all of them are in use is let through, since nobody else
-/// must be locked out by those who fill them.
-const MOST: usize = 200_000;
-/// Empty buckets are thrown away when there are more than this, and so many more again.
-const SWEEP_FROM: usize = 1_024;
-/// Going through all of them is not done more often.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// So many are told at once; what is more stays with this node.
-const TELLS: usize = 10_000;
+pub use tokens::Tokens;
 
 /// The bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,13 +73,6 @@ pub struct Limits {
     since: Instant,
 }
 
-/// What may be spent on a model in a day: so many tokens at once, then evenly so many a day; of each visitor, and of all.
-pub struct Tokens {
-    visitors: Buckets,
-    all: Buckets,
-    since: Instant,
-}
-
 /// One of the connections that an address may have open.
 pub struct Open {
     limits: Arc<Limits>,
@@ -110,9 +99,6 @@ struct Told {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     all_tokens: Vec<Spent>,
 }
-
-/// Both halves of a bucket's key (JSON has no longer numbers), and how much was taken from it.
-type Spent = (u64, u64, u32);
 
 impl Limits {
     /// Nobody has done anything yet. `shared`: what is let through is kept for [`Limits::told`], and what is spent of
@@ -183,6 +169,7 @@ impl Limits {
 
     /// What the other nodes should hear; `None` if there is nothing.
     pub fn told(&self) -> Option<Vec<u8>> {
+        let (tokens, all_tokens) = self.tokens.as_ref().map(|tokens| tokens.spent()).unwrap_or_default();
         let told = Told {
             messages: self.messages.spent(),
             requests: self.requests.spent(),
@@ -190,8 +177,8 @@ impl Limits {
             connections: self.connections.spent(),
             conversations: self.conversations.spent(),
             attachments: self.attachments.spent(),
-            tokens: self.tokens.as_ref().map(|tokens| tokens.visitors.spent()).unwrap_or_default(),
-            all_tokens: self.tokens.as_ref().map(|tokens| tokens.all.spent()).unwrap_or_default(),
+            tokens,
+            all_tokens,
         };
         if told == Told::default() { None } else { serde_json::to_vec(&told).ok() }
     }
@@ -207,39 +194,12 @@ impl Limits {
         self.conversations.spend(&told.conversations, now);
         self.attachments.spend(&told.attachments, now);
         if let Some(tokens) = &self.tokens {
-            let now = tokens.since.elapsed();
-            tokens.visitors.spend(&told.tokens, now);
-            tokens.all.spend(&told.all_tokens, now);
+            tokens.spent_elsewhere(&told.tokens, &told.all_tokens);
         }
     }
 
     fn now(&self) -> Duration {
         self.since.elapsed()
-    }
-}
-
-impl Tokens {
-    /// Nothing spent yet. `shared`: what is spent is kept for the other nodes.
-    pub fn new(visitor: u32, all: u32, shared: bool) -> Arc<Tokens> {
-        let day = Duration::from_secs(24 * 60 * 60);
-        let (visitors, all) = (Buckets::new(visitor, day, shared), Buckets::new(all, day, shared));
-        Arc::new(Tokens { visitors, all, since: Instant::now() })
-    }
-
-    /// Whether there are any left, for this visitor if it is known which.
-    pub fn has_left(&self, visitor: Option<VisitorId>) -> bool {
-        let now = self.since.elapsed();
-        let own = visitor.is_none_or(|visitor| self.visitors.has_left(u128::from_be_bytes(visitor.0), now));
-        own && self.all.has_left(0, now)
-    }
-
-    /// So many were spent. More than there are left leave none.
-    pub fn spend(&self, visitor: Option<VisitorId>, count: u32) {
-        let now = self.since.elapsed();
-        if let Some(visitor) = visitor {
-            self.visitors.take_away(u128::from_be_bytes(visitor.0), count, now);
-        }
-        self.all.take_away(0, count, now);
     }
 }
 
@@ -253,116 +213,6 @@ impl Drop for Open {
             }
         }
     }
-}
-
-/// The buckets of one bound.
-struct Buckets {
-    /// A bucket regains one in this time…
-    each: Duration,
-    /// …and is full again after this one.
-    span: Duration,
-    table: Mutex<Table>,
-}
-
-struct Table {
-    /// When a bucket will be full again. One that is full is as good as none.
-    full_at: HashMap<u128, Duration>,
-    sweep_at: usize,
-    no_sweep_before: Duration,
-    /// What was taken since it was told; `None` if nobody is told.
-    spent: Option<HashMap<u128, u32>>,
-}
-
-impl Buckets {
-    fn new(size: u32, span: Duration, shared: bool) -> Buckets {
-        let table = Table {
-            full_at: HashMap::new(),
-            sweep_at: SWEEP_FROM,
-            no_sweep_before: Duration::ZERO,
-            spent: shared.then(HashMap::new),
-        };
-        Buckets { each: span / size.max(1), span, table: Mutex::new(table) }
-    }
-
-    fn take(&self, key: u128, now: Duration) -> Result<(), Duration> {
-        let mut table = lock(&self.table);
-        let full_at = table.full_at(key, now) + self.each;
-        if full_at > now + self.span {
-            return Err(full_at - now - self.span);
-        }
-        table.keep(key, full_at, now);
-        if let Some(spent) = &mut table.spent
-            && (spent.len() < TELLS || spent.contains_key(&key))
-        {
-            *spent.entry(key).or_default() += 1;
-        }
-        Ok(())
-    }
-
-    /// Whether one could be taken.
-    fn has_left(&self, key: u128, now: Duration) -> bool {
-        lock(&self.table).full_at(key, now) + self.each <= now + self.span
-    }
-
-    /// Takes as many as there are, up to this.
-    fn take_away(&self, key: u128, count: u32, now: Duration) {
-        let mut table = lock(&self.table);
-        let full_at = table.full_at(key, now) + self.each.saturating_mul(count);
-        table.keep(key, full_at.min(now + self.span), now);
-        if let Some(spent) = &mut table.spent
-            && (spent.len() < TELLS || spent.contains_key(&key))
-        {
-            let spent = spent.entry(key).or_default();
-            *spent = spent.saturating_add(count);
-        }
-    }
-
-    /// Puts one back.
-    fn give_back(&self, key: u128, now: Duration) {
-        let mut table = lock(&self.table);
-        let full_at = table.full_at(key, now).saturating_sub(self.each);
-        table.keep(key, full_at, now);
-        // What was told meanwhile stays told.
-        if let Some(spent) = table.spent.as_mut().and_then(|spent| spent.get_mut(&key)) {
-            *spent = spent.saturating_sub(1);
-        }
-    }
-
-    /// Takes off what was taken elsewhere. An empty bucket is the worst that others can do.
-    fn spend(&self, some: &[Spent], now: Duration) {
-        let mut table = lock(&self.table);
-        for (high, low, count) in some {
-            let key = u128::from(*high) << 64 | u128::from(*low);
-            let full_at = table.full_at(key, now) + self.each.saturating_mul(*count);
-            table.keep(key, full_at.min(now + self.span), now);
-        }
-    }
-
-    fn spent(&self) -> Vec<Spent> {
-        let spent = lock(&self.table).spent.as_mut().map(std::mem::take).unwrap_or_default();
-        spent.into_iter().map(|(key, count)| ((key >> 64) as u64, key as u64, count)).collect()
-    }
-}
-
-impl Table {
-    fn full_at(&self, key: u128, now: Duration) -> Duration {
-        self.full_at.get(&key).map_or(now, |full_at| (*full_at).max(now))
-    }
-
-    fn keep(&mut self, key: u128, full_at: Duration, now: Duration) {
-        if self.full_at.len() >= self.sweep_at && now >= self.no_sweep_before {
-            self.full_at.retain(|_, full_at| *full_at > now);
-            self.sweep_at = SWEEP_FROM.max(2 * self.full_at.len()).min(MOST);
-            self.no_sweep_before = now + SWEEP_EVERY;
-        }
-        if self.full_at.len() < MOST || self.full_at.contains_key(&key) {
-            self.full_at.insert(key, full_at);
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -381,26 +231,6 @@ mod tests {
 
     fn seconds(s: u64) -> Duration {
         Duration::from_secs(s)
-    }
-
-    #[test]
-    fn a_bucket_gives_its_size_at_once_and_then_refills_evenly() {
-        let buckets = Buckets::new(7, seconds(60), false);
-        for _ in 0..7 {
-            assert_eq!(buckets.take(1, seconds(5)), Ok(()));
-        }
-        let wait = buckets.take(1, seconds(5)).unwrap_err();
-        assert!(wait <= seconds(60) / 7 && wait > seconds(8), "{wait:?}");
-        assert_eq!(buckets.take(2, seconds(5)), Ok(()), "others have their own");
-        // Whoever waits as long as it was told is let through, once.
-        assert_eq!(buckets.take(1, seconds(5) + wait), Ok(()));
-        assert!(buckets.take(1, seconds(5) + wait).is_err());
-        // Refused attempts cost nothing.
-        assert_eq!(buckets.take(1, seconds(5) + wait + seconds(60) / 7), Ok(()));
-        for _ in 0..7 {
-            assert_eq!(buckets.take(1, seconds(1_000)), Ok(()));
-        }
-        assert!(buckets.take(1, seconds(1_000)).is_err());
     }
 
     #[test]
@@ -430,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_a_day_are_shared_and_come_back() {
+    fn tokens_of_a_day_are_shared() {
         let (here, there) = (Tokens::new(1_000, 5_000, true), Tokens::new(1_000, 5_000, true));
         let told = |tokens: &Arc<Tokens>| Limits::new(BOUNDS, true, Some(tokens.clone()));
         let (ann, bob) = (Some(VisitorId([1; 16])), Some(VisitorId([2; 16])));
@@ -444,29 +274,6 @@ mod tests {
         assert!(!there.has_left(ann) && there.has_left(bob), "other nodes hear of it");
         there.spend(None, 5_000);
         assert!(!there.has_left(bob), "there are none left for anybody");
-        // Half a day brings half of them back.
-        let buckets = Buckets::new(1_000, seconds(1_000), false);
-        buckets.take_away(1, 5_000, seconds(1));
-        assert!(!buckets.has_left(1, seconds(1)) && buckets.has_left(1, seconds(501)));
-        buckets.take_away(1, 499, seconds(501));
-        assert!(buckets.has_left(1, seconds(501)));
-        buckets.take_away(1, 1, seconds(501));
-        assert!(!buckets.has_left(1, seconds(501)));
-    }
-
-    #[test]
-    fn memory_is_bounded_and_nobody_is_locked_out_by_it() {
-        let buckets = Buckets::new(2, seconds(60), true);
-        for key in 0..MOST as u128 + 500 {
-            assert_eq!(buckets.take(key, seconds(1)), Ok(()));
-        }
-        assert_eq!(lock(&buckets.table).full_at.len(), MOST);
-        assert_eq!(buckets.spent().len(), TELLS);
-        assert_eq!(buckets.take(0, seconds(1)), Ok(()));
-        assert!(buckets.take(0, seconds(1)).is_err(), "whoever has a bucket keeps it");
-        // Once they are full again they are thrown away.
-        buckets.take(u128::MAX, seconds(100)).unwrap();
-        assert_eq!(lock(&buckets.table).full_at.len(), 1);
     }
 
     #[test]
