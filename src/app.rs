@@ -1,6 +1,7 @@
 //! Builds the parts from the configuration and runs them: the one place where they meet.
 
-use std::collections::BTreeMap;
+mod following;
+
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use crate::content::{Content, ContentError, Folders, Snapshot};
 use crate::courier::Courier;
 use crate::demo::{self, Demo};
 use crate::desk::Desk;
-use crate::fanout::{Fanout, Pace, What};
+use crate::fanout::{Fanout, Pace};
 use crate::identity::Identity;
 use crate::limits::{Bounds, Limits, Tokens};
 use crate::post::Office;
@@ -34,9 +34,6 @@ use crate::responders::pipeline::Pipeline;
 use crate::sources::{LookUp, NoSources, Sources};
 use crate::store::{DemoShop, Store};
 use crate::web::{self, Door, Proxies, Returns, Turnstile};
-
-/// How often the configuration's file is looked at for other sources and keys.
-const LOOK_AT_FILE: Duration = Duration::from_secs(1);
 
 /// A running purser: everything but the listener.
 pub struct App {
@@ -170,11 +167,11 @@ impl App {
         if let Some(attachments) = &attachments {
             background.spawn(attachments.clone().tidy(stop.clone()));
         }
-        background.spawn(follow_blocks(desk.clone(), fanout.clone(), stop.clone()));
+        background.spawn(following::blocks(desk.clone(), fanout.clone(), stop.clone()));
         let courier = Courier::new(desk.clone(), store.clone(), sources.clone(), office.clone(), courier_clock);
         background.spawn(courier.run(stop.clone()));
         let identity = Arc::new(Identity::new(config.identity.clone()));
-        background.spawn(follow_file(config.clone(), sources.clone(), identity.clone(), stop.clone()));
+        background.spawn(following::file(config.clone(), sources.clone(), identity.clone(), stop.clone()));
         if let Some(Shop { listener, shop, token }) = shop {
             let today = move || demo::today(shop_clock.now());
             background.spawn(web::shop(listener, shop, token, today, stop.clone()));
@@ -397,54 +394,4 @@ fn sources(config: &Config, demo: Option<&Demo>) -> Sources {
     let sources = Sources::new(specs, usize::try_from(config.limits.lookups).unwrap_or(usize::MAX));
     sources.actions().set(actions);
     sources
-}
-
-/// Learns at once who may not write when an agent on another node has changed that.
-async fn follow_blocks(desk: Arc<Desk>, fanout: Arc<Fanout>, stop: CancellationToken) {
-    let mut signals = fanout.listen();
-    let following = async {
-        loop {
-            match signals.recv().await {
-                Ok(signal) if signal.what != What::Blocked => {}
-                // Of those that were missed one may have said so.
-                Ok(_) | Err(RecvError::Lagged(_)) => desk.look_for_blocked().await,
-                Err(RecvError::Closed) => return,
-            }
-        }
-    };
-    stop.run_until_cancelled(following).await;
-}
-
-/// Puts the sources, actions and keys of the configuration's file in force whenever they change, until `stop`. A mistake
-/// leaves all as they are.
-async fn follow_file(config: Config, sources: Arc<Sources>, identity: Arc<Identity>, stop: CancellationToken) {
-    let env: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let (mut outside, mut keys) = (config.outside.clone(), config.identity.clone());
-    let mut trouble = None;
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK_AT_FILE)).await.is_some() {
-        match config.reread(&env) {
-            Ok((read, signed)) => {
-                trouble = None;
-                if read != outside {
-                    sources.set(&read.sources);
-                    sources.actions().set(&read.actions);
-                    tracing::info!(sources = %sources.names().join(", "), "the sources of the configuration are live");
-                    outside = read;
-                }
-                if signed != keys {
-                    tracing::info!(keys = ?signed, "the keys of the configuration are live");
-                    identity.set(signed.clone());
-                    keys = signed;
-                }
-            }
-            Err(error) => {
-                if trouble.as_ref() != Some(&error) {
-                    tracing::error!("sources, actions and keys stay as they are:\n{error}");
-                }
-                trouble = Some(error);
-            }
-        }
-    }
 }

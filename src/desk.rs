@@ -1,7 +1,7 @@
 //! The desk: the thin asynchronous shell around the pure decisions. Read the state, decide, ask the pipeline,
 //! append; when the log turns out to have moved on, read again and decide again.
 //!
-//! Every door (WebSocket, terminal, later HTTP) calls [`Desk::say`]. A message is acknowledged after its commit. An
+//! Every door (WebSocket, HTTP, terminal) calls [`Desk::say`]. A message is acknowledged after its commit. An
 //! answer that is there at once is committed with its question; a slow one leaves the question pending. As long as
 //! this node is at it, the question is held; if the node dies meanwhile, another one finds it within seconds and
 //! finishes it ([`Desk::wake`]).
@@ -16,6 +16,7 @@ mod blocks;
 mod chores;
 mod counts;
 mod drafts;
+mod errands;
 mod holds;
 mod past;
 mod reach;
@@ -36,7 +37,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::conversation::{
     Author, ClientId, Conversation, ConversationId, Decision, Event, EventId, Kind, Millis, NotYours, Provenance,
-    Rated, Reason, Said, Seq, Settled, Status, Text, VisitorId,
+    Reason, Said, Seq, Status, Text, VisitorId,
 };
 use crate::people::People;
 use crate::responders::lines::Line;
@@ -324,71 +325,6 @@ impl Desk {
             }
         }
         Err(DeskError::Busy)
-    }
-
-    /// The visitor of this seat rates an answer, or takes a rating back. Returns when it is durable. The same rating
-    /// once more changes nothing.
-    pub async fn rate(&self, seat: &Seat, rated: Rated) -> Result<(), DeskError> {
-        let before = rated.answer.saturating_add(1);
-        let found = self.store.events_before(seat.id, before, 1).await.map_err(DeskError::Unavailable)?;
-        let is_answer = |event: &Arc<Event>| {
-            event.seq == rated.answer && event.kind == Kind::Message && event.author != Author::Visitor
-        };
-        if !found.iter().any(is_answer) {
-            return Err(DeskError::NoAnswer);
-        }
-        let mut seated = seat.state.lock().await;
-        let before = self.store.rating(seat.id, rated.answer).await.map_err(DeskError::Unavailable)?;
-        if before == rated.thumb {
-            return Ok(());
-        }
-        self.append(seat, &mut seated, |head| Some(head.rate(rated, self.clock.now()))).await.map(drop)
-    }
-
-    /// An errand that was ordered with this event has its outcome, and the customer is told so with this text. Returns when it is
-    /// durable; false if it has an outcome already, or the conversation was deleted.
-    pub async fn settle(
-        &self,
-        conversation: ConversationId,
-        ordered: &Event,
-        settled: &Settled,
-        text: &str,
-    ) -> Result<bool, DeskError> {
-        let Some(head) = self.store.conversation(conversation).await.map_err(DeskError::Unavailable)? else {
-            return Ok(false);
-        };
-        let seat = self.seats.take(conversation, head.visitor, None);
-        seat.begun.store(true, Ordering::Relaxed);
-        let mut seated = seat.state.lock().await;
-        for _ in 0..MAX_CONFLICTS {
-            let head = self.head(&seat, &mut seated).await?;
-            // Looked at after the head: whatever takes the errand away from now on also moves the log on.
-            if !self.store.has_errand(settled.errand).await.map_err(DeskError::Unavailable)? {
-                return Ok(false);
-            }
-            let Some(decision) = head.settle(ordered, settled.clone(), text.to_owned(), self.clock.now()) else {
-                return Ok(false);
-            };
-            let next = decision.next.clone();
-            match self.store.append(decision).await {
-                Ok(()) => {
-                    self.counts.errands.get_or_create(&[("outcome", settled.outcome.word())]).inc();
-                    seated.head = Some(next);
-                    return Ok(true);
-                }
-                Err(AppendError::Unavailable(error)) => {
-                    seated.head = None;
-                    return Err(DeskError::Unavailable(error));
-                }
-                Err(_) => self.conflict(&mut seated),
-            }
-        }
-        Err(DeskError::Busy)
-    }
-
-    /// Waits until a customer has agreed to an errand here.
-    pub async fn errand_ordered(&self) {
-        self.ordered.notified().await;
     }
 
     /// The visitor of this seat has the conversation deleted. Returns when it is gone; at once if it is already.

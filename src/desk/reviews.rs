@@ -1,10 +1,32 @@
-//! What customers think of their chats with agents: asked when one is over, given as a frame or as a message.
+//! What customers think: of an answer, with a thumb; of a chat with an agent, which is asked when it is over and given as
+//! a frame or as a message.
+
+use std::sync::Arc;
 
 use super::{Conversation, Decision, Desk, DeskError, Line, Millis, Said, Seat};
-use crate::conversation::{Stars, Text};
+use crate::conversation::{Author, Event, Kind, Rated, Stars, Text};
 use crate::text::card::without_cards;
 
 impl Desk {
+    /// The visitor of this seat rates an answer, or takes a rating back. Returns when it is durable. The same rating
+    /// once more changes nothing.
+    pub async fn rate(&self, seat: &Seat, rated: Rated) -> Result<(), DeskError> {
+        let before = rated.answer.saturating_add(1);
+        let found = self.store.events_before(seat.id, before, 1).await.map_err(DeskError::Unavailable)?;
+        let is_answer = |event: &Arc<Event>| {
+            event.seq == rated.answer && event.kind == Kind::Message && event.author != Author::Visitor
+        };
+        if !found.iter().any(is_answer) {
+            return Err(DeskError::NoAnswer);
+        }
+        let mut seated = seat.state.lock().await;
+        let before = self.store.rating(seat.id, rated.answer).await.map_err(DeskError::Unavailable)?;
+        if before == rated.thumb {
+            return Ok(());
+        }
+        self.append(seat, &mut seated, |head| Some(head.rate(rated, self.clock.now()))).await.map(drop)
+    }
+
     /// The visitor of this seat rates the chat that is over. Returns when it is durable; the same rating once more
     /// changes nothing.
     pub async fn review(&self, seat: &Seat, stars: Stars, mut comment: Option<Text>) -> Result<(), DeskError> {
