@@ -7,6 +7,7 @@ use super::answers::shown;
 use super::engine::MAX_TEXT;
 use super::library::{Library, Result, fail};
 use super::run;
+use super::value::Data;
 use crate::responders::markdown::escape;
 use crate::text::parcel::{Check, ParcelNumber, parcel_numbers};
 use crate::text::place::{Place, country_name, places};
@@ -47,12 +48,16 @@ fn texts(library: &mut Library) {
         "fn has_any(words: Array, listed: Array) -> bool",
         "Whether one of the words is in the list.",
         &[r#"has_any(["is", "it", "late"], ["late", "lost"])"#, r#"!has_any([], ["late"])"#],
-        |words: Array, listed: Array| {
-            let same = |word: &Dynamic, other: &Dynamic| {
-                matches!((word.as_immutable_string_ref(), other.as_immutable_string_ref()), (Ok(word), Ok(other)) if *word == *other)
-            };
-            words.iter().any(|word| listed.iter().any(|other| same(word, other)))
+        |words: &mut Array, listed: Array| {
+            words.iter().any(|word| listed.iter().any(|other| is_same_text(word, other)))
         },
+    );
+    library.function(
+        "fn has_any(words: Array, data: Data, key: String) -> bool",
+        "Whether one of the words is in the list of this name in a data file: `has_any(turn.words, turn.data.texts.en, \"late\")`. \
+         Without a copy of that list, and so several times as fast.",
+        &[],
+        |words: &mut Array, data: Data, key: &str| data.lists_any(key, |other| words.iter().any(|word| is_same_text(word, other))),
     );
     library.function(
         "fn digits(text: String) -> String",
@@ -116,15 +121,38 @@ fn parcels(library: &mut Library) {
             r#"parcel_numbers("1Z999AA10123456785")[0].check == "wrong""#,
             r#"parcel_numbers("call me on 0301234567") == []"#,
         ],
+        found,
+    );
+    library.function(
+        "fn own_numbers(text: String) -> Array",
+        "Of the parcel numbers of a sentence those of the company whose check digit is right: what can be looked up.",
+        &[
+            r#"own_numbers("px 1234 5678 5 gb and 1Z999AA10123456784").map(|number| number.compact) == ["PX123456785GB"]"#,
+            r#"own_numbers("px 1234 5678 6 gb") == []"#,
+        ],
         |text: ImmutableString| -> Array {
-            // The next run of the script asks for the same.
-            run::known(|known| known.parcels(&text)).flatten().unwrap_or_else(|| {
-                let found: Array = parcel_numbers(cut(&text)).iter().map(|number| parcel(number, &text)).collect();
-                run::known(|known| known.keep_parcels(text, &found));
-                found
-            })
+            let is = |number: &Dynamic, key: &str, value: &str| {
+                let map = number.as_map_ref();
+                map.is_ok_and(|map| map.get(key).and_then(|is| is.as_immutable_string_ref().ok()).is_some_and(|is| *is == value))
+            };
+            let all = found(text);
+            all.into_iter().filter(|number| is(number, "carrier", "own") && is(number, "check", "right")).collect()
         },
     );
+}
+
+fn is_same_text(one: &Dynamic, other: &Dynamic) -> bool {
+    matches!((one.as_immutable_string_ref(), other.as_immutable_string_ref()), (Ok(one), Ok(other)) if *one == *other)
+}
+
+/// The parcel numbers of a text, each as a map.
+fn found(text: ImmutableString) -> Array {
+    // The next run of the script asks for the same.
+    run::known(|known| known.parcels(&text)).flatten().unwrap_or_else(|| {
+        let found: Array = parcel_numbers(cut(&text)).iter().map(|number| parcel(number, &text)).collect();
+        run::known(|known| known.keep_parcels(text, &found));
+        found
+    })
 }
 
 fn parcel(number: &ParcelNumber, text: &str) -> Dynamic {

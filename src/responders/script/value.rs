@@ -167,6 +167,12 @@ impl Data {
         }
     }
 
+    /// Whether the list `name` has something that is wanted; what is no list has nothing.
+    pub(super) fn lists_any(&self, name: &str, mut wanted: impl FnMut(&Dynamic) -> bool) -> bool {
+        let Some(Node::List(items, _)) = self.0.fields.get(name) else { return false };
+        items.iter().any(|item| matches!(item, Node::Single(value) if wanted(value)))
+    }
+
     fn keys(&mut self) -> Result<Array> {
         match self.0.fields.len() > MAX_ITEMS {
             true => fail(format!("the map has more than {MAX_ITEMS} keys: the list is too large")),
