@@ -22,13 +22,16 @@ on_both_engines! {
 }
 
 #[derive(Debug, Clone)]
-struct Call {
+pub struct Call {
     headers: Vec<(String, String)>,
-    body: String,
+    pub body: String,
 }
 
+/// No status: the call is taken and never answered.
+pub const NEVER: u16 = 0;
+
 impl Call {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
@@ -38,13 +41,13 @@ impl Call {
 }
 
 /// Takes calls, and answers them with these statuses in their order; the last one counts for all that follow.
-struct Receiver {
-    port: u16,
+pub struct Receiver {
+    pub port: u16,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Receiver {
-    async fn start(statuses: &'static [u16]) -> Receiver {
+    pub async fn start(statuses: &'static [u16]) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
@@ -62,7 +65,7 @@ impl Receiver {
         self.calls.lock().expect("no panic").clone()
     }
 
-    async fn has(&self, count: usize) -> Vec<Call> {
+    pub async fn has(&self, count: usize) -> Vec<Call> {
         until("calls", async || Some(self.calls()).filter(|calls| calls.len() >= count)).await
     }
 
@@ -99,6 +102,9 @@ async fn serve(stream: TcpStream, heard: &Mutex<Vec<Call>>, statuses: &[u16]) ->
             heard.len() - 1
         };
         let status = statuses[number.min(statuses.len() - 1)];
+        if status == NEVER {
+            std::future::pending::<()>().await;
+        }
         let answer = format!("HTTP/1.1 {status} x\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(answer.as_bytes()).await?;
     }

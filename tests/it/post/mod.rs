@@ -2,6 +2,7 @@
 
 mod browser;
 mod hooks;
+mod killed;
 mod mail;
 mod way_back;
 
