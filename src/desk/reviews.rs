@@ -55,9 +55,15 @@ impl Desk {
         self.people.ask_rating && head.agent().is_some()
     }
 
-    /// The text that says that it is over, with the question if it is asked.
+    /// The text that says that it is over, with the question if it is asked: as its last paragraph, which clients that
+    /// ask in another way leave out.
     pub(super) fn with_question(&self, head: &Conversation, text: String, asks: bool) -> String {
-        if asks { format!("{text}\n\n{}", self.line(head, Line::AskRating)) } else { text }
+        if !asks {
+            return text;
+        }
+        let question = self.line(head, Line::AskRating);
+        let words: Vec<&str> = question.split_whitespace().collect();
+        format!("{text}\n\n{}", words.join(" "))
     }
 
     /// What a message to a conversation that is over does if it answers that question.

@@ -50,7 +50,9 @@ export const logOf = (does) => {
     choices.replaceChildren(...(buttons || []).map(choice));
   };
 
-  const make = ({ kind, author, text, nodes, seq, client_id: client, question, buttons, name, attachments: files }) => {
+  const make = ({ kind, author, text, nodes, seq, client_id: client, question, buttons, name, attachments: files, asks }) => {
+    // The question is below, with stars.
+    if (asks) nodes.pop();
     if (kind && kind !== "message") author = "system";
     const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text || ""]));
     const row = h("div", { class: "row " + author }, h("div", { class: "day" }), h("span", { class: "unseen" }), bubble, h("div"));

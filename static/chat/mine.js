@@ -222,8 +222,10 @@ export const mine = (opener, { texts, link, log, field, wanted }) => {
     if (conversation !== reading) return;
     const first = !list.firstChild;
     const below = pane.scrollHeight - pane.scrollTop;
-    const rows = events.filter(({ kind, nodes }) => kind === "message" || nodes).map(({ kind, author, text, nodes, name, at, attachments }) => {
+    const rows = events.filter(({ kind, nodes }) => kind === "message" || nodes).map(({ kind, author, text, nodes, name, at, attachments, asks }) => {
       if (kind !== "message") author = "system";
+      // It was asked with stars.
+      if (asks) nodes.pop();
       const bubble = h("div", { class: "bubble" }, ...(nodes ? rich(nodes) : [text ?? ""]));
       if (attachments) import("./files.js").then(({ fill }) => fill(bubble, attachments, { h, icon, link, log })).catch(() => {});
       const by = h("span", { class: "unseen" }, (name || texts[author]) + " ");

@@ -22,7 +22,7 @@ look.replaceSync(`
 .review .close{width:32px;height:32px;padding:8px}`);
 
 export const reviewOf = ({ h, icon, link, log, field }) => {
-  let words, asked, stars = 0;
+  let words, asked, waits, stars = 0;
   const said = h("p", { role: "status" });
   const star = (count) => h("button", { type: "button", onclick: () => give(count) }, icon(STAR));
   const row = h("div", { class: "stars", role: "group" }, ...[1, 2, 3, 4, 5].map(star));
@@ -51,8 +51,10 @@ export const reviewOf = ({ h, icon, link, log, field }) => {
       button.ariaPressed = at + 1 === stars;
     });
   };
+  // While there is no connection the rating waits for the next one.
+  const rate = (rating) => (waits = link.send("review", rating) ? null : rating);
   const give = (count) => {
-    if (!link.send("review", { stars: count })) return;
+    rate({ stars: count });
     stars = count;
     form.hidden = false;
     draw();
@@ -61,7 +63,7 @@ export const reviewOf = ({ h, icon, link, log, field }) => {
   const tell = (event) => {
     event.preventDefault();
     const text = comment.value.trim();
-    if (text && !link.send("review", { stars, comment: text })) return;
+    if (text) rate({ stars, comment: text });
     form.hidden = true;
     comment.value = "";
     said.textContent = words.thanks;
@@ -70,6 +72,8 @@ export const reviewOf = ({ h, icon, link, log, field }) => {
   // `ended` is { stars } of the chat that is over, or nothing when there is none to be rated any more.
   const show = (ended) => {
     const { conversation } = link.kept.visitor;
+    if (asked !== conversation) waits = null;
+    if (ended && waits) rate(waits);
     // Only the connection is back: what is half written stays. Once rated or declined, it is not asked again.
     if (ended && (asked === conversation ? !bar.hidden : ended.stars || declined() === conversation)) return;
     asked = ended && conversation;

@@ -61,7 +61,7 @@ pub struct EventFrame<'a> {
     /// On a rating: which way the thumb points; nothing where it was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumb: Option<Thumb>,
-    /// On an end: the visitor is asked to rate the chat.
+    /// On an end: the visitor is asked to rate the chat. The last paragraph of what is said is the question.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub asks: bool,
     /// On a rating of a chat: from 1 to 5.

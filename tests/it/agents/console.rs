@@ -358,6 +358,9 @@ async fn a_customer_rates_the_chat() {
         browser.hear("It is on its way.").await;
         anna.does(json!({ "do": "close", "conversation": visitor.conversation })).await;
         browser.when("the question", "$$('.stars button').length === 5 && !$('.review').hidden").await;
+        // It is asked once, and not in the messages as well.
+        let asked = "return [rows().some((text) => text.includes('How was this chat?')), rows().at(-1)]";
+        assert_eq!(browser.js(asked).await, json!([false, "Anna has ended this chat. Write again whenever you like."]));
         picture(&browser, &format!("review-{name}.png")).await;
         browser.click(".stars button:nth-child(4)").await;
         browser
@@ -386,6 +389,7 @@ async fn a_customer_rates_the_chat() {
         }
         browser.when("the name", "$('.row.agent .by')?.innerText === 'Anna'").await;
         browser.when("nothing to rate", "$('.review')?.hidden !== false").await;
+        assert_eq!(browser.js(asked).await, json!([false, "Anna has ended this chat. Write again whenever you like."]));
         browser.say("how much does it cost?").await;
         browser.when("nothing to rate", "$('.review').hidden").await;
         browser.end().await;
