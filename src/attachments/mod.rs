@@ -44,6 +44,8 @@ const COMING_EACH: usize = 3;
 pub struct AttachmentSpec {
     /// Where the files are.
     pub place: PlaceSpec,
+    /// Nothing new is taken. What was taken before is still shown, and deleted with its conversation.
+    pub off: bool,
     /// What is taken.
     pub rules: Rules,
 }
@@ -51,8 +53,8 @@ pub struct AttachmentSpec {
 /// Where files are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlaceSpec {
-    /// Nowhere: nothing can be attached.
-    Off,
+    /// Nowhere: nothing can be attached, and nothing ever was.
+    Nowhere,
     /// In a folder, which is made when the first one comes.
     Folder(PathBuf),
     /// In an S3-compatible bucket.
@@ -138,6 +140,7 @@ impl Place {
 /// Takes files, keeps them, gives them back and drops them.
 pub struct Attachments {
     place: Place,
+    off: bool,
     rules: Rules,
     store: Store,
     clock: Clock,
@@ -166,17 +169,17 @@ impl Attachments {
     /// Attachments as the operator wants them; `None` if there are none. An error if the bucket cannot be used.
     pub fn new(spec: &AttachmentSpec, store: Store, clock: Clock) -> Result<Option<Attachments>, String> {
         let place = match &spec.place {
-            PlaceSpec::Off => return Ok(None),
+            PlaceSpec::Nowhere => return Ok(None),
             PlaceSpec::Folder(folder) => Place::Folder(Folder::new(folder.clone())),
             PlaceSpec::Bucket(bucket) => Place::Bucket(Box::new(Bucket::new(bucket.clone())?)),
         };
         let (coming, decoding) = (Mutex::default(), Arc::new(Semaphore::new(1)));
-        Ok(Some(Attachments { place, rules: spec.rules, store, clock, coming, decoding }))
+        Ok(Some(Attachments { place, off: spec.off, rules: spec.rules, store, clock, coming, decoding }))
     }
 
-    /// What is taken.
-    pub fn rules(&self) -> Rules {
-        self.rules
+    /// What is taken; `None`: nothing.
+    pub fn rules(&self) -> Option<Rules> {
+        (!self.off).then_some(self.rules)
     }
 
     /// A place for a file that comes in from this sender, an address or an agent; `None` if it cannot be counted. It is

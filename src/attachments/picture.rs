@@ -63,7 +63,7 @@ impl Picture {
         read.truncate(frame.buffer_size());
         let pixels = match frame.color_type {
             png::ColorType::Rgb => read,
-            png::ColorType::Rgba => read.chunks_exact(4).flat_map(|p| on_white([p[0], p[1], p[2]], p[3])).collect(),
+            png::ColorType::Rgba => without_alpha(read),
             png::ColorType::Grayscale => read.iter().flat_map(|&gray| [gray; 3]).collect(),
             png::ColorType::GrayscaleAlpha => read.chunks_exact(2).flat_map(|p| on_white([p[0]; 3], p[1])).collect(),
             png::ColorType::Indexed => return Err(Unfit::Broken),
@@ -78,7 +78,7 @@ impl Picture {
         let mut read = vec![0; decoder.output_buffer_size().ok_or(Unfit::TooManyPixels)?];
         decoder.read_image(&mut read).map_err(|_| Unfit::Broken)?;
         let pixels = match decoder.has_alpha() {
-            true => read.chunks_exact(4).flat_map(|p| on_white([p[0], p[1], p[2]], p[3])).collect(),
+            true => without_alpha(read),
             false => read,
         };
         Picture::new(width, height, pixels, 1)
@@ -184,6 +184,18 @@ fn sized(width: Option<u32>, height: Option<u32>) -> Result<(u32, u32), Unfit> {
         }
         _ => Err(Unfit::TooManyPixels),
     }
+}
+
+/// Pixels of four bytes as they look on white paper, in the memory that they have: they may be fifty million.
+fn without_alpha(mut pixels: Vec<u8>) -> Vec<u8> {
+    let count = pixels.len() / 4;
+    for at in 0..count {
+        let colour = [pixels[at * 4], pixels[at * 4 + 1], pixels[at * 4 + 2]];
+        let colour = on_white(colour, pixels[at * 4 + 3]);
+        pixels[at * 3..at * 3 + 3].copy_from_slice(&colour);
+    }
+    pixels.truncate(count * 3);
+    pixels
 }
 
 /// A colour as it looks on white paper.

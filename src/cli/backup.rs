@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::moving::Shown;
 use super::small_runtime;
+use crate::attachments::PlaceSpec;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::store::{backup_site, restore_site};
@@ -65,6 +66,14 @@ pub fn run(config: &Config, Backup { file, .. }: &Backup) -> anyhow::Result<Exit
     if !saved.left.is_empty() {
         writeln!(out, "Not purser's, and not in it: {}", saved.left.join(", "))?;
     }
+    let files = attached(saved.tables.iter().map(|(table, rows)| (&**table, *rows)));
+    if files > 0 {
+        let place = place(config);
+        writeln!(
+            out,
+            "Named and not in it: {files} pictures and PDFs of the chats, {place}. Save that, too, after this."
+        )?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,5 +90,23 @@ pub fn restore(config: &Config, Restore { file, replace, .. }: &Restore) -> anyh
         writeln!(out, "{rows:>12}  {table}")?;
     }
     writeln!(out, "\nAgents log in anew.")?;
+    let files = attached(restored.tables.iter().map(|(table, rows)| (&**table, *rows)));
+    if files > 0 {
+        writeln!(out, "Its {files} pictures and PDFs belong {}. Put them back there.", place(config))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many files are named in these tables.
+fn attached<'a>(mut tables: impl Iterator<Item = (&'a str, u64)>) -> u64 {
+    tables.find(|(table, _)| *table == "attachments").map_or(0, |(_, rows)| rows)
+}
+
+/// Where files are.
+fn place(config: &Config) -> String {
+    match &config.attachments.place {
+        PlaceSpec::Nowhere => "in the place that was under `attachments:` when they came".to_owned(),
+        PlaceSpec::Folder(folder) => format!("in the folder {}", folder.display()),
+        PlaceSpec::Bucket(bucket) => format!("in the bucket {}", bucket.url),
+    }
 }

@@ -11,8 +11,14 @@ use crate::yaml;
 
 const MEGABYTE: u32 = 1024 * 1024;
 
-/// Where files are, if that is said, and what is taken.
-pub(super) type Said = (Option<PlaceSpec>, Rules);
+/// What is said of attachments.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Where files are, if that is said.
+    place: Option<PlaceSpec>,
+    off: bool,
+    rules: Rules,
+}
 
 #[derive(Deserialize)]
 struct Part {
@@ -68,22 +74,20 @@ impl Written {
             pixels: number("pixels", self.pixels, usual.pixels, 256, 8_192)?,
         };
         let keys = [&self.region, &self.access_key, &self.secret_key].iter().any(|key| key.is_some());
-        let place = match (self.off, self.folder, self.bucket) {
-            (Some(true), None, None) => Some(PlaceSpec::Off),
-            (Some(true), ..) => return Err("off: either nothing is attached, or there is a place for it".to_owned()),
-            (_, Some(_), Some(_)) => {
+        let place = match (self.folder, self.bucket) {
+            (Some(_), Some(_)) => {
                 return Err("bucket: files are in a folder or in a bucket, not in both".to_owned());
             }
-            (_, None, None) if keys => {
+            (None, None) if keys => {
                 return Err("bucket: it is missing, and its region and keys are there".to_owned());
             }
-            (_, Some(folder), None) if folder.trim().is_empty() => {
+            (Some(folder), None) if folder.trim().is_empty() => {
                 return Err(
                     "folder: it is empty; write where the files are, such as /var/lib/purser/attachments".to_owned()
                 );
             }
-            (_, Some(folder), None) => Some(PlaceSpec::Folder(PathBuf::from(folder))),
-            (_, None, Some(bucket)) => {
+            (Some(folder), None) => Some(PlaceSpec::Folder(PathBuf::from(folder))),
+            (None, Some(bucket)) => {
                 let secret = |key: &str, written: Option<String>| secret(key, written, variable);
                 let region = self.region.unwrap_or_else(|| "us-east-1".to_owned());
                 if region.is_empty() || !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
@@ -96,9 +100,9 @@ impl Written {
                     secret_key: secret("secret_key", self.secret_key)?,
                 }))
             }
-            (_, None, None) => None,
+            (None, None) => None,
         };
-        Ok((place, rules))
+        Ok(Said { place, off: self.off.unwrap_or(false), rules })
     }
 }
 
@@ -134,9 +138,9 @@ fn secret(key: &str, written: Option<String>, variable: &dyn Fn(&str) -> Option<
 /// What is in force: as it is written, or else a folder beside the SQLite file. Another database may have several nodes,
 /// which would need one place, and nobody has said which.
 pub(super) fn spec(written: Option<Said>, database: Option<&Path>) -> AttachmentSpec {
-    let (place, rules) = written.unwrap_or_default();
-    let beside = || database.map_or(PlaceSpec::Off, |file| PlaceSpec::Folder(file.with_extension("attachments")));
-    AttachmentSpec { place: place.unwrap_or_else(beside), rules }
+    let Said { place, off, rules } = written.unwrap_or_default();
+    let beside = || database.map_or(PlaceSpec::Nowhere, |file| PlaceSpec::Folder(file.with_extension("attachments")));
+    AttachmentSpec { place: place.unwrap_or_else(beside), off, rules }
 }
 
 #[cfg(test)]
@@ -152,14 +156,15 @@ mod tests {
 
     #[test]
     fn files_have_one_place() {
-        let (place, rules) = told("{ folder: files, max_mb: 5 }").unwrap();
-        assert_eq!((place, rules.max_bytes), (Some(PlaceSpec::Folder(PathBuf::from("files"))), 5 * MEGABYTE));
+        let said = told("{ folder: files, max_mb: 5 }").unwrap();
+        assert_eq!((said.place, said.rules.max_bytes), (Some(PlaceSpec::Folder(PathBuf::from("files"))), 5 * MEGABYTE));
         let bucket = "{ bucket: \"https://s3.example/box/\", access_key: \"${KEY}\", secret_key: \"${KEY}\" }";
-        let Ok((Some(PlaceSpec::Bucket(bucket)), _)) = told(bucket) else { panic!("no bucket") };
+        let Ok(Said { place: Some(PlaceSpec::Bucket(bucket)), off: false, .. }) = told(bucket) else {
+            panic!("no bucket")
+        };
         assert_eq!((bucket.url.as_str(), bucket.region.as_str()), ("https://s3.example/box", "us-east-1"));
         for (yaml, expected) in [
             ("{ folder: a, bucket: \"https://s3.example/b\" }", "not in both"),
-            ("{ off: true, folder: a }", "either nothing is attached"),
             ("{ bucket: nonsense }", "is no address"),
             ("{ bucket: \"https://s3.example/a b\" }", "is no address"),
             ("{ bucket: \"https://s3.example/b\", access_key: open }", "access_key: it comes from the environment"),
@@ -176,10 +181,16 @@ mod tests {
 
     #[test]
     fn they_are_beside_the_file_of_the_database() {
-        let place = |written, file: Option<&str>| spec(written, file.map(Path::new)).place;
+        let spec = |written, file: Option<&str>| {
+            let AttachmentSpec { place, off, .. } = spec(written, file.map(Path::new));
+            (place, off)
+        };
         let beside = PlaceSpec::Folder(PathBuf::from("/data/purser.attachments"));
-        assert_eq!(place(None, Some("/data/purser.db")), beside);
-        assert_eq!(place(Some((Some(PlaceSpec::Off), Rules::default())), Some("/data/purser.db")), PlaceSpec::Off);
-        assert_eq!(place(None, None), PlaceSpec::Off);
+        assert_eq!(spec(None, Some("/data/purser.db")), (beside.clone(), false));
+        // What was sent before is still there.
+        assert_eq!(spec(told("{ off: true }").ok(), Some("/data/purser.db")), (beside, true));
+        let folder = PlaceSpec::Folder(PathBuf::from("a"));
+        assert_eq!(spec(told("{ off: true, folder: a }").ok(), None), (folder, true));
+        assert_eq!(spec(None, None), (PlaceSpec::Nowhere, false));
     }
 }

@@ -101,7 +101,11 @@ fn visitor(door: &Door, guest: &Guest, req: &Request) -> Result<VisitorId, Statu
 }
 
 fn attachments(door: &Door) -> Result<&Arc<Attachments>, StatusError> {
-    door.attachments.as_ref().ok_or_else(|| StatusError::not_found().brief("nothing can be attached here"))
+    door.attachments.as_ref().ok_or_else(nothing)
+}
+
+fn nothing() -> StatusError {
+    StatusError::not_found().brief("nothing can be attached here")
 }
 
 async fn take(
@@ -115,7 +119,7 @@ async fn take(
     let client_id = req.query::<String>("client_id").and_then(|id| ClientId::try_from(id).ok());
     let client_id = client_id.ok_or_else(|| StatusError::bad_request().brief("the file needs a client_id"))?;
     let name = req.query::<String>("name").filter(|name| name.len() <= LONGEST_NAME).unwrap_or_default();
-    let most = attachments.rules().max_bytes;
+    let most = attachments.rules().ok_or_else(nothing)?.max_bytes;
     let taken = match attachments.admit(sender) {
         Err(unfit) => Err(unfit),
         Ok(admitted) => match timeout(SENDING, body(req, most as usize)).await.unwrap_or_else(|_| Err(silent()))? {

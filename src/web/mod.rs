@@ -106,7 +106,7 @@ pub struct Door {
     pub watchers: Vec<IpNet>,
     /// A folder whose templates replace those in the binary.
     pub templates: Option<PathBuf>,
-    /// Takes and keeps what is attached; `None`: nothing can be.
+    /// Takes and keeps what is attached; `None`: there is no place for that.
     pub attachments: Option<Arc<Attachments>>,
     /// Who gets into the console.
     pub accounts: Accounts,

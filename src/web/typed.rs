@@ -193,7 +193,7 @@ pub async fn enter<W: Wire>(session: &mut Session<W>, seat: Arc<Seat>, seen: Seq
     };
     let site = site(session);
     let mail = session.door.office.has_mail();
-    let attachments = session.door.attachments.as_ref().map(|attachments| attachments.rules().max_bytes);
+    let attachments = session.door.attachments.as_ref().and_then(|attachments| Some(attachments.rules()?.max_bytes));
     let welcome =
         ServerFrame::Welcome { conversation: id, seq: last, max_text: MAX_TEXT, site, person, mail, attachments };
     session.wire.feed(welcome.frame()).await?;

@@ -1,5 +1,6 @@
 // Pictures and documents: shown in messages, and sent. Fetched when there is the first one to show, or the customer is
-// about to send one.
+// about to send one. What was chosen waits above the field, with a way to take it out again, and goes with the next message,
+// which may have no words.
 
 const PAGE = "M6 3h8l5 5v13H6zM14 3v5h5";
 const CLOSE = "M6 6l12 12M18 6L6 18";
@@ -8,15 +9,19 @@ const IDENTITY = 10_000; // ms that the page may take for its token
 const TAKEN = /^(image\/(jpeg|png|webp)|application\/pdf)$/;
 const NEAR = 80; // px from the end that count as being there
 const KNOWN = 30_000; // ms that it is taken for good
+const MOST = 10; // files in a message, as on the server
+const UNFIT = /^(empty|too_large|kind|broken|too_many_pixels)$/; // it is of no use to send such a file again
 
 const WORDS = {
   en: {
+    tray: "Ready to be sent", remove: "Remove", say: "Say something about it…", most: "At most {most} files go in one message.",
     open: "Show large", save: "Save", close: "Close", gone: "This file cannot be loaded.",
     empty: "This file is empty.", too_large: "This file is larger than {most} MB.", too_many: "No more files can be sent in this chat.",
     kind: "Only pictures (JPEG, PNG, WebP) and PDFs can be sent.", broken: "This picture cannot be read.",
     too_many_pixels: "This picture is too large.", other: "That did not get through. Please try again.",
   },
   de: {
+    tray: "Zum Senden bereit", remove: "Entfernen", say: "Etwas dazu schreiben …", most: "In eine Nachricht passen höchstens {most} Dateien.",
     open: "Groß zeigen", save: "Speichern", close: "Schließen", gone: "Diese Datei lässt sich nicht laden.",
     empty: "Diese Datei ist leer.", too_large: "Diese Datei ist größer als {most} MB.", too_many: "In diesem Chat können keine weiteren Dateien gesendet werden.",
     kind: "Nur Bilder (JPEG, PNG, WebP) und PDFs können gesendet werden.", broken: "Dieses Bild lässt sich nicht lesen.",
@@ -29,7 +34,17 @@ look.replaceSync(`
 .bubble:has(.pic){padding:4px}
 .bubble:has(.pic)>:not(.pic){margin:5px 9px}
 .pic{display:block;padding:0;border-radius:12px;overflow:hidden;max-width:100%;line-height:0;color:inherit}
-.pic+.pic,.pic+.file,.file+.file{margin-top:4px}
+.pic+.pic,.pic+.file,.file+.file,.file+.words{margin-top:4px}
+.words{white-space:pre-wrap;unicode-bidi:plaintext}
+.tray{display:flex;flex:none;gap:12px;overflow:auto hidden;padding:12px 16px 2px}
+.tray>div{position:relative;flex:none;animation:fade .18s}
+.tray>div>:first-child{display:flex;align-items:center;gap:8px;height:64px;min-width:64px;max-width:200px;margin:0;border:1px solid var(--line);border-radius:12px;overflow:hidden;background:var(--back);font-size:13px}
+.tray img{width:64px;height:100%;object-fit:cover}
+.tray svg{flex:none;width:24px;margin-inline-start:10px}
+.tray bdi{padding-inline-end:14px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.tray button{position:absolute;inset:-8px -8px auto auto;width:26px;height:26px;padding:5px;border:2px solid var(--surface);background:var(--ink);color:var(--surface)}
+section[dir=rtl] .tray button{inset:-8px auto auto -8px}
+.tray button svg{width:auto;margin:0}
 .pic img{display:block;max-width:100%;width:auto;height:auto;max-height:240px;object-fit:cover;background:color-mix(in srgb,currentColor 12%,#0000)}
 .pic,.file{white-space:normal}
 .file{display:flex;align-items:center;gap:10px;max-width:100%;padding:4px 0;color:inherit;text-align:start;border-radius:8px}
@@ -109,9 +124,13 @@ const row = (name, bytes, tools, onclick) => {
   return h("button", { type: "button", class: "file", title: wordsOf(tools).save, onclick }, icon(PAGE), h("span", {}, h("bdi", {}, name), h("small", {}, bytes ? sizeOf(bytes, tools) : "")));
 };
 
-// Puts what is attached into a bubble.
+// Puts what is attached into a bubble. What a customer says about it stands below.
 export const fill = (bubble, files, tools) => {
   dress(tools);
+  const { h } = tools;
+  const isVisitors = bubble.parentNode?.classList.contains("visitor");
+  const said = isVisitors && bubble.textContent.trim();
+  if (isVisitors) bubble.textContent = "";
   const { link } = tools;
   const words = wordsOf(tools);
   const load = async (id) => {
@@ -141,6 +160,7 @@ export const fill = (bubble, files, tools) => {
       button.onclick = () => enlarge(got, name, tools);
     });
   }
+  if (said) bubble.append(h("div", { class: "words" }, said));
 };
 
 // The message of a row that came.
@@ -155,76 +175,169 @@ export const show = (row, tools) => {
 
 const rowOf = (id, { log }) => [...log.scroller.querySelectorAll(".row")].find(({ client }) => client === id);
 
-// What the customer chose goes up, and then into the chat as a message of its own.
-export const send = (list, tools) => {
+// What was chosen and is not sent yet, the newest last: { file, href, element }.
+const staged = [];
+let tray;
+// Takes more. Returns what is wrong with those that are not taken.
+export const stage = (list, tools) => {
   dress(tools);
-  for (const file of list) sendOne(file, tools);
+  const { link, field, h } = tools;
+  const words = wordsOf(tools);
+  if (!tray) {
+    tray = h("div", { class: "tray", role: "group" });
+    follow(tools);
+  }
+  const trouble = [];
+  for (const file of list) {
+    const code = file.size > link.hears.met.attachments ? "too_large" : file.type && !TAKEN.test(file.type) ? "kind" : "";
+    if (code) trouble.push(`${file.name}: ${why(code, tools)}`);
+    else if (staged.length === MOST) trouble.push(words.most.replace("{most}", MOST));
+    else staged.push(entry(file, tools));
+  }
+  settle(tools);
+  // On a phone the field would call up the keyboard, over the picture.
+  if (!matchMedia("(pointer: coarse)").matches) field.focus();
+  return [...new Set(trouble)].join(" ");
 };
+
+const why = (code, tools) => {
+  const words = wordsOf(tools);
+  return (words[code] || words.other).replace("{most}", Math.floor(tools.link.hears.met.attachments / 2 ** 20));
+};
+const isPicture = (file) => TAKEN.test(file.type) && !/pdf$/.test(file.type);
+
+const entry = (file, tools) => {
+  const { h, icon, field } = tools;
+  const href = isPicture(file) && URL.createObjectURL(file);
+  const name = h("span", { title: file.name }, icon(PAGE), h("bdi", {}, file.name));
+  const img = href && h("img", { src: href, alt: file.name });
+  // A page may forbid to show it.
+  if (img) img.onerror = () => img.replaceWith(icon(PAGE), h("bdi", {}, file.name));
+  const drop = () => {
+    staged.splice(staged.indexOf(one), 1);
+    settle(tools);
+    field.focus();
+  };
+  const words = wordsOf(tools);
+  const button = h("button", { type: "button", title: words.remove, "aria-label": `${words.remove}: ${file.name}`, onclick: drop }, icon(CLOSE));
+  const one = { file, href, element: h("div", {}, img ? h("span", { title: file.name }, img) : name, button) };
+  return one;
+};
+
+// Shows what waits, or that nothing does.
+let placeholder;
+const settle = ({ link, field, log }) => {
+  const stay = log.scroller.scrollHeight - log.scroller.scrollTop - log.scroller.clientHeight < NEAR;
+  const words = wordsOf({ log });
+  tray.replaceChildren(...staged.map(({ element }) => element));
+  tray.ariaLabel = words.tray;
+  if (!tray.isConnected && staged.length) {
+    field.form.before(tray);
+    placeholder = field.placeholder;
+    field.placeholder = field.ariaLabel = words.say;
+  } else if (tray.isConnected && !staged.length) {
+    tray.remove();
+    field.placeholder = field.ariaLabel = placeholder;
+  }
+  link.staged = staged.length;
+  // The button that sends stands or falls with it.
+  field.dispatchEvent(new Event("input"));
+  if (stay) log.toEnd(false);
+};
+
+// What is said next goes with what waits; what a page says, or a button, does not.
+const follow = (tools) => {
+  const { link, field } = tools;
+  const { say, hears } = link;
+  const { welcome } = hears;
+  link.say = (text, choice) => {
+    if (!staged.length || choice || text !== field.value) return say(text, choice);
+    const files = staged.splice(0);
+    settle(tools);
+    deliver(files, text.trim(), say, tools);
+  };
+  // Somebody else sits here now.
+  hears.welcome = (frame, anew) => {
+    welcome(frame, anew);
+    if (anew && staged.splice(0).length) settle(tools);
+  };
+};
+
 let number = 0;
 // One after the other: the server takes few at once from one customer.
 let queue = Promise.resolve();
-const sendOne = async (file, tools) => {
-  const { h, link, log } = tools;
+// The files go up, and then into the chat as a message with these words.
+const deliver = (files, text, say, tools) => {
+  const { h, link, log, field } = tools;
   const { kept, hears } = link;
-  const words = wordsOf(tools);
-  const most = hears.met.attachments;
   const id = `f${Date.now().toString(36)}-${number++}-${Math.random().toString(36).slice(2, 10)}`;
-  const isPicture = TAKEN.test(file.type) && !/pdf$/.test(file.type);
-  const href = isPicture && URL.createObjectURL(file);
+  files.forEach((one, at) => (one.id = `${id}-${at}`));
+
   // What it looks like from here, until it is loaded again.
-  const preview = (bubble, ...more) => {
-    bubble.textContent = "";
-    if (!isPicture) return bubble.append(row(file.name, file.size, tools, () => {}), ...more);
+  const look = ({ file, href }) => {
+    const line = () => row(file.name, file.size, tools, () => {});
+    if (!href) return line();
     const { img, button } = picture(file.name, null, null, tools);
-    img.onerror = () => button.replaceWith(row(file.name, file.size, tools, () => {}));
+    img.onerror = () => button.replaceWith(line());
     button.onclick = () => enlarge(href, file.name, tools);
     img.onload = () => log.toEnd();
     img.src = href;
-    bubble.append(button, ...more);
+    return button;
   };
+  const draw = (bubble, ...more) => bubble.replaceChildren(...files.map(look), ...(text ? [h("div", { class: "words" }, text)] : []), ...more);
 
-  const bar = h("progress", { max: 1, value: 0, "aria-label": file.name });
-  const fail = (code) => {
-    const text = (words[code] || words.other).replace("{most}", Math.floor(most / 2 ** 20));
+  const bar = h("progress", { max: 1, value: 0, "aria-label": files.map(({ file }) => file.name).join(", ") });
+  const fail = (code, { file }) => {
     bar.remove();
-    log.pending(id, { text: file.name, failed: text });
+    log.pending(id, { text: file.name, failed: (files.length > 1 ? file.name + ": " : "") + why(code, tools) });
   };
   const upload = () => (queue = queue.then(goUp, goUp));
   const goUp = async () => {
-    // What will be refused need not go up for that.
-    if (file.size > most) return fail("too_large");
-    if (file.type && !TAKEN.test(file.type)) return fail("kind");
     const row = rowOf(id, tools);
     // Thrown away before it was its turn.
     if (!row) return;
-    preview(row.children[2], bar);
-    bar.value = 0;
-    let sent;
-    try {
-      sent = await post(file, id, await who(tools), link.server, (part) => (bar.value = part));
-    } catch ({ message }) {
-      return fail(message);
+    draw(row.children[2], bar);
+    for (const [at, one] of files.entries()) {
+      try {
+        one.sent ||= (await post(one.file, one.id, await who(tools), link.server, (part) => (bar.value = (at + part) / files.length))).id;
+      } catch ({ message }) {
+        one.unfit = UNFIT.test(message);
+        return fail(message, one);
+      }
+      // Thrown away meanwhile.
+      if (!row.isConnected) return;
     }
-    // Thrown away meanwhile.
-    if (!row.isConnected) return;
     log.gone(id);
-    const said = { text: " ", attachments: [sent.id], conversation: kept.visitor.conversation };
+    const said = { text: text || " ", attachments: files.map(({ sent }) => sent), conversation: kept.visitor.conversation };
     const message = kept.add(said);
     hears.pending(message, said);
     const mine = rowOf(message, tools);
     mine.filled = true;
-    preview(mine.children[2]);
+    draw(mine.children[2]);
     link.retry(message);
   };
-  log.pending(id, { text: file.name }, "sending");
+  log.pending(id, { text: text || files[0].file.name }, "sending");
   Object.assign(rowOf(id, tools), {
+    // Without those that will never do.
     retry() {
+      const fit = files.filter(({ unfit }) => !unfit);
+      if (fit.length) files = fit;
+      else if (text) {
+        log.gone(id);
+        return say(text);
+      }
       log.state(id, "sending");
       upload();
     },
-    discard: () => log.gone(id),
+    discard() {
+      log.gone(id);
+      if (!text || field.value) return;
+      field.value = text;
+      field.dispatchEvent(new Event("input"));
+    },
   });
-  preview(rowOf(id, tools).children[2]);
+  draw(rowOf(id, tools).children[2]);
+  log.toEnd();
   upload();
 };
 

@@ -1,6 +1,6 @@
 // What is not needed for the first answer: thumbs, names of agents, what to do about a message that was not sent, deleting
-// the chat, the way to what is the customer's own. Fetched when the first answer is there. From then on it also looks
-// whether a person is called. The window hands in its texts, its parts, and what nodes are built with.
+// the chat, the way to what is the customer's own, files. Fetched when the first answer is there, or the first file. From the
+// answer on it also looks whether a person is called. The window hands in its texts, its parts, and what nodes are built with.
 
 const UP = "M7 11v9H4v-9zM7 11l4-8a2.500 2.500 0 0 1 2.500 2.500V9H19a2 2 0 0 1 2 2.300l-1.200 7A2 2 0 0 1 17.800 20H7";
 const MINE = "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M5 20c.600-4 3.500-6 7-6s6.400 2 7 6";
@@ -8,6 +8,14 @@ const DOWN = "M17 13V4h3v9zM17 13l-4 8a2.500 2.500 0 0 1-2.500-2.500V15H5a2 2 0 
 
 export const look = new CSSStyleSheet();
 look.replaceSync(`
+.row:not(:last-child) .sent{display:none}
+.bubble:has(.wide){max-width:100%}
+.wide{overflow-x:auto}
+table{min-width:100%;border-collapse:collapse;font-size:14px;overflow-wrap:normal}
+th,td{max-width:170px;padding:6px 0 6px 16px;padding-inline:0 16px;border-top:1px solid var(--line)}
+th{border:0;font-size:13px;color:var(--soft)}
+:is(th,td):last-child{padding-inline-end:0}
+.bubble .number{text-align:end;white-space:nowrap;font-variant-numeric:tabular-nums}
 .failed .bubble{background:none;border:1px dashed var(--bad);color:var(--ink)}
 .failed .meta{color:var(--bad)}
 .system{align-items:center}
@@ -42,7 +50,7 @@ const own = (tools) => {
   const { h, icon, log } = tools;
   const frame = log.scroller.parentNode;
   let opening;
-  const open = () => (opening ||= import("./mine.js").then(({ mine }) => mine(button, { ...tools, wanted: (everything) => wanted(tools, everything) })).catch(() => {}).finally(() => (opening = null)));
+  const open = () => (opening ||= import("./mine.js").then(({ mine }) => mine(button, { ...tools, texts: worded(tools), wanted: (everything) => wanted(tools, everything) })).catch(() => {}).finally(() => (opening = null)));
   const button = h("button", { type: "button", class: "icon", onclick: open }, icon(MINE));
   frame.querySelector("header").lastChild.before(button);
   named(button, frame, () => OWN[(frame.lang || "en").slice(0, 2)] || OWN.en);
@@ -70,12 +78,12 @@ const ask = async (tools, ended) => {
 // The page's own words stand over these.
 const WORDS = {
   en: {
-    up: "Helpful", down: "Not helpful", discard: "Discard", attach: "Send pictures or PDFs", attachFailed: "That did not work. Please try again.", mail: "Send this chat by mail",
+    up: "Helpful", down: "Not helpful", erase: "Delete this chat", discard: "Discard", attachFailed: "That did not work. Please try again.", mail: "Send this chat by mail",
     sure: "Delete this chat for good? Nobody can bring it back.", no: "Keep it",
     soon: "This chat is deleted as soon as there is a connection.",
   },
   de: {
-    up: "Hilfreich", down: "Nicht hilfreich", discard: "Verwerfen", attach: "Bilder oder PDFs senden", attachFailed: "Das hat nicht geklappt. Bitte noch einmal versuchen.", mail: "Diesen Chat per Mail schicken",
+    up: "Hilfreich", down: "Nicht hilfreich", erase: "Diesen Chat löschen", discard: "Verwerfen", attachFailed: "Das hat nicht geklappt. Bitte noch einmal versuchen.", mail: "Diesen Chat per Mail schicken",
     sure: "Diesen Chat endgültig löschen? Er lässt sich nicht wiederherstellen.", no: "Behalten",
     soon: "Dieser Chat wird gelöscht, sobald eine Verbindung da ist.",
   },
@@ -97,61 +105,56 @@ const offerMail = (tools) => {
   named(button, frame, () => worded(tools).mail);
 };
 
-const CLIP = "M20 11l-8.500 8.500a5 5 0 0 1-7-7L13 4a3.500 3.500 0 0 1 5 5l-8.500 8.500a2 2 0 0 1-3-3L14 7";
+const BIN = "M4 7h16M10 7V4h4v3M6 7l1 13h10l1-13M10 11v5M14 11v5";
+// The way to delete the chat, while there is something to delete.
+const offerErase = (tools) => {
+  const { h, icon, log, field } = tools;
+  const frame = log.scroller.parentNode;
+  const button = h("button", { type: "button", class: "icon", onclick: () => field.form.isConnected && erase(field.form, tools) }, icon(BIN));
+  const draw = () => (button.hidden = log.isEmpty);
+  new MutationObserver(draw).observe(log.scroller.children[1], { childList: true });
+  draw();
+  frame.querySelector("header .icon").before(button);
+  named(button, frame, () => worded(tools).erase);
+};
+
 // What is sent and shown of files is another module.
 let filing;
-const files = () => (filing ||= import("./files.js").catch((error) => {
+const filer = () => (filing ||= import("./files.js").catch((error) => {
   filing = null;
   throw error;
 }));
-const offerFiles = (tools) => {
-  const { h, icon, link, log, field } = tools;
+let told, pick; // what is wrong with files, and what they are chosen with
+// These were pasted or dropped; or some are being dragged over the window, and are not known yet, or are to be chosen.
+export const files = async (list, how, tools) => {
+  const { h, log, field } = tools;
   const frame = log.scroller.parentNode;
-  const told = h("div", { class: "over", role: "alert" });
-  const send = async (list) => {
-    told.textContent = "";
-    if (!list.length) return;
-    try {
-      (await files()).send(list, tools);
-    } catch {
-      told.textContent = worded(tools).attachFailed;
-    }
-  };
-  const pick = h("input", { type: "file", accept: "image/jpeg,image/png,image/webp,application/pdf", multiple: "", hidden: "", onchange: () => {
-    send([...pick.files]);
-    pick.value = "";
-  } });
-  const choose = () => {
-    files().catch(() => {});
-    pick.click();
-  };
-  const button = h("button", { type: "button", class: "icon", onclick: choose }, icon(CLIP));
-  field.after(button, pick);
-  named(button, frame, () => worded(tools).attach);
+  if (!told) {
+    const chosen = () => {
+      files([...pick.files], "", tools);
+      pick.value = "";
+    };
+    pick = h("input", { type: "file", accept: "image/jpeg,image/png,image/webp,application/pdf", multiple: "", hidden: "", onchange: chosen });
+    field.after(pick);
+    told = h("div", { class: "over", role: "alert" });
+    frame.addEventListener("dragleave", ({ relatedTarget }) => frame.contains(relatedTarget) || frame.classList.remove("dropping"));
+  }
+  frame.classList.toggle("dropping", how === "dragover");
+  if (how === "click") pick.click();
+  if (how === "dragover") list = [];
+  // While something is asked in the place where one writes, nothing is put there.
+  if (!list.length || !field.form.isConnected) return filer().catch(() => {});
   field.form.before(told);
-  field.addEventListener("paste", (event) => {
-    const list = [...event.clipboardData.files];
-    if (!list.length) return;
-    event.preventDefault();
-    send(list);
-  });
-  const holds = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
-  frame.addEventListener("dragover", (event) => {
-    if (!holds(event)) return;
-    event.preventDefault();
-    frame.classList.add("dropping");
-  });
-  frame.addEventListener("dragleave", ({ relatedTarget }) => frame.contains(relatedTarget) || frame.classList.remove("dropping"));
-  frame.addEventListener("drop", (event) => {
-    frame.classList.remove("dropping");
-    if (!holds(event)) return;
-    event.preventDefault();
-    send([...event.dataTransfer.files]);
-  });
+  try {
+    told.textContent = (await filer()).stage(list, tools);
+  } catch {
+    told.textContent = worded(tools).attachFailed;
+  }
 };
 const watch = (tools) => {
   if (watched) return;
   watched = true;
+  offerErase(tools);
   own(tools);
   const { hears } = tools.link;
   const { event, welcome, ack, state } = hears;
@@ -159,7 +162,10 @@ const watch = (tools) => {
     show(tools, person?.ended ? null : person);
     ask(tools, person?.ended);
   };
-  const happened = async ({ kind, name, reason, stars, asks }) => {
+  const happened = async ({ kind, name, reason, stars, asks, client_id: client, attachments }) => {
+    // It was said before a reload, and its row knows no files.
+    const said = attachments && [...tools.log.scroller.querySelectorAll(".row")].find((row) => row.client === client && !row.filled);
+    if (said) filer().then(({ show }) => show(Object.assign(said, { files: attachments }), tools)).catch(() => {});
     if (kind === "reviewed") (await review)?.rated(stars);
     if (OWNERS.test(kind) && reason !== "message") {
       show(tools, kind === "joined" || (kind === "transferred" && name) ? { name } : kind === "handover" || kind === "transferred" ? {} : null);
@@ -193,7 +199,6 @@ const watch = (tools) => {
   // What happened between the greeting and now.
   hears.met.since?.forEach(happened);
   if (hears.met.mail) offerMail(tools);
-  if (hears.met.attachments) offerFiles(tools);
 };
 
 // An answer that is being written: the module that shows it comes with the first one.
@@ -208,7 +213,7 @@ export const thumbs = (meta, row, tools) => {
   const { h, icon, link, log } = tools;
   const texts = worded(tools);
   watch(tools);
-  if (row.files) files().then(({ show }) => show(row, tools)).catch(() => {});
+  if (row.files) filer().then(({ show }) => show(row, tools)).catch(() => {});
   // An agent's message says whose it is.
   if (row.author !== "bot") {
     const bubble = row.children[2];

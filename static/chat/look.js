@@ -32,17 +32,9 @@ h2{flex:1;margin:0 8px;font-size:16px;overflow:hidden;text-overflow:ellipsis;whi
 .bubble>:last-child{margin-bottom:0}
 .bubble :is(ul,ol){padding-inline-start:20px}
 .bubble a{color:inherit;text-decoration:underline 2px var(--edge);text-underline-offset:3px}
-.bubble:has(.wide){max-width:100%}
-.wide{overflow-x:auto}
-table{min-width:100%;border-collapse:collapse;font-size:14px;overflow-wrap:normal}
-th,td{max-width:170px;padding:6px 0 6px 16px;padding-inline:0 16px;border-top:1px solid var(--line)}
-th{border:0;font-size:13px;color:var(--soft)}
-:is(th,td):last-child{padding-inline-end:0}
-.bubble .number{text-align:end;white-space:nowrap;font-variant-numeric:tabular-nums}
 .meta{display:flex;flex-wrap:wrap;align-items:center;gap:0 5px;min-height:26px;margin:0 4px;font-size:12px;color:var(--soft)}
 .row:has(+.joined):not(.failed) .meta{display:none}
 .visitor .meta{justify-content:end;text-align:end}
-.row:not(:last-child) .sent{display:none}
 .plain{padding:4px 6px;text-decoration:underline;text-underline-offset:3px}
 .choices{display:flex;flex-wrap:wrap;gap:8px;margin-top:12px}
 .choices>*{padding:8px 14px;border:1px solid var(--edge);border-radius:20px;background:var(--bubble);color:inherit;text-align:start;text-decoration:none;overflow-wrap:anywhere}

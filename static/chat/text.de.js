@@ -20,5 +20,5 @@ export const texts = {
   latest: "Neue Nachrichten",
   typing: "Eine Antwort ist unterwegs",
   left: "Zeichen zu viel",
-  erase: "Diesen Chat löschen",
+  attach: "Bilder oder PDFs senden",
 };

@@ -20,5 +20,5 @@ export const texts = {
   latest: "New messages",
   typing: "An answer is on its way",
   left: "characters too many",
-  erase: "Delete this chat",
+  attach: "Send pictures or PDFs",
 };

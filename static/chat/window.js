@@ -7,7 +7,7 @@ import { logOf } from "./log.js";
 
 const LONGEST = 4000; // code points, as on the server
 const CLOSE = "M6 6l12 12M18 6L6 18";
-const BIN = "M4 7h16M10 7V4h4v3M6 7l1 13h10l1-13M10 11v5M14 11v5";
+const CLIP = "M20 11l-8 8a5 5 0 0 1-7-7l8-8a3.5 3.5 0 0 1 5 5l-8 8a2 2 0 0 1-3-3l7-7";
 const SEND = "M12 20V5M5 12l7-7 7 7";
 const ANCHOR = "M12 4v16M5 12a7 7 0 0 0 14 0M9 9h6M12 4a1 1 0 1 1 0 .1";
 
@@ -26,9 +26,10 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
 
   const link = connect({ server, key, language, who }, {
     identity: () => import("./identity.js").then(({ who }) => who(host, link, forget, count)),
-    welcome({ site }, anew) {
+    welcome({ site, attachments }, anew) {
       if (anew) log.clear(!site);
       if (!site) return;
+      clip.hidden = !attachments;
       log.greet(site.greeting, site.starters);
       privacy.replaceChildren(...rich(site.privacy));
       fill();
@@ -98,21 +99,21 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
 
   const button = (className, shape, onclick) => h("button", { type: "button", class: className, onclick }, shape && icon(shape));
   const title = h("h2");
-  const bin = button("icon", BIN, () => later("erase", form));
   const shut = button("icon", CLOSE, api.close);
   const state = h("div", { class: "state", role: "status", hidden: "" }, h("span"), button("plain", "", link.wake));
   const field = h("textarea", { rows: 1, enterkeyhint: "send", oninput: () => typed(), onkeydown: (event) => pressed(event) });
   const over = h("span", { class: "over", role: "status" });
   const send = h("button", { class: "send", disabled: "" }, icon(SEND));
-  const form = h("form", { onsubmit: (event) => submit(event) }, field, send);
+  const clip = button("icon", CLIP, () => later("files", [], "click"));
+  clip.hidden = true;
+  const form = h("form", { onsubmit: (event) => submit(event) }, field, clip, send);
   const privacy = h("div", { class: "privacy" });
   const frame = h("div", { class: "window", role: "dialog", hidden: "", tabindex: -1 },
-    h("header", {}, h("span", { class: "mark" }, icon(ANCHOR)), title, bin, shut),
+    h("header", {}, h("span", { class: "mark" }, icon(ANCHOR)), title, shut),
     log.scroller, log.latest, state, over, form, privacy);
 
   const isRead = () => !frame.hidden && !document.hidden;
   const fill = () => {
-    bin.hidden = log.isEmpty;
     if (!isRead()) return;
     link.seen();
     count((unread = 0));
@@ -134,7 +135,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
     const heading = host.getAttribute("heading") || said.heading;
     title.textContent = frame.ariaLabel = heading;
     frame.lang = spoken;
-    for (const [element, name] of [[bin, said.erase], [shut, said.close], [send, said.send]]) element.title = element.ariaLabel = name;
+    for (const [element, name] of [[shut, said.close], [clip, said.attach], [send, said.send]]) element.title = element.ariaLabel = name;
     field.placeholder = field.ariaLabel = said.placeholder;
     state.lastChild.textContent = said.again;
     log.speak(said, spoken);
@@ -146,7 +147,7 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   const typed = () => {
     const { value } = field;
     const more = tooLong(value);
-    send.disabled = !value.trim() || more;
+    send.disabled = !(value.trim() || link.staged) || more;
     over.textContent = more ? `${more} ${worded().left}` : "";
     field.ariaInvalid = !!more;
     field.style.height = "auto";
@@ -174,6 +175,14 @@ export const make = ({ host, root, launcher, server, key, language, spoken, text
   };
   // The page's own shortcuts are not for what is typed here.
   for (const name of ["keydown", "keyup", "keypress"]) frame.addEventListener(name, (event) => event.stopPropagation());
+
+  // What is copied as a text is pasted as one.
+  frame.onpaste = frame.ondragover = frame.ondrop = (event) => {
+    const { types, files } = event.clipboardData || event.dataTransfer;
+    if (clip.hidden || !types.includes("Files") || types.includes("text/plain")) return;
+    event.preventDefault();
+    later("files", [...files], event.type);
+  };
 
   const forget = () => {
     link.kept.forget();

@@ -155,7 +155,7 @@ async fn purser(database: &TestDatabase, stand: &Stand, secret: &str) -> TestPur
         access_key: ACCESS.to_owned(),
         secret_key: secret.to_owned(),
     };
-    let attachments = AttachmentSpec { place: PlaceSpec::Bucket(spec), rules: Rules::default() };
+    let attachments = AttachmentSpec { place: PlaceSpec::Bucket(spec), off: false, rules: Rules::default() };
     Setup::on(database).change(|config| config.attachments = attachments).start().await
 }
 

@@ -3,6 +3,7 @@
 mod browser;
 mod bucket;
 mod hostile;
+mod memory;
 pub mod pictures;
 
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ on_both_engines! {
 
 /// Keeps files in this folder.
 pub fn in_folder(config: &mut Config, folder: &Path) {
-    config.attachments = AttachmentSpec { place: PlaceSpec::Folder(folder.to_owned()), rules: Rules::default() };
+    config.attachments =
+        AttachmentSpec { place: PlaceSpec::Folder(folder.to_owned()), off: false, rules: Rules::default() };
 }
 
 /// A purser that keeps files in a folder, and the folder.
@@ -266,10 +268,34 @@ async fn it_stays_with_the_customer_who_signs_in(database: &TestDatabase) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nothing_can_be_attached_that_is_said() {
     let database = TestDatabase::sqlite();
-    let purser = Setup::on(&database).change(|config| config.attachments.place = PlaceSpec::Off).start().await;
+    let purser = Setup::on(&database).change(|config| config.attachments.place = PlaceSpec::Nowhere).start().await;
     let visitor = Visitor::new();
     let mut socket = purser.typed().await;
     assert!(socket.hello(&visitor, 0).await.get("attachments").is_none());
     assert_eq!(send(&purser, &visitor, "f1", "a.png", png(20, 20)).await.0, 404);
+    purser.stop().await;
+}
+
+/// Whoever switches attachments off has still those that came before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_before_it_was_switched_off_is_shown_and_deleted() {
+    let (database, folder) = (TestDatabase::sqlite(), tempfile::tempdir().expect("a folder"));
+    let visitor = Visitor::new();
+    let purser = Setup::on(&database).change(|config| in_folder(config, folder.path())).start().await;
+    let (_, sent) = send(&purser, &visitor, "f1", "a.png", png(20, 20)).await;
+    assert_eq!(attach(&purser, &visitor, "m1", &[&sent["id"]]).await.0, 200);
+    purser.stop().await;
+
+    let setup = Setup::on(&database).change(|config| {
+        in_folder(config, folder.path());
+        config.attachments.off = true;
+    });
+    let purser = setup.start().await;
+    let mut socket = purser.typed().await;
+    assert!(socket.hello(&visitor, 0).await.get("attachments").is_none());
+    assert_eq!(send(&purser, &visitor, "f2", "b.png", png(20, 20)).await.0, 404);
+    assert_eq!(fetch(&purser, &visitor.token, &sent["id"]).await.0, 200);
+    socket.send(json!({ "type": "erase" })).await;
+    until("the file to go", || async { (files(folder.path()) == 0).then_some(()) }).await;
     purser.stop().await;
 }
