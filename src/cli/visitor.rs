@@ -92,6 +92,7 @@ async fn export(store: &Store, who: &Who) -> anyhow::Result<ExitCode> {
             json!({
                 "id": one.head.id, "status": one.head.status, "created_at": one.head.created_at,
                 "last_at": one.head.last_at, "language": one.head.language, "remembered": one.attributes(),
+                "account": one.account(),
                 "tags": one.head.kept.tags, "events": one.events,
             })
         })

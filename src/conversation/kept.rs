@@ -48,6 +48,9 @@ pub struct Kept {
     /// The last chat with a person, once that is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Box<Ended>>,
+    /// The name of the customer, as the host site says it. It and the address are known once a person is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_name: Option<Box<str>>,
     /// The e-mail address of the customer, as the host site says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_email: Option<Box<str>>,
@@ -65,6 +68,7 @@ impl Kept {
             && self.tags.is_empty()
             && !self.over
             && self.ended.is_none()
+            && self.account_name.is_none()
             && self.account_email.is_none()
     }
 }

@@ -80,15 +80,18 @@ impl Desk {
 }
 
 impl Seat {
-    /// While people have the conversation, it knows where its signed-in customer is reached.
+    /// While people have the conversation, it knows who its signed-in customer is, and where to reach one who has gone.
     pub(super) fn reachable(&self, decision: &mut Decision) {
         let next = &mut decision.next;
         if next.kept.person.is_none() {
             return;
         }
         let profile = self.profile.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(email) = profile.get("email").filter(|email| next.kept.account_email.as_deref() != Some(email)) {
-            next.kept.account_email = Some(email.as_str().into());
+        let kept = &mut next.kept;
+        for (said, known) in [("name", &mut kept.account_name), ("email", &mut kept.account_email)] {
+            if let Some(said) = profile.get(said).filter(|said| known.as_deref() != Some(said)) {
+                *known = Some(said.as_str().into());
+            }
         }
     }
 }

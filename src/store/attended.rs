@@ -200,9 +200,11 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
     if !is_all {
         let _ = write!(
             sql,
-            " AND ({} OR EXISTS (SELECT 1 FROM events e WHERE e.conversation_id = c.id \
+            " AND ({} OR {} OR {} OR EXISTS (SELECT 1 FROM events e WHERE e.conversation_id = c.id \
              AND e.kind IN ('message', 'note') AND {}))",
             holds(engine, "JSON_EXTRACT(c.kept, '$.attributes')"),
+            holds(engine, "JSON_EXTRACT(c.kept, '$.account_name')"),
+            holds(engine, "JSON_EXTRACT(c.kept, '$.account_email')"),
             holds(engine, "e.body")
         );
     }
@@ -219,7 +221,7 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
             query = query.bind(from.at).bind(from.at).bind(from.id.0);
         }
         if let Some(pattern) = &pattern {
-            query = query.bind(pattern).bind(pattern);
+            query = query.bind(pattern).bind(pattern).bind(pattern).bind(pattern);
         }
         let rows = query.bind(i64::from(limit)).fetch_all(&side.readers).await?;
         let mut listed = Vec::with_capacity(rows.len());

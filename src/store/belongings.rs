@@ -225,6 +225,13 @@ impl Exported {
         &self.head.kept.attributes
     }
 
+    /// What the host site said of the visitor and is kept there: name and e-mail address.
+    pub fn account(&self) -> BTreeMap<String, String> {
+        let kept = &self.head.kept;
+        let said = [("name", &kept.account_name), ("email", &kept.account_email)];
+        said.into_iter().filter_map(|(name, said)| Some((name.to_owned(), said.as_deref()?.to_owned()))).collect()
+    }
+
     /// Whether nothing is left of it but that it was deleted.
     pub fn is_erased(&self) -> bool {
         self.head.status == Status::Closed && !self.head.kept.over

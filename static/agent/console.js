@@ -107,6 +107,7 @@ const connect = follow(() => (openId ? { conversation: openId, after: talk.seq }
   },
   opened: (now) => talk.opened(now),
   event: (event) => talk.event(event),
+  signed_in: (signed) => talk.signedIn(signed),
   typing: (who) => talk.typing(who),
   part: (part) => talk.part(part),
   looking: (who) => talk.looking(who),

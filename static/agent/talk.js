@@ -51,9 +51,10 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const form = h("form", { class: "compose", onsubmit: (event) => submit(event) },
     h("div", { class: "modes" }, ...modes, h("button", { type: "button", onclick: () => pick() }, "Replies…"), ...attach, h("span", { class: "hint" }, "Markdown, Enter sends")),
     picker, h("div", { class: "field" }, field, send));
+  const account = h("dl", { class: "account" });
   const known = h("dl");
   const tags = h("input", { "aria-label": "Tags, separated by commas", placeholder: "tags, separated by commas", maxlength: 300, onchange: () => does({ do: "tags", tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }) });
-  const side = h("aside", { class: "side", "aria-label": "Customer" }, h("h3", {}, "Customer"), known, h("h3", {}, "Tags"), tags);
+  const side = h("aside", { class: "side", "aria-label": "Customer" }, h("h3", {}, "Customer"), account, known, h("h3", {}, "Tags"), tags);
   const sure = h("dialog", { "aria-label": "Block the customer" }, h("h2", {}, "Block this customer?"),
     h("p", {}, "The chat ends, and nothing this customer writes is taken any more, here or in another chat. A colleague can undo it here."),
     h("form", { method: "dialog" }, h("button", { autofocus: "" }, "No"), " ", h("button", { class: "danger", onclick: () => does({ do: "block" }) }, "Block")));
@@ -146,7 +147,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const draw = () => {
     if (!head) return;
     const { status } = head;
-    title.textContent = head.known.name || head.known.email || "Visitor " + head.id.slice(-4);
+    const { signed_in: signed } = head;
+    title.textContent = signed.name || head.known.name || signed.email || head.known.email || "Visitor " + head.id.slice(-4);
     const all = [];
     if (status === "waiting" || status === "bot") all.push(button("Take", "Answer this customer (t)", () => take0(), "primary"));
     if (status === "agent" && (isMine() || leads())) all.push(transferList(), button("To assistant", "Give the chat back to the assistant (Shift+B)", back), button("Close", "End the chat (Shift+C)", close));
@@ -169,7 +171,9 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     modes[0].disabled = attach[0].disabled = !isMine();
     attach[0].hidden = !me().attachments;
     const facts = { ...head.known, language: head.language, began: dayOf.format(head.created_at), conversation: head.id };
-    known.replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    const list = (facts) => Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, h("bdi", {}, value))]);
+    known.replaceChildren(...list(facts));
+    account.replaceChildren(...list({ "signed in as": signed.name || (signed.account && "a customer of the site"), "e-mail of the account": signed.email }));
     if (document.activeElement !== tags) tags.value = head.tags.join(", ");
     changed();
   };
@@ -354,6 +358,7 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         log.replaceChildren();
         actions.replaceChildren();
         actions.shape = "";
+        account.replaceChildren();
         known.replaceChildren();
         tags.value = "";
         form.inert = side.inert = true;
@@ -404,6 +409,11 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
       if (!head) return;
       put(event);
       see();
+    },
+    signedIn(signed) {
+      if (!head) return;
+      head.signed_in = signed;
+      draw();
     },
     part: (part) => head && draft.part(part),
     typing({ author }) {

@@ -59,7 +59,7 @@ fn hello(visitor: &Visitor, identity: &Value, seen: u64) -> Value {
     json!({ "type": "hello", "token": token, "conversation": conversation, "seq": seen, "identity": identity })
 }
 
-async fn sign_in(purser: &TestPurser, visitor: &Visitor, identity: &str) -> (Typed, Value) {
+pub async fn sign_in(purser: &TestPurser, visitor: &Visitor, identity: &str) -> (Typed, Value) {
     let mut socket = purser.typed().await;
     socket.send(hello(visitor, &json!(identity), 0)).await;
     let welcome = socket.hear_where("a welcome", |frame| frame["type"] == "welcome" || frame["type"] == "error").await;

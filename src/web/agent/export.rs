@@ -13,6 +13,7 @@ use salvo::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_
 use salvo::prelude::*;
 use serde::Serialize;
 
+use super::frames::SignedIn;
 use super::look::{away, id};
 use crate::conversation::{Author, Conversation, ConversationId, Event, Kind, Millis, Provenance, Seq};
 use crate::store::Store;
@@ -33,6 +34,7 @@ struct Exported<'a> {
     status: &'static str,
     created_at: String,
     language: Option<&'a str>,
+    signed_in: SignedIn<'a>,
     known: &'a std::collections::BTreeMap<String, String>,
     tags: &'a [String],
     /// Earlier events than those that are here, if it is very long.
@@ -105,6 +107,7 @@ pub async fn export(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
         status: head.status.as_str(),
         created_at: time(head.created_at),
         language: head.language.as_deref(),
+        signed_in: SignedIn::of(&head),
         known: &head.kept.attributes,
         tags: &head.kept.tags,
         left_out,

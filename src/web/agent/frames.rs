@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::{
-    AgentId, Attachment, AttachmentId, Author, Button, Conversation, ConversationId, Event, EventId, Kind, Millis,
-    Provenance, Reason, Seq, Status, Thumb, Usage,
+    AgentId, Attachment, AttachmentId, Author, Button, Conversation, ConversationId, Event, EventId, Kept, Kind,
+    Millis, Provenance, Reason, Seq, Status, Thumb, Usage,
 };
 use crate::store::{Account, Listed};
 use crate::web::markdown::{nodes, text};
@@ -133,7 +133,13 @@ impl<'a> Row<'a> {
             since: *since,
             last_at: head.last_at,
             last_seq: head.last_seq,
-            name: known("name").or_else(|| known("email")).or_else(|| known("phone")),
+            name: head
+                .kept
+                .account_name
+                .as_deref()
+                .or_else(|| known("name"))
+                .or_else(|| known("email"))
+                .or_else(|| known("phone")),
             last: last.as_ref().map(|(author, body)| Last { author: *author, text: start(*author, body) }),
             unread: *unread,
             tags: &head.kept.tags,
@@ -190,6 +196,24 @@ impl<'a> Me<'a> {
     }
 }
 
+/// What a sign-in says of the customer. Only the host site can say it, so nobody else can be taken for who this is.
+#[derive(Serialize)]
+pub struct SignedIn<'a> {
+    /// Whether the customer is signed in at all.
+    account: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+}
+
+impl<'a> SignedIn<'a> {
+    pub fn of(head: &'a Conversation) -> SignedIn<'a> {
+        let Kept { account, account_name, account_email, .. } = &head.kept;
+        SignedIn { account: *account, name: account_name.as_deref(), email: account_email.as_deref() }
+    }
+}
+
 /// A conversation that is opened, and its last events.
 #[derive(Serialize)]
 pub struct Opened<'a> {
@@ -199,6 +223,8 @@ pub struct Opened<'a> {
     pub created_at: Millis,
     pub last_seq: Seq,
     pub language: Option<&'a str>,
+    /// Who the visitor is.
+    pub signed_in: SignedIn<'a>,
     /// What is known of the visitor.
     pub known: &'a std::collections::BTreeMap<String, String>,
     pub tags: &'a [String],
@@ -217,6 +243,7 @@ impl<'a> Opened<'a> {
             created_at: head.created_at,
             last_seq: head.last_seq,
             language: head.language.as_deref(),
+            signed_in: SignedIn::of(head),
             known: &head.kept.attributes,
             tags: &head.kept.tags,
             blocked,

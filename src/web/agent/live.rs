@@ -2,7 +2,7 @@
 //!
 //! `me` tells who is logged in, `board` the lists, and then `change` what is otherwise in them. With `?conversation=` the
 //! conversation comes too: `opened` with its last events, or only what is new after `?after=`, then `event` for each
-//! further one, `typing` and `looking`, and `part` while an answer is being written.
+//! further one, `signed_in` when a person is called, `typing` and `looking`, and `part` while an answer is being written.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use tokio::time::{Instant, interval_at, timeout};
 
 use super::board::Version;
 use super::door::agent;
-use super::frames::{Me, Opened, Shown};
+use super::frames::{Me, Opened, Shown, SignedIn};
 use super::look::id;
 use crate::accounts::Token;
 use crate::conversation::{AgentId, Author, ConversationId, Event, Kind, Seq};
@@ -97,7 +97,7 @@ impl Console {
         // What is there already is news to this console.
         board.mark_changed();
         self.door.accounts.here(self.account.id).await?;
-        self.send("me", &Me::of(&self.account, self.door.attachments.is_some())).await?;
+        self.send("me", &Me::of(&self.account, self.attaches())).await?;
         let mut signals = conversation.map(|conversation| self.door.fanout.listen_to(conversation));
         let mut events = match conversation {
             Some(conversation) => Some(self.open(conversation, after).await?),
@@ -160,7 +160,14 @@ impl Console {
             // The answer is there, or somebody else.
             self.reading = None;
         }
-        self.send("event", &Shown::of(&event)).await
+        self.send("event", &Shown::of(&event)).await?;
+        // With a call for a person it becomes known who calls.
+        if event.kind == Kind::Handover
+            && let Some(head) = self.door.store.conversation(conversation).await?
+        {
+            self.send("signed_in", &SignedIn::of(&head)).await?;
+        }
+        Ok(())
     }
 
     /// Reads what is being written in this conversation. False if that is done elsewhere.
@@ -234,7 +241,7 @@ impl Console {
                 let (before, now) = (&self.account, &account);
                 let shown = |account: &Account| (account.away, account.max_chats, account.role);
                 if shown(before) != shown(now) || before.teams != now.teams {
-                    self.send("me", &Me::of(now, self.door.attachments.is_some())).await?;
+                    self.send("me", &Me::of(now, self.attaches())).await?;
                 }
                 self.account = account;
             }
@@ -250,6 +257,11 @@ impl Console {
             looks(&self.door, self.account.id, &self.account.name, conversation, true);
         }
         self.put(":\n\n".to_owned()).await
+    }
+
+    /// Whether files can be sent.
+    fn attaches(&self) -> bool {
+        self.door.attachments.as_ref().is_some_and(|attachments| attachments.rules().is_some())
     }
 
     async fn send(&self, name: &str, data: &impl Serialize) -> Result<(), Gone> {

@@ -1,6 +1,8 @@
 //! What an agent looks up: lists of what is over, of all there is, and of what was searched for; older events; replies;
 //! a conversation as a recording.
 
+use std::collections::BTreeMap;
+
 use salvo::http::HeaderValue;
 use salvo::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use salvo::prelude::*;
@@ -12,7 +14,7 @@ use super::door::agent;
 use super::frames::{Row, Shown};
 use super::live::PAGE;
 use super::replies;
-use crate::conversation::{ConversationId, Seq};
+use crate::conversation::{Conversation, ConversationId, Seq};
 use crate::recording::taken::{Taken, whole};
 use crate::store::{Place, Role, Search, Shelf, StoreError};
 use crate::web::door;
@@ -74,7 +76,7 @@ pub async fn often(req: &mut Request, depot: &mut Depot, res: &mut Response) -> 
         None => None,
     };
     let folder = door.replies.clone();
-    let known = head.as_ref().map(|head| (*head.kept.attributes).clone()).unwrap_or_default();
+    let known = head.as_ref().map(known).unwrap_or_default();
     let language = head.and_then(|head| head.language).unwrap_or_else(|| door.desk.language().to_owned());
     let read = move || replies::read(&folder, &language, &known, &account.name);
     let (replies, findings) =
@@ -83,6 +85,15 @@ pub async fn often(req: &mut Request, depot: &mut Depot, res: &mut Response) -> 
     let findings = if agent(depot)?.role >= Role::Editor { findings } else { Vec::new() };
     res.render(Json(json!({ "replies": replies, "findings": findings })));
     Ok(())
+}
+
+/// What is known of the customer: what the sign-in says stands over what was said in the chat.
+fn known(head: &Conversation) -> BTreeMap<String, String> {
+    let mut known = (*head.kept.attributes).clone();
+    for (name, said) in [("name", &head.kept.account_name), ("email", &head.kept.account_email)] {
+        known.extend(said.as_deref().map(|said| (name.to_owned(), said.to_owned())));
+    }
+    known
 }
 
 /// `GET /agent/recording?conversation=`: the conversation as a file for `purser replay`, disguised, for those who edit

@@ -84,6 +84,9 @@ pub struct DownloadedConversation {
     pub language: Option<String>,
     /// What is remembered of the visitor there.
     pub remembered: BTreeMap<String, String>,
+    /// What the site said of the visitor, and is kept since a person was called: `name`, `email`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub account: BTreeMap<String, String>,
     /// What was said and done, in order.
     pub events: Vec<DownloadedEvent>,
 }
@@ -134,6 +137,7 @@ impl DownloadedConversation {
             id: exported.head.id,
             language: exported.head.language.clone(),
             remembered: exported.attributes().clone(),
+            account: exported.account(),
             events: exported.events.iter().map(event).collect(),
         }
     }

@@ -11,6 +11,7 @@ mod owner;
 mod race;
 mod reviews;
 mod search;
+mod signed_in;
 mod teams;
 
 use std::collections::VecDeque;
