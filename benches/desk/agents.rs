@@ -1,5 +1,5 @@
 //! What agents at their consoles cost those who chat with the assistant: a message, memory, and what the consoles
-//! themselves need while nobody calls.
+//! themselves need. The lists are those of a busy day, each agent has a chat open, and customers write to people meanwhile.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,6 +16,10 @@ use super::server::{Home, Server, cpu, memory};
 
 /// Consoles that are open.
 const CONSOLES: [usize; 2] = [0, 50];
+/// Customers who wait for a person, or have one: as many as a list holds.
+const LISTED: usize = 200;
+/// So often one of them writes: the lists change, and go to all consoles.
+const WRITES_EVERY: Duration = Duration::from_millis(300);
 const CUSTOMERS: usize = 50;
 const IDLE: usize = 1_000;
 const UNMEASURED: Duration = Duration::from_millis(1_500);
@@ -37,11 +41,18 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         let purser = home.purser(&home.sqlite())?;
         let database: DatabaseUrl = home.sqlite().parse()?;
         // What it takes to check a password stays with the server, and is no part of a console.
-        drop(console(&purser, &database, consoles).await?);
+        let first = Agent::log_in(&purser, &database, consoles).await?;
+        // Within six seconds purser knows that there is somebody to call.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let calls: Rc<[Vec<u8>]> = [load::question("talk to a person")].into();
+        let callers = load::open(purser.port, LISTED, Some(&calls)).await?;
+        let waiting = first.waiting().await?;
+        ensure!(waiting.len() == LISTED, "{} of {LISTED} customers wait", waiting.len());
+        let writer = tokio::spawn(write_on(callers));
         let before = memory(purser.pid())?;
         let mut open = Vec::with_capacity(consoles);
-        for number in 0..consoles {
-            open.push(console(&purser, &database, number).await?);
+        for (number, conversation) in waiting.iter().take(consoles).enumerate() {
+            open.push(Agent::log_in(&purser, &database, number).await?.take(conversation).await?);
         }
         let readers: Vec<_> = open.into_iter().map(|stream| tokio::spawn(drain(stream))).collect();
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -59,6 +70,8 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         let message = (to - from) / run.counted.max(1) as f64;
         let first = *without.get_or_insert(message);
         let more = (message / first - 1.0) * 100.0;
+        ensure!(!writer.is_finished(), "nobody writes to people any more");
+        writer.abort();
         let [value, goal] = report.at_most(&format!("% dearer with {consoles} consoles"), more, GOAL, 1);
         ensure!(readers.iter().all(|reader| !reader.is_finished()), "a console was closed");
         readers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -76,7 +89,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         purser.stop()?;
     }
     report.print(
-        &format!("Messages of {CUSTOMERS} customers while agents have their consoles open (SQLite)"),
+        &format!("Messages of {CUSTOMERS} customers while agents have their consoles open, {LISTED} chats in the lists (SQLite)"),
         &[
             "consoles",
             "a second",
@@ -86,7 +99,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
             "goal",
             "KiB an idle customer",
             "KiB a console",
-            "% of a core, quiet",
+            "% of a core, none asks",
         ],
         &rows,
     );
@@ -100,34 +113,77 @@ async fn used(server: &Server, time: Duration) -> anyhow::Result<f64> {
     Ok((cpu(server.pid())? - before) / time.as_secs_f64())
 }
 
-/// The stream of an agent who has just logged in.
-async fn console(server: &Server, database: &DatabaseUrl, number: usize) -> anyhow::Result<TcpStream> {
-    let login = format!("agent-{number}");
-    let account = accounts::account(&login, &login, Role::Agent, PASSWORD).map_err(anyhow::Error::msg)?;
-    ensure!(change_account(database, &AccountChange::Add(account, 0)).await?, "{login} is there already");
-    let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
-    let port = server.port;
-    let request = format!(
-        "POST /agent/login HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Purser-Console: 1\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let cookie = answer.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next().unwrap_or_default().to_owned())
-    });
-    let cookie = cookie.with_context(|| format!("{login} could not log in: {answer}"))?;
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let request = format!("GET /agent/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut first = [0; 4_096];
-    let read = stream.read(&mut first).await?;
-    ensure!(first[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&first[..read]));
-    Ok(stream)
+/// The customers who called write on, one after the other.
+async fn write_on(mut callers: Vec<load::Client>) -> anyhow::Result<()> {
+    let text = load::question("hello, is somebody there?");
+    let count = callers.len();
+    for number in 0.. {
+        callers[number % count].send(&text).await?;
+        tokio::time::sleep(WRITES_EVERY).await;
+    }
+    Ok(())
+}
+
+/// An agent who has logged in.
+struct Agent {
+    port: u16,
+    cookie: String,
+}
+
+impl Agent {
+    async fn log_in(server: &Server, database: &DatabaseUrl, number: usize) -> anyhow::Result<Agent> {
+        let login = format!("agent-{number}");
+        let account = accounts::account(&login, &login, Role::Agent, PASSWORD).map_err(anyhow::Error::msg)?;
+        ensure!(change_account(database, &AccountChange::Add(account, 0)).await?, "{login} is there already");
+        let mut agent = Agent { port: server.port, cookie: String::new() };
+        let body = format!(r#"{{"login":"{login}","password":"{PASSWORD}"}}"#);
+        let answer = agent.request("POST /agent/login", &body).await?;
+        let cookie = answer.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("set-cookie").then(|| value.split(';').next().unwrap_or_default().to_owned())
+        });
+        agent.cookie = cookie.with_context(|| format!("{login} could not log in: {answer}"))?;
+        Ok(agent)
+    }
+
+    /// The ids of the conversations that wait.
+    async fn waiting(&self) -> anyhow::Result<Vec<String>> {
+        let answer = self.request("GET /agent/list?shelf=waiting", "").await?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("an answer has a body")?;
+        let list: serde_json::Value = serde_json::from_str(body).with_context(|| answer.clone())?;
+        let rows = list["rows"].as_array().context("a list has rows")?;
+        Ok(rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Takes this conversation, and opens it in the console, whose stream is returned.
+    async fn take(self, conversation: &str) -> anyhow::Result<TcpStream> {
+        let body = format!(r#"{{"do":"take","conversation":"{conversation}"}}"#);
+        let answer = self.request("POST /agent/act", &body).await?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        stream.write_all(self.head(&format!("GET /agent/live?conversation={conversation}"), 0).as_bytes()).await?;
+        let mut first = [0; 4_096];
+        let read = stream.read(&mut first).await?;
+        ensure!(first[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&first[..read]));
+        Ok(stream)
+    }
+
+    async fn request(&self, what: &str, body: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let head = self.head(what, body.len()).replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        stream.write_all(format!("{head}{body}").as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    fn head(&self, what: &str, length: usize) -> String {
+        let Agent { port, cookie } = self;
+        format!(
+            "{what} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\nX-Purser-Console: 1\r\n\
+             Content-Length: {length}\r\n\r\n"
+        )
+    }
 }
 
 /// Reads what comes, as a browser would.
