@@ -3,7 +3,6 @@
 mod browser;
 mod bucket;
 mod hostile;
-mod memory;
 pub mod pictures;
 
 use std::path::{Path, PathBuf};

@@ -210,7 +210,7 @@ async fn a_customer_deletes_the_chat() {
     let shop = Shop::open().await;
     browser.goto(&shop.url).await;
     browser.open().await;
-    assert_eq!(browser.js("return $('[title=\"Delete this chat\"]').hidden").await, true, "there is nothing yet");
+    assert_eq!(browser.js("return !$('[title=\"Delete this chat\"]')").await, true, "there is nothing yet");
     browser.say("how much does it cost?").await;
     browser.hear("From £3.49.").await;
     let first = browser.this_tab().await;
