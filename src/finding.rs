@@ -143,7 +143,9 @@ fn snippet(text: &str, line: u32, column: u32) -> Option<String> {
     let before = column.saturating_sub(1) as usize;
     // Of a long line only the part around the place.
     let skip = if shown.chars().count() > SNIPPET_WIDTH { before.saturating_sub(SNIPPET_WIDTH / 2) } else { 0 };
-    let part: String = shown.chars().skip(skip).take(SNIPPET_WIDTH).collect();
+    // A file may be anybody's, and a terminal would do what it says.
+    let harmless = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    let part: String = shown.chars().skip(skip).take(SNIPPET_WIDTH).map(harmless).collect();
     let part = part.trim_end();
     let lead = if skip > 0 { "…" } else { "" };
     // Tabs stay tabs, so that the mark stands below its place.

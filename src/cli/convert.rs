@@ -38,7 +38,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&options.to).with_context(|| format!("cannot make {}", options.to.display()))?;
     let (mut written, mut left, mut unreadable) = (0, 0, 0);
     let mut taken = HashSet::new();
-    for file in found(&options.files)? {
+    for file in found(&options.files) {
         let Carried { recordings, notes, .. } = match read_any(&file) {
             Ok(carried) => carried,
             Err(finding) => {

@@ -80,7 +80,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 fn of_files(options: &Options, stage: &Stage, coverage: &mut Coverage) -> anyhow::Result<usize> {
-    let files = found(&options.files)?;
+    let files = found(&options.files);
     let mut unreadable = 0;
     let work = |runtime: &Runtime, path: &PathBuf| {
         let carried = read_any(path)?;

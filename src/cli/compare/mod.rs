@@ -190,7 +190,7 @@ fn compared(
         }
         report
     } else {
-        let files = found(&options.files)?;
+        let files = found(&options.files);
         compare(files.into_iter().map(Material::File), &sides, i64::MIN, threads, look)
     };
     counter.end();

@@ -6,13 +6,13 @@ mod server;
 mod show;
 mod update;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use tokio::runtime::Runtime;
 
@@ -114,14 +114,14 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
     }
     let threads = options.threads.map_or_else(crew::threads, usize::from);
     if let Some(url) = &options.server {
-        let files = found(&options.files)?;
+        let files = found(&options.files);
         let url = server::address(url)?;
         // One after the other: the limits of the server are those of one visitor.
         return played_by(options, &files, 1, |runtime, path| server::play_file(runtime, &url, path));
     }
     let snapshot = load_content(config)?;
     let stage = crate::app::stage(config, &snapshot);
-    let files = found(&options.files)?;
+    let files = found(&options.files);
     played_by(options, &files, threads, |runtime, path| play(runtime, &stage, path))
 }
 
@@ -210,7 +210,7 @@ fn reported(played: &Played, options: &Options, look: Look) -> anyhow::Result<Re
 
 /// Replays files and folders of files with this many threads, and writes what came of them.
 pub fn replay(paths: &[PathBuf], stage: &Stage, threads: usize, out: &mut impl Write) -> anyhow::Result<Tally> {
-    let files = found(paths)?;
+    let files = found(paths);
     let mut tally = Tally::default();
     let report = |runtime: &Runtime, path: &PathBuf| {
         let played = play(runtime, stage, path);
@@ -251,23 +251,42 @@ fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
 }
 
 /// The files at these paths.
-pub(super) fn found(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn found(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    paths.iter().try_for_each(|path| find(path, true, &mut files))?;
-    Ok(files)
+    for path in paths {
+        match path.is_dir() {
+            true => find(path, &mut HashSet::new(), &mut files),
+            // A file that is named itself may be called anything.
+            false => files.push(path.clone()),
+        }
+    }
+    files
 }
 
-/// The files of recordings at a path, in the order of their names. A file that is named itself may be called anything.
-fn find(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if path.is_dir() {
-        let entries = fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut inner = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
-        inner.sort();
-        return inner.iter().try_for_each(|path| find(path, false, files));
+/// The files of recordings in a folder, in the order of their names. A folder to which several links lead is looked into
+/// once; one that cannot be read is left to whoever reads it as a file, and says so. A pipe would wait for a writer for
+/// ever.
+fn find(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>) {
+    let real = folder.canonicalize();
+    if real.is_ok_and(|real| !seen.insert(real)) {
+        return;
     }
-    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-    if named || is_yaml || is_named(path) {
-        files.push(path.to_owned());
+    let Ok(entries) = fs::read_dir(folder) else { return files.push(folder.to_owned()) };
+    let entries = entries.filter_map(Result::ok).map(|entry| (entry.path(), entry.file_type().ok()));
+    let mut inner: Vec<_> = entries.collect();
+    inner.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    for (path, kind) in inner {
+        let kind = match kind {
+            Some(kind) if !kind.is_symlink() => Some(kind),
+            _ => fs::metadata(&path).ok().map(|about| about.file_type()),
+        };
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        match kind {
+            Some(kind) if kind.is_dir() => find(&path, seen, files),
+            _ if !is_yaml && !is_named(&path) => {}
+            Some(kind) if !kind.is_file() => eprintln!("{}: this is no file and is left out", path.display()),
+            // What is gone meanwhile, or leads nowhere, is named by whoever reads it.
+            _ => files.push(path),
+        }
     }
-    Ok(())
 }
