@@ -107,7 +107,10 @@ impl Disguise {
         // company's own telephone number.
         for step in &mut recording.conversation {
             match &mut step.action {
-                Action::Say { text, .. } | Action::Agent(text) => *text = disguise.text(text),
+                Action::Say { text, attachments, .. } | Action::Agent { text, attachments } => {
+                    *text = disguise.text(text);
+                    attachments.iter_mut().for_each(|name| *name = disguise.file(name));
+                }
                 Action::Joined(name) | Action::Left(name) => *name = disguise.person(name),
                 Action::Errand { fields, .. } => disguise.fields(fields),
                 Action::Press(_) | Action::Wait(_) => {}
@@ -319,6 +322,15 @@ impl Disguise {
             self.known.entry((*last).to_owned()).or_insert_with(|| made_last.to_owned());
         }
         made
+    }
+
+    /// What a file is called may name anybody; what it is stays.
+    fn file(&mut self, original: &str) -> String {
+        let ending = original.rsplit_once('.').map_or("", |(_, ending)| ending);
+        self.stand_in(original, |disguise| {
+            disguise.numbers += 1;
+            format!("file-{}.{ending}", disguise.numbers)
+        })
     }
 
     fn word(&mut self, original: &str) -> String {

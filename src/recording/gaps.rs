@@ -56,8 +56,9 @@ pub async fn of<'a>(
 ) -> Vec<(&'a str, Option<String>, Why)> {
     let mut gaps = Vec::new();
     for (at, question) in questions.iter().enumerate() {
-        // A press of a button is no question, nor is the wish for a person.
-        if question.said.meta.choice.is_some() || wants_person(question.answer) {
+        // A press of a button is no question, nor is the wish for a person, nor a file without a word.
+        let is_wordless = question.said.meta.choice.is_some() || question.said.body.is_empty();
+        if is_wordless || wants_person(question.answer) {
             continue;
         }
         let next = questions.get(at + 1);

@@ -139,6 +139,8 @@ pub enum Action {
         text: String,
         /// The language of the page from now on.
         language: Option<String>,
+        /// The names of what is attached. Their endings say what they are; with them there may be no message.
+        attachments: Vec<String>,
     },
     /// Presses a button of the answer before, by its text.
     Press(String),
@@ -147,7 +149,12 @@ pub enum Action {
     /// A person joins; from here on nobody else answers.
     Joined(String),
     /// The person writes.
-    Agent(String),
+    Agent {
+        /// The message.
+        text: String,
+        /// The names of what is attached.
+        attachments: Vec<String>,
+    },
     /// The person hands the conversation back.
     Left(String),
     /// What the customer agreed to has its outcome, and they are told so.
@@ -238,17 +245,19 @@ impl Recording {
             if event.kind != Kind::Message {
                 continue;
             }
-            // What was said without a word is nothing that could be said again.
-            if event.body.is_empty() && matches!(event.author, Author::Visitor | Author::Agent) {
-                continue;
-            }
             let answered = |answer: &&Arc<Event>| {
                 answer.author == Author::Bot && answer.kind == Kind::Message && answer.meta.question == Some(event.seq)
             };
+            let text = event.body.clone();
+            let attachments: Vec<String> = event.meta.attachments.iter().map(|file| file.name.clone()).collect();
+            // What was said without a word is nothing that could be said again.
+            if text.is_empty() && attachments.is_empty() && matches!(event.author, Author::Visitor | Author::Agent) {
+                continue;
+            }
             let action = match (event.author, &event.meta.choice) {
-                (Author::Visitor, Some(_)) => Action::Press(event.body.clone()),
-                (Author::Visitor, None) => Action::Say { text: event.body.clone(), language: None },
-                (Author::Agent, _) => Action::Agent(event.body.clone()),
+                (Author::Visitor, Some(_)) => Action::Press(text),
+                (Author::Visitor, None) => Action::Say { text, language: None, attachments },
+                (Author::Agent, _) => Action::Agent { text, attachments },
                 (Author::Bot, _) => {
                     let behind = event.meta.behind.iter().flat_map(|behind| &behind.lookups);
                     recording.lookups.extend(behind.map(Stub::from_log));
@@ -264,10 +273,10 @@ impl Recording {
             person = event.author == Author::Agent || (person && answer.is_none());
             recording.pass(event, &mut clock);
             let action = match (action, &event.meta.language) {
-                (Action::Say { text, .. }, language) => {
+                (Action::Say { text, attachments, .. }, language) => {
                     let changed =
                         clock.as_ref().and_then(|(_, before)| language.clone().filter(|_| language != before));
-                    Action::Say { text, language: changed }
+                    Action::Say { text, language: changed, attachments }
                 }
                 (action, _) => action,
             };

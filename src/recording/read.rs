@@ -1,8 +1,8 @@
 //! Reads recordings from YAML, and describes the files as JSON Schema for editors.
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Action, Expected, Recording, Start, Step, Stub};
-use crate::conversation::{self, Millis, Text};
+use crate::conversation::{self, Media, Millis, Text};
 use crate::finding::Finding;
 use crate::responders::pipeline::Outcome;
 use crate::yaml;
@@ -23,7 +23,7 @@ use crate::yaml;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Recording")]
-struct File {
+struct Written {
     /// What it is about, for whoever reads it.
     #[schemars(with = "String", extend("default" = null))]
     about: Option<String>,
@@ -44,7 +44,7 @@ struct File {
 #[schemars(rename = "Recordings")]
 struct Files {
     /// The recordings.
-    tests: Vec<File>,
+    tests: Vec<Written>,
 }
 
 /// One thing that happens: one of `say`, `press`, `wait`, `joined`, `agent`, `left` and `errand`.
@@ -70,6 +70,9 @@ struct FileStep {
     fields: Option<Map<String, Value>>,
     /// With `say`: the language of the page from now on.
     language: Option<String>,
+    /// The names of what is attached to a `say` or an `agent`, such as photo.jpg or label.pdf. Alone, the visitor sends
+    /// that without a word.
+    attachments: Option<Vec<String>>,
     /// What the answer must be. What is not said is not checked.
     answer: Option<Expected>,
 }
@@ -79,7 +82,7 @@ struct FileStep {
 #[schemars(untagged, title = "Recorded conversations of purser")]
 #[expect(dead_code, reason = "for the schema")]
 enum AnyFile {
-    One(Box<File>),
+    One(Box<Written>),
     Many(Files),
 }
 
@@ -101,7 +104,7 @@ impl Recording {
 
     /// Reads a recording from text; `file` is its name in errors.
     pub fn parse(file: &str, text: &str) -> Result<Recording, Box<Finding>> {
-        yaml::read::<File>(file, text)?.checked(file, text)
+        yaml::read::<Written>(file, text)?.checked(file, text)
     }
 
     /// Reads the tests of a plugin: recordings in a list under `tests:`.
@@ -119,21 +122,35 @@ impl Recording {
     }
 }
 
-/// A file's text. One that is too large to be a recording is not even read.
+/// A file's text, without the mark that some editors put before it. One that is too large to be a recording is not even
+/// read.
 pub fn text_of(path: &Path) -> Result<String, Box<Finding>> {
     let name = path.display().to_string();
     let unreadable = |error: io::Error| Box::new(Finding::error(&name, format!("cannot be read: {error}")));
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > yaml::MAX_BYTES as u64 {
-        let message = format!("the file has {bytes} bytes, at most {} are read", yaml::MAX_BYTES);
-        return Err(Box::new(Finding::error(&name, message).hint("divide it: a conversation is a file of its own")));
+    let about = fs::metadata(path).map_err(unreadable)?;
+    let most = yaml::MAX_BYTES as u64;
+    let too_large = |bytes: u64| {
+        let message = format!("the file has {bytes} bytes, at most {most} are read");
+        Box::new(Finding::error(&name, message).hint("divide it: a conversation is a file of its own"))
+    };
+    if about.len() > most {
+        return Err(too_large(about.len()));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    String::from_utf8(bytes)
-        .map_err(|_| Box::new(Finding::error(&name, "the file is not UTF-8").hint("save it as UTF-8")))
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or(0) + 1);
+    // It may be written to meanwhile, and a pipe does not say how much comes.
+    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large(bytes.len() as u64));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Box::new(Finding::error(&name, "the file is not UTF-8").hint("save it as UTF-8")))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }
 
-impl File {
+impl Written {
     fn checked(self, file: &str, text: &str) -> Result<Recording, Box<Finding>> {
         let step = |step: Spanned<FileStep>| {
             let (line, column) = yaml::place(step.referenced);
@@ -146,7 +163,14 @@ impl File {
 
 impl FileStep {
     fn checked(self, line: u32) -> Result<Step, String> {
-        if self.language.is_some() && self.say.is_none() {
+        let attachments = self.attachments.unwrap_or_default();
+        if let Some(name) = attachments.iter().find(|name| media(name).is_none()) {
+            return Err(format!("`{name}` is no picture and no PDF: such names end in .jpg, .png or .pdf"));
+        }
+        let has_files = !attachments.is_empty();
+        let of_visitor = has_files && self.agent.is_none();
+        let say = self.say.or_else(|| of_visitor.then(String::new));
+        if self.language.is_some() && say.is_none() {
             return Err("`language` belongs to a `say`".to_owned());
         }
         if self.fields.is_some() && self.errand.is_none() {
@@ -162,12 +186,13 @@ impl FileStep {
                         language"
                 .to_owned());
         }
-        let has_answer = self.say.is_some() || self.press.is_some() || self.errand.is_some();
+        let has_answer = say.is_some() || self.press.is_some() || self.errand.is_some();
+        let (mine, theirs) = if of_visitor { (attachments, Vec::new()) } else { (Vec::new(), attachments) };
         let actions = [
-            self.say.map(|text| Action::Say { text, language: self.language }),
+            say.map(|text| Action::Say { text, language: self.language, attachments: mine }),
             self.press.map(Action::Press),
             self.joined.map(Action::Joined),
-            self.agent.map(Action::Agent),
+            self.agent.map(|text| Action::Agent { text, attachments: theirs }),
             self.left.map(Action::Left),
             self.errand.map(|outcome| Action::Errand { outcome, fields: self.fields.unwrap_or_default() }),
         ];
@@ -180,13 +205,25 @@ impl FileStep {
                     .to_owned(),
             );
         };
-        if let Action::Say { text, .. } = &action {
+        if let Action::Say { text, .. } = &action
+            && !(text.is_empty() && has_files)
+        {
             Text::new(text).map_err(|error| error.to_string())?;
         }
         if self.answer.is_some() && !has_answer {
             return Err("nobody answers this: an `answer` belongs to a `say` or a `press`".to_owned());
         }
         Ok(Step { line, action, answer: self.answer })
+    }
+}
+
+/// What a file is that is called so.
+pub(super) fn media(name: &str) -> Option<Media> {
+    match name.rsplit_once('.')?.1.to_lowercase().as_str() {
+        "jpg" | "jpeg" => Some(Media::Jpeg),
+        "png" => Some(Media::Png),
+        "pdf" => Some(Media::Pdf),
+        _ => None,
     }
 }
 

@@ -10,8 +10,8 @@ use super::history::History;
 use super::lookups::Stubs;
 use super::{Action, DEFAULT_START, Expected, Recording, STEP, Step};
 use crate::conversation::{
-    self, Author, Button, ClientId, Conversation, ConversationId, Errand, Event, EventId, Focus, Kind, Meta, Millis,
-    Said, Settled, Text, VisitorId,
+    self, Attachment, AttachmentId, Author, Button, ClientId, Conversation, ConversationId, Errand, Event, EventId,
+    Focus, Kind, Meta, Millis, Said, Settled, Text, VisitorId,
 };
 use crate::responders::Turn;
 use crate::responders::errand::told;
@@ -143,9 +143,9 @@ impl Recording {
                     play.take_over();
                     continue;
                 }
-                Action::Agent(text) => {
+                Action::Agent { text, attachments } => {
                     play.take_over();
-                    play.heard(Author::Agent, text);
+                    play.heard(Author::Agent, text, attached(attachments));
                     continue;
                 }
                 Action::Left(_) => {
@@ -153,14 +153,14 @@ impl Recording {
                     continue;
                 }
                 Action::Errand { outcome, fields } => play.settle(step, *outcome, fields),
-                Action::Say { text, language } => {
+                Action::Say { text, language, attachments } => {
                     play.language = language.clone().or(play.language.take());
-                    play.say(step, text, None).await
+                    play.say(step, text, None, attached(attachments)).await
                 }
                 Action::Press(text) => match play.buttons.iter().find(|button| button.text == *text) {
                     Some(button) => {
                         let Button { text, choice, .. } = button.clone();
-                        play.say(step, &text, choice).await
+                        play.say(step, &text, choice, Vec::new()).await
                     }
                     None => {
                         let there: Vec<_> = play.buttons.iter().map(|button| button.text.as_str()).collect();
@@ -200,13 +200,13 @@ impl<'a> Play<'a> {
             history: Arc::default(),
         };
         for earlier in &start.messages {
-            play.heard(earlier.author, &earlier.text);
+            play.heard(earlier.author, &earlier.text, Vec::new());
         }
         play
     }
 
     /// Something that purser is not asked to answer.
-    fn heard(&mut self, author: Author, text: &str) {
+    fn heard(&mut self, author: Author, text: &str, attachments: Vec<Attachment>) {
         self.head.last_seq += 1;
         self.history.add([Arc::new(Event {
             id: EventId::new(),
@@ -217,7 +217,7 @@ impl<'a> Play<'a> {
             body: text.to_owned(),
             client_id: None,
             provenance: None,
-            meta: Meta::default(),
+            meta: Meta { attachments, ..Meta::default() },
         })]);
     }
 
@@ -229,15 +229,16 @@ impl<'a> Play<'a> {
         self.now += STEP;
     }
 
-    async fn say(&mut self, step: &Step, text: &str, choice: Option<String>) -> Turned {
+    async fn say(&mut self, step: &Step, text: &str, choice: Option<String>, attachments: Vec<Attachment>) -> Turned {
         let checked = match Text::new(text) {
             Ok(checked) => checked,
+            Err(_) if text.is_empty() && !attachments.is_empty() => Text::none(),
             Err(error) => {
                 return Turned::unanswered(step.line, text, vec![Failure::new("say", "a message", error.to_string())]);
             }
         };
         if self.with_person {
-            self.heard(Author::Visitor, checked.as_str());
+            self.heard(Author::Visitor, checked.as_str(), attachments);
             self.now += STEP;
             let wanted = step.answer.is_some();
             let failure = wanted.then(|| Failure::new("answer", "an answer", "none: a person has the conversation"));
@@ -250,7 +251,7 @@ impl<'a> Play<'a> {
             text: checked,
             choice,
             language: self.language.clone(),
-            attachments: Vec::new(),
+            attachments,
         };
         let languages = [head.language.as_deref(), self.language.as_deref(), Some(&self.stage.language)];
         let turn = Turn {
@@ -329,6 +330,15 @@ impl<'a> Play<'a> {
         self.now += STEP;
         Turned { told: message, ..Turned::unanswered(step.line, &said, failures) }
     }
+}
+
+/// Files of these names: of the files themselves nothing is kept, nor read by anybody who answers.
+fn attached(names: &[String]) -> Vec<Attachment> {
+    let file = |name: &String| {
+        let media = super::read::media(name)?;
+        Some(Attachment { id: AttachmentId::new(), name: name.clone(), media, bytes: 0, width: None, height: None })
+    };
+    names.iter().filter_map(file).collect()
 }
 
 /// What is known of the visitor: from the start, and remembered since.

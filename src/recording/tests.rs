@@ -218,14 +218,32 @@ fn expected() -> impl Strategy<Value = Expected> {
     )
 }
 
+/// Names of files.
+fn files() -> impl Strategy<Value = Vec<String>> {
+    let name = (text(), prop_oneof![Just(".jpg"), Just(".PNG"), Just(".pdf")]).prop_map(|(name, ending)| name + ending);
+    proptest::collection::vec(name, 0..2)
+}
+
 fn recording() -> impl Strategy<Value = Recording> {
     let said = text().prop_filter("a message", |text| Text::new(text).is_ok());
     let action = prop_oneof![
-        3 => (said, proptest::option::of(text())).prop_map(|(text, language)| Action::Say { text, language }),
+        3 => (said, proptest::option::of(text()), files()).prop_map(|(text, language, attachments)| Action::Say {
+            text,
+            language,
+            attachments
+        }),
+        1 => proptest::option::of(text()).prop_map(|language| Action::Say {
+            text: String::new(),
+            language,
+            attachments: vec!["photo.jpg".to_owned()]
+        }),
         1 => text().prop_map(Action::Press),
     ];
-    let agent =
-        prop_oneof![text().prop_map(Action::Joined), text().prop_map(Action::Agent), text().prop_map(Action::Left),];
+    let agent = prop_oneof![
+        text().prop_map(Action::Joined),
+        (text(), files()).prop_map(|(text, attachments)| Action::Agent { text, attachments }),
+        text().prop_map(Action::Left),
+    ];
     let agent = agent.prop_map(|action| Step { line: 0, action, answer: None });
     let step = (action, proptest::option::of(expected())).prop_map(|(action, answer)| Step { line: 0, action, answer });
     let wait =

@@ -78,8 +78,14 @@ fn write_stub(f: &mut fmt::Formatter<'_>, stub: &Stub) -> fmt::Result {
 
 pub(super) fn write_step(f: &mut impl Write, step: &Step) -> fmt::Result {
     match &step.action {
-        Action::Say { text, language } => {
-            writeln!(f, "  - say: {}", block(text, "      "))?;
+        Action::Say { text, language, attachments } => {
+            match (text.is_empty(), attachments.is_empty()) {
+                (_, true) => writeln!(f, "  - say: {}", block(text, "      "))?,
+                (true, false) => writeln!(f, "  - attachments: {}", listed(attachments))?,
+                (false, false) => {
+                    writeln!(f, "  - say: {}\n    attachments: {}", block(text, "      "), listed(attachments))?;
+                }
+            }
             if let Some(language) = language {
                 writeln!(f, "    language: {}", flow(language))?;
             }
@@ -87,7 +93,12 @@ pub(super) fn write_step(f: &mut impl Write, step: &Step) -> fmt::Result {
         Action::Press(text) => writeln!(f, "  - press: {}", block(text, "      "))?,
         Action::Wait(millis) => writeln!(f, "  - wait: {}", duration(*millis))?,
         Action::Joined(name) => writeln!(f, "  - joined: {}", block(name, "      "))?,
-        Action::Agent(text) => writeln!(f, "  - agent: {}", block(text, "      "))?,
+        Action::Agent { text, attachments } => {
+            writeln!(f, "  - agent: {}", block(text, "      "))?;
+            if !attachments.is_empty() {
+                writeln!(f, "    attachments: {}", listed(attachments))?;
+            }
+        }
         Action::Left(name) => writeln!(f, "  - left: {}", block(name, "      "))?,
         Action::Errand { outcome, fields } => {
             writeln!(f, "  - errand: {}", outcome.word())?;
@@ -118,10 +129,7 @@ fn write_expected(f: &mut impl Write, expected: &Expected) -> fmt::Result {
     ];
     let mut parts: Vec<String> = Vec::new();
     parts.extend(single.into_iter().filter_map(|(key, value)| Some(format!("{key}: {}", flow(&value?)))));
-    parts.extend(lists.into_iter().filter_map(|(key, list)| {
-        let items: Vec<String> = list?.iter().map(|item| flow(item)).collect();
-        Some(format!("{key}: [{}]", items.join(", ")))
-    }));
+    parts.extend(lists.into_iter().filter_map(|(key, list)| Some(format!("{key}: {}", listed(list?)))));
     match &expected.text {
         None => writeln!(f, "    answer: {{ {} }}", parts.join(", ")),
         Some(text) => {
@@ -152,6 +160,12 @@ fn block(text: &str, indent: &str) -> String {
             if line.is_empty() { out + "\n" } else { out + "\n" + indent + line }
         },
     )
+}
+
+/// Texts as a list on one line.
+fn listed(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| flow(item)).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// A text as an item of a list.

@@ -92,9 +92,9 @@ fn bot_framework_chats_and_transcripts_go_both_ways() {
         "user=Ada\nbot=Purser\n\nuser: hello\nPurser: Ahoy!\n[SuggestedActions=Track|Price]\nAda: two\nlines\n[Attachment=x.png image/png]\n",
     );
     let (recordings, left) = converted(&site, "a.chat");
-    let expected = "conversation:\n  - say: hello\n    answer: { contains: [Ahoy!], buttons: [Track, Price] }\n  - say: |-\n      two\n      lines\n";
+    let expected = "conversation:\n  - say: hello\n    answer: { contains: [Ahoy!], buttons: [Track, Price] }\n  - say: |-\n      two\n      lines\n    attachments: [x.png]\n";
     assert_eq!(written(&recordings), expected);
-    assert!(left.contains("a.chat:9:1: `[Attachment]`"), "{left}");
+    assert_eq!(left, "");
 
     let ran = site.run(&["convert", "a.chat", "--to", "t", "--format", "transcript"]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -177,8 +177,7 @@ fn botium_conversations_are_read_as_botium_does() {
     let expected = "about: all\nconversation:\n  - say: hello\n    answer: { contains: [\"!really\"] }\n  - say: \"# one hash\"\n  \
                     - press: \"Yes\"\n    answer: { contains: [Fine.] }\n  - say: bye\n    answer: { contains: [So long] }\n  \
                     - say: three\n";
-    let without_empty = |text: String| text.replace("    answer: {  }\n", "").replace("    answer: {}\n", "");
-    assert_eq!(without_empty(written(&recordings)), expected);
+    assert_eq!(written(&recordings), expected);
     for expected in [
         ":3:1: of a message in JSON",
         ":12:1: the channel `shop`",
@@ -201,10 +200,10 @@ fn bot_framework_files_are_read_as_the_tools_write_them() {
          title=Cheese\n  buttons=One|Two]\nSue:[Delay = 5000]Goodbye!\nbot: # choices\n1. one\n[Suggestions=one|two]\n",
     );
     let (recordings, left) = converted(&site, "a.chat");
-    let expected = "conversation:\n  - say: Hi! [not an instruction]\n    answer: { contains: [Hello Joe!] }\n  - wait: 5 seconds\n  \
+    let expected = "conversation:\n  - say: Hi! [not an instruction]\n    answer: { contains: [Hello Joe!, Cheese], buttons: [One, Two] }\n  - wait: 5 seconds\n  \
                     - say: Goodbye!\n    answer: { contains: [\"# choices\\n1. one\"], buttons: [one, two] }\n";
     assert_eq!(written(&recordings), expected);
-    for expected in [":5:1: `[Typing]`", ":5:1: the time that a bot takes", ":7:1: `[Herocard]`"] {
+    for expected in [":5:1: `[Typing]`", ":5:1: the time that a bot takes", ":7:1: of `[Herocard]` the words"] {
         assert!(left.contains(expected), "{expected} in\n{left}");
     }
 
@@ -219,4 +218,153 @@ fn bot_framework_files_are_read_as_the_tools_write_them() {
     assert_eq!(written(&recordings), "conversation:\n  - say: hi\n");
     assert_eq!(left.lines().count(), 1, "{left}");
     assert!(left.contains("b.transcript:2:1: 2 activities of the type `trace`, of which this is the first"), "{left}");
+}
+
+/// Buttons with payloads, pictures, slots, files that do not load, and what stands beside the stories in their file.
+#[test]
+fn what_a_rasa_domain_shows_is_carried_over_or_named() {
+    let site = Site::empty();
+    site.write(
+        "domain.yml",
+        "responses:\n  utter_ask:\n  - text: Is it there?\n    buttons:\n    - title: It is\n      payload: /yes\n    - title: Not yet\n      \
+         payload: '/no{\"when\": \"later\"}'\n  utter_photo:\n  - text: Like this.\n    image: https://example.com/a.jpg\n  \
+         utter_left:\n  - text: \"{number} left {place}.\"\n  utter_two:\n  - text: One\n    buttons: [{ title: A }]\n  - text: Two\n",
+    );
+    site.write("data/nlu.yml", "nlu:\n- intent: a\n  examples: |\n    - first\n- intent: a\n  intent: b\n");
+    site.write(
+        "tests/test_stories.yml",
+        "version: \"3.1\"\nrecorded_by: somebody\nstories:\n- story: one\n  steps:\n  - bot: Ahoy!\n  - user: hello\n  - action: utter_ask\n  - user: '/no{\"when\": \
+         \"later\"}'\n  - action: utter_photo\n  - user: where?\n  - action: utter_left\n  - action: utter_ask\n  - intent: \
+         yes\n  - action: utter_two\n",
+    );
+    let (recordings, left) = converted(&site, "tests/test_stories.yml");
+    let expected = "about: one\nstart: { messages: [{\"author\":\"bot\",\"text\":\"Ahoy!\"}] }\nconversation:\n  - say: hello\n    \
+                    answer: { contains: [Is it there?], buttons: [It is, Not yet] }\n  - press: Not yet\n    answer: { \
+                    contains: [Like this.] }\n  - say: where?\n    answer: { contains: [Is it there?], matches: \
+                    [\"[\\\\s\\\\S]* left [\\\\s\\\\S]*\\\\.\"], buttons: [It is, Not yet] }\n  - press: It is\n    answer: { \
+                    matches: [\"One|Two\"] }\n";
+    assert_eq!(written(&recordings), expected);
+    for expected in [
+        ":1:1: the words in a file beside it are not known: ",
+        "data/nlu.yml:6:",
+        ":2:1: `recorded_by` has no place",
+        ":10:1: `image` of `utter_photo`",
+        ":12:1: `utter_left` says what a slot holds",
+        ":15:1: the buttons of `utter_two` are not checked",
+    ] {
+        assert!(left.contains(expected), "{expected} in\n{left}");
+    }
+
+    // Of a whole project the stories are taken, and nothing else is taken for a recording.
+    site.write("data/nlu.yml", "nlu:\n- intent: a\n  examples: |\n    - first\n");
+    site.write("config.yml", "language: en\npipeline: []\n");
+    let (recordings, left) = converted(&site, ".");
+    assert_eq!(recordings.len(), 1, "{left}");
+    assert!(left.contains("./config.yml: this belongs to a Rasa project and holds no conversation"), "{left}");
+
+    // A new project has keys with nothing below them.
+    site.write("new.yml", "version: \"3.1\"\nstories:\nrules:\n");
+    let (recordings, left) = converted(&site, "new.yml");
+    assert!(recordings.is_empty() && !left.contains("new.yml:"), "{left}");
+
+    // The first version: rules, and what is said while a form asks.
+    site.write(
+        "old.md",
+        "## one\n* hello: hello\n  - utter_photo\n>> a rule\n  - ...\n* form: tell: to [Bremen](city)\n  - form: utter_photo\n",
+    );
+    let (recordings, left) = converted(&site, "old.md");
+    let expected = "about: one\nconversation:\n  - say: hello\n    answer: { contains: [Like this.] }\n---\nabout: a rule\n\
+                    conversation:\n  - say: to Bremen\n    answer: { contains: [Like this.] }\n";
+    assert_eq!(written(&recordings), expected);
+    assert!(left.contains("old.md:5:1: `...` has no place"), "{left}");
+}
+
+/// Greetings, bars within arguments, files that are sent, buttons with more around them, and cases over several tables.
+#[test]
+fn botium_conversations_lose_no_line() {
+    let site = Site::empty();
+    site.write("round/a.pconvo.txt", &format!("a\n\n#me\nround\n\n{}", "INCLUDE a\n".repeat(10)));
+    site.write("round/round.convo.txt", "round\n\n#include a\n");
+    let (recordings, left) = converted(&site, "round/round.convo.txt");
+    assert_eq!(written(&recordings), "about: round\nconversation:\n  - say: round\n");
+    assert_eq!(left.lines().count(), 1, "{left}");
+
+    site.write("c/one.scriptingmemory.txt", "|$city\nfirst|Bremen\n");
+    site.write("c/two.scriptingmemory.txt", "|$day\nfirst|Monday\n");
+    fs::write(site.path("c/odd.utterances.txt"), b"ODD\n\xff\xfe\n").unwrap();
+    site.write(
+        "c/all.convo.txt",
+        "all\n\n#bot\nAhoy from $city!\nBUTTONS Hi\n\n#me\non $day\nMEDIA photos/crate.jpg\n\n#bot\nBUTTONS Yes\\|No|Later\n\n\
+         #me\nMEDIA crate.tiff|crate.pdf\n\n#me\nfirst\nBUTTON Later\nUPDATE_CUSTOM a|b\n",
+    );
+    let (recordings, left) = converted(&site, "c/all.convo.txt");
+    let expected = "about: \"all: first\"\nstart: { messages: [{\"author\":\"bot\",\"text\":\"Ahoy from Bremen!\"}] }\nconversation:\n  \
+                    - say: on Monday\n    attachments: [crate.jpg]\n    answer: { buttons: [\"Yes|No\", Later] }\n  \
+                    - attachments: [crate.pdf]\n  - press: Later\n";
+    assert_eq!(written(&recordings), expected);
+    for expected in [
+        "odd.utterances.txt: the file is not UTF-8",
+        ":5:1: the bot speaks before",
+        ":14:1: `MEDIA crate.tiff` is no picture",
+        ":17:1: who presses a button says nothing else",
+        ":20:1: `UPDATE_CUSTOM`",
+    ] {
+        assert!(left.contains(expected), "{expected} in\n{left}");
+    }
+}
+
+/// A transcript that became a recording and a transcript again has all its texts, also what greets, cards and files.
+#[test]
+fn a_transcript_keeps_its_texts_both_ways() {
+    let site = Site::empty();
+    site.write(
+        "a.transcript",
+        r#"[
+  {"type": "message", "from": {"role": "bot"}, "text": "Ahoy!", "suggestedActions": {"actions": [{"title": "Hi"}]}},
+  {"type": "message", "from": {"role": "user", "name": "Bo"}, "text": "it is broken", "channelData": {"clientActivityId": "1"},
+   "attachments": [{"contentType": "image/png", "name": "crate.png", "contentUrl": "https://example.com/1"}, {"contentType": "audio/ogg"}]},
+  {"type": "message", "from": {"role": "bot"}, "text": "One\r\nTwo", "attachments": [
+    {"contentType": "application/vnd.microsoft.card.hero", "content": {"title": "A label", "text": "Print it.",
+     "buttons": [{"type": "imBack", "title": "Print", "value": "print"}]}}, {"contentType": "application/vnd.microsoft.card.adaptive"}]},
+  {"type": "message", "from": {"role": "user"}, "attachments": [{"contentType": "application/pdf", "contentUrl": "https://example.com/2"}]}
+]"#,
+    );
+    let (recordings, left) = converted(&site, "a.transcript");
+    let expected = "start: { messages: [{\"author\":\"bot\",\"text\":\"Ahoy!\"}] }\nconversation:\n  - say: it is broken\n    \
+                    attachments: [crate.png]\n    answer: { contains: [\"One\\nTwo\", A label, Print it.], buttons: [Print] }\n  \
+                    - attachments: [file.pdf]\n";
+    assert_eq!(written(&recordings), expected);
+    for expected in [
+        ":2:1: buttons before anything was said",
+        ":3:1: the attachment `audio/ogg`",
+        ":5:1: an attachment of the type `application/vnd.microsoft.card.adaptive`",
+    ] {
+        assert!(left.contains(expected), "{expected} in\n{left}");
+    }
+    assert_eq!(left.lines().count(), 3, "{left}");
+
+    let ran = site.run(&["convert", "a.transcript", "--to", "t", "--format", "transcript"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let (again, left) = converted(&site, "t/a.transcript");
+    let text = |recording: &Recording| {
+        recording.to_string().replace("One\\nTwo\", A label, Print it.", "One\\nTwo\\nA label\\nPrint it.\"")
+    };
+    assert_eq!(left, "");
+    assert_eq!(
+        again[0].to_string().split_once("conversation:").unwrap().1,
+        text(&recordings[0]).split_once("conversation:").unwrap().1
+    );
+    assert_eq!(again[0].start.messages, recordings[0].start.messages);
+
+    // The same in a chat.
+    site.write(
+        "b.chat",
+        "user=Bo\nbot=Purser\n\nPurser: Ahoy!\nBo: it is broken [Attachment=photos\\crate.png image/png]\nPurser: [HeroCard\n  title=A \
+         label\n  buttons=Print|Later]\n",
+    );
+    let (recordings, left) = converted(&site, "b.chat");
+    let expected = "start: { messages: [{\"author\":\"bot\",\"text\":\"Ahoy!\"}] }\nconversation:\n  - say: it is broken\n    \
+                    attachments: [crate.png]\n    answer: { contains: [A label], buttons: [Print, Later] }\n";
+    assert_eq!(written(&recordings), expected);
+    assert!(left.contains("b.chat:6:1: of `[HeroCard]` the words and the buttons are taken"), "{left}");
 }

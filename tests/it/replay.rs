@@ -168,6 +168,68 @@ fn bad_files_are_named_and_the_rest_goes_on() {
     }
 }
 
+/// Folders that lead to themselves, pipes, links to nowhere, and text that is none: each is named, and the rest goes on.
+#[test]
+fn a_folder_of_traps_is_read_to_its_end() {
+    let site = site();
+    let told = |name: &str| site.path(&format!("told/{name}"));
+    fs::create_dir(told("inner")).unwrap();
+    for link in ["inner/up", "inner/again"] {
+        std::os::unix::fs::symlink("..", told(link)).unwrap();
+    }
+    std::os::unix::fs::symlink("nowhere.yaml", told("gone.yaml")).unwrap();
+    assert!(Command::new("mkfifo").arg(told("pipe.yaml")).status().expect("mkfifo").success());
+    let utf16 = "conversation: []".encode_utf16().flat_map(u16::to_le_bytes);
+    fs::write(told("utf16.yaml"), [0xff, 0xfe].into_iter().chain(utf16).collect::<Vec<u8>>()).unwrap();
+    fs::write(told("nul.yaml"), b"conversation:\n  - say: a\0b\n").unwrap();
+    fs::write(told("twice.yaml"), "conversation: []\nconversation: []\n").unwrap();
+    fs::write(told("deep.yaml"), format!("conversation: {}{}\n", "[".repeat(100_000), "]".repeat(100_000))).unwrap();
+    let levels: Vec<String> =
+        (1..12).map(|n| format!("  - &l{n} [{}]\n", vec![format!("*l{}", n - 1); 10].join(","))).collect();
+    fs::write(told("laughs.yaml"), format!("tests:\n  - &l0 [ha]\n{}", levels.concat())).unwrap();
+    fs::write(told("marked.yaml"), "\u{feff}conversation:\n  - say: where is my parcel?\n").unwrap();
+    let ran = site.run(&["replay", "told"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("told/pipe.yaml: this is no file"), "{ran:?}");
+    assert!(!ran.out.contains('\0') && ran.out.contains("- say: a\u{fffd}b"), "{ran:?}");
+    for expected in [
+        "error: cannot be read: No such file or directory (os error 2)\n --> told/gone.yaml",
+        "error: the file is not UTF-8\n --> told/utf16.yaml",
+        "told/nul.yaml",
+        "told/twice.yaml:2:1",
+        "the key `conversation` stands here twice",
+        "told/deep.yaml",
+        "told/laughs.yaml",
+        "ok      told/marked.yaml",
+        "11 recordings: 3 ok, 2 failed, 6 unreadable",
+    ] {
+        assert!(ran.out.contains(expected), "{expected} in\n{}", ran.out);
+    }
+}
+
+/// A recording has the name of a file that was sent, and that is all of it.
+#[test]
+fn files_are_sent_in_recordings_by_their_names() {
+    let site = Site::starter();
+    site.write(
+        "a.yaml",
+        "conversation:\n  - attachments: [crate.jpg]\n    answer: { responder: pipeline, buttons: [Talk to a person] }\n  - say: \
+         where is my parcel?\n    attachments: [label.pdf]\n    answer: { entry: track-parcel }\n  - agent: Here.\n    \
+         attachments: [new.pdf]\n",
+    );
+    let ran = site.run(&["replay", "a.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for (step, expected) in [
+        ("attachments: [crate.exe]", "`crate.exe` is no picture and no PDF"),
+        ("wait: 1 day\n    attachments: [a.jpg]", "a step is one"),
+        ("say: \"\"", "b.yaml:2:5"),
+    ] {
+        site.write("b.yaml", &format!("conversation:\n  - {step}\n"));
+        let ran = site.run(&["replay", "b.yaml"]);
+        assert!(ran.code == 2 && ran.out.contains(expected), "{expected} in {ran:?}");
+    }
+}
+
 #[test]
 fn the_same_files_play_against_a_running_server() {
     let site = site();

@@ -63,7 +63,10 @@ pub fn play_file(runtime: &Runtime, url: &Url, path: &Path) -> Played {
 async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
     let start = &recording.start;
     ensure!(
-        start.focus.is_none() && start.buttons.is_empty() && start.spoken.is_none() && start.messages.is_empty(),
+        start.focus.is_none()
+            && start.buttons.is_empty()
+            && start.spoken.is_none()
+            && start.messages.iter().all(|earlier| earlier.author == Author::Bot),
         "it starts in the middle of a conversation, which no customer can"
     );
     let mut window = Window::open(url, start.language.as_deref()).await?;
@@ -76,6 +79,9 @@ async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
                 turns.push(checked(step, format!("errand {}", outcome.word()), &seen));
                 window.buttons = seen.buttons;
                 continue;
+            }
+            Action::Say { attachments, .. } if !attachments.is_empty() => {
+                bail!("line {}: something is attached, of which a recording has only the name", step.line)
             }
             Action::Say { text, .. } => (text.clone(), None),
             Action::Press(text) => match window.buttons.iter().find(|button| button.text == *text) {
@@ -101,7 +107,7 @@ async fn play(url: &Url, recording: &Recording) -> anyhow::Result<Replayed> {
             },
             // The server's clock goes on as it does, and its agents are people.
             Action::Wait(_) => continue,
-            Action::Joined(_) | Action::Agent(_) | Action::Left(_) => {
+            Action::Joined(_) | Action::Agent { .. } | Action::Left(_) => {
                 bail!("line {}: a person takes part, whom a replay cannot be on a server", step.line)
             }
         };

@@ -10,8 +10,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Carried, Told, note};
-use crate::conversation::Millis;
+use crate::conversation::{Author, Media, Millis};
 use crate::finding::Finding;
+use crate::recording::read::media;
 use crate::recording::{Action, DEFAULT_START, Recording, STEP};
 
 pub(super) fn read_transcript(name: &str, text: &str) -> Result<Carried, Box<Finding>> {
@@ -32,34 +33,30 @@ pub(super) fn read_transcript(name: &str, text: &str) -> Result<Carried, Box<Fin
     let mut silent: BTreeMap<&str, (u32, usize)> = BTreeMap::new();
     for (number, activity) in activities.iter().enumerate() {
         let line = lines.get(number).copied().unwrap_or(1);
-        let mut leave = |message: String| carried.notes.push(note(name, text, line, message));
+        let mut leave = |message: String| carried.notes.push(note(name, line, message));
         let kind = activity["type"].as_str().unwrap_or("message");
         if !kind.eq_ignore_ascii_case("message") {
             silent.entry(kind).or_insert((line, 0)).1 += 1;
             continue;
         }
-        let said = activity["text"].as_str().unwrap_or_default().trim();
-        for key in ["attachments", "entities", "channelData", "value"] {
+        let said = activity["text"].as_str().unwrap_or_default().trim().replace("\r\n", "\n");
+        for key in ["entities", "channelData", "value"] {
             if !says_nothing(&activity[key]) {
                 leave(format!("`{key}` has no place in a recording"));
             }
         }
+        let attachments = activity["attachments"].as_array().map_or(&[][..], Vec::as_slice);
         if is_bot(activity) {
-            let buttons = activity["suggestedActions"]["actions"].as_array();
-            let Some(expected) = told.answer() else {
-                leave("the bot speaks before anything was said".to_owned());
-                continue;
-            };
+            let mut shown = Shown::of(&activity["suggestedActions"]["actions"]);
             if !said.is_empty() {
-                expected.contains.push(said.to_owned());
+                shown.texts.insert(0, said);
             }
-            let title = |action: &Value| action["title"].as_str().or(action["value"].as_str()).map(str::to_owned);
-            if let Some(buttons) = buttons.filter(|buttons| !buttons.is_empty()) {
-                expected.buttons = Some(buttons.iter().filter_map(title).collect());
-            }
+            attachments.iter().for_each(|attachment| shown.add(attachment, &mut leave));
+            shown.told(&mut told, &mut leave);
             continue;
         }
-        if said.is_empty() {
+        let names: Vec<String> = attachments.iter().map(file_name).collect();
+        if said.is_empty() && !names.iter().any(|name| media(name).is_some()) {
             leave("a message without words has no place in a recording".to_owned());
             continue;
         }
@@ -75,7 +72,13 @@ pub(super) fn read_transcript(name: &str, text: &str) -> Result<Carried, Box<Fin
         if let (None, Some(locale)) = (&told.recording.start.language, activity["locale"].as_str()) {
             told.recording.start.language = Some(locale.to_owned());
         }
-        told.say(line, said);
+        if !said.is_empty() {
+            told.say(line, &said);
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for other in told.send(line, &names, !said.is_empty()) {
+            leave(format!("the attachment `{other}` is no picture and no PDF, and has no place in a recording"));
+        }
     }
     for (kind, (line, count)) in silent {
         let message = match count {
@@ -84,10 +87,10 @@ pub(super) fn read_transcript(name: &str, text: &str) -> Result<Carried, Box<Fin
                 "{count} activities of the type `{kind}`, of which this is the first, have no place in a recording"
             ),
         };
-        carried.notes.push(note(name, text, line, message));
+        carried.notes.push(note(name, line, message));
     }
     match told.is_empty() {
-        true => carried.notes.push(note(name, text, 1, "no customer says anything here")),
+        true => carried.notes.push(note(name, 1, "no customer says anything here")),
         false => carried.recordings.push(told.recording),
     }
     Ok(carried)
@@ -98,8 +101,77 @@ fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(list) => list.iter().all(|item| item["type"] == "ClientCapabilities"),
-        Value::Object(map) => map.keys().all(|key| ["clientActivityID", "clientTimestamp"].contains(&key.as_str())),
+        Value::Object(map) => map
+            .keys()
+            .all(|key| ["clientActivityID", "clientTimestamp"].iter().any(|known| known.eq_ignore_ascii_case(key))),
         _ => false,
+    }
+}
+
+/// What a bot shows with one message.
+#[derive(Default)]
+struct Shown {
+    texts: Vec<String>,
+    buttons: Vec<String>,
+}
+
+impl Shown {
+    /// The titles of actions.
+    fn of(actions: &Value) -> Shown {
+        let title = |action: &Value| action["title"].as_str().or(action["value"].as_str()).map(str::to_owned);
+        let actions = actions.as_array().into_iter().flatten();
+        Shown { texts: Vec::new(), buttons: actions.filter_map(title).collect() }
+    }
+
+    /// A card that is words and buttons; of others only that they are there.
+    fn add(&mut self, attachment: &Value, leave: &mut impl FnMut(String)) {
+        let kind = attachment["contentType"].as_str().unwrap_or_default();
+        let content = &attachment["content"];
+        let is_plain =
+            ["hero", "thumbnail"].iter().any(|card| kind == format!("application/vnd.microsoft.card.{card}"));
+        if !is_plain {
+            return leave(format!("an attachment of the type `{kind}` has no place in a recording"));
+        }
+        let texts = ["title", "subtitle", "text"].iter().filter_map(|key| content[*key].as_str());
+        self.texts.extend(texts.map(|text| text.trim().replace("\r\n", "\n")).filter(|text| !text.is_empty()));
+        self.buttons.extend(Shown::of(&content["buttons"]).buttons);
+        if !says_nothing(&content["images"]) || !says_nothing(&content["tap"]) {
+            leave("the picture of a card has no place in a recording".to_owned());
+        }
+    }
+
+    /// What the answer must be then. Before anything was said it is what the bot greets with.
+    fn told(self, told: &mut Told, leave: &mut impl FnMut(String)) {
+        match told.answer() {
+            Some(expected) => {
+                expected.contains.extend(self.texts);
+                if !self.buttons.is_empty() {
+                    expected.buttons = Some(self.buttons);
+                }
+            }
+            None => {
+                self.texts.iter().for_each(|text| told.greeted(text));
+                if !self.buttons.is_empty() {
+                    leave("buttons before anything was said have no place in a recording".to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// How a file is called; where it has no name, what it is.
+fn file_name(attachment: &Value) -> String {
+    let kind = attachment["contentType"].as_str().unwrap_or("file");
+    let name = attachment["name"].as_str().unwrap_or_default();
+    if media(name).is_some() {
+        return name.to_owned();
+    }
+    match kind.split_once('/') {
+        Some(("image" | "application", ending)) if media(&format!("file.{ending}")).is_some() => {
+            format!("{}.{ending}", if name.is_empty() { "file" } else { name })
+        }
+        _ if name.is_empty() => kind.to_owned(),
+        _ => name.to_owned(),
     }
 }
 
@@ -158,7 +230,7 @@ pub(super) fn read_chat(name: &str, text: &str) -> Carried {
             && let Some((is_bot, line, said)) = open.take()
         {
             spoken(&mut told, is_bot, line, said, |line, message| {
-                carried.notes.push(note(name, text, line, message));
+                carried.notes.push(note(name, line, message));
             });
         }
         if let Some((is_bot, said)) = speaker {
@@ -171,7 +243,7 @@ pub(super) fn read_chat(name: &str, text: &str) -> Carried {
                 Some(("user" | "users", value)) => users.extend(value.split(',').map(|name| name.trim().to_owned())),
                 Some(("bot", value)) => bot = value.trim().to_owned(),
                 _ if trimmed.is_empty() || trimmed.starts_with('>') || trimmed.starts_with("**") => {}
-                _ => carried.notes.push(note(name, text, number, "this line belongs to nobody")),
+                _ => carried.notes.push(note(name, number, "this line belongs to nobody")),
             }
         } else if !trimmed.starts_with('>')
             && let Some((_, _, said)) = &mut open
@@ -180,7 +252,7 @@ pub(super) fn read_chat(name: &str, text: &str) -> Carried {
         }
     }
     match told.is_empty() {
-        true => carried.notes.push(note(name, text, 1, "no customer says anything here")),
+        true => carried.notes.push(note(name, 1, "no customer says anything here")),
         false => carried.recordings.push(told.recording),
     }
     carried
@@ -196,7 +268,7 @@ fn spoken(told: &mut Told, is_bot: bool, line: u32, said: Vec<String>, mut leave
     });
     let said = said.join("\n");
     let (mut words, mut rest) = (String::new(), 0);
-    let mut buttons: Vec<String> = Vec::new();
+    let (mut texts, mut buttons, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for found in INSTRUCTION.iter().flat_map(|instruction| instruction.captures_iter(&said)) {
         let Some(whole) = found.get(0) else { continue };
         words.push_str(&said[rest..whole.start()]);
@@ -212,6 +284,21 @@ fn spoken(told: &mut Told, is_bot: bool, line: u32, said: Vec<String>, mut leave
             "suggestedactions" | "suggestions" if is_bot => {
                 buttons.extend(value.split('|').map(|title| title.trim().to_owned()));
             }
+            "attachment" if !is_bot => {
+                let file = value.split_whitespace().next().unwrap_or_default();
+                files.push(file.rsplit(['/', '\\']).next().unwrap_or(file).to_owned());
+            }
+            kind if is_bot && ["herocard", "thumbnailcard"].contains(&kind) => {
+                leave(number, format!("of `[{name}]` the words and the buttons are taken"));
+                for (key, value) in value.lines().filter_map(|line| line.split_once('=')) {
+                    let parts = value.split('|').map(|part| part.trim().to_owned());
+                    match key.trim().to_lowercase().as_str() {
+                        "title" | "subtitle" | "text" => texts.push(value.trim().to_owned()),
+                        "buttons" => buttons.extend(parts),
+                        _ => {}
+                    }
+                }
+            }
             _ => leave(number, format!("`[{name}]` has no place in a recording")),
         }
     }
@@ -221,27 +308,23 @@ fn spoken(told: &mut Told, is_bot: bool, line: u32, said: Vec<String>, mut leave
         if !text.is_empty() {
             told.say(line, &text);
         }
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        for other in told.send(line, &files, !text.is_empty()) {
+            leave(line, format!("the attachment `{other}` is no picture and no PDF, and has no place in a recording"));
+        }
         return;
     }
-    match told.answer() {
-        Some(expected) => {
-            if !text.is_empty() {
-                expected.contains.push(text);
-            }
-            if !buttons.is_empty() {
-                expected.buttons = Some(buttons);
-            }
-        }
-        None if text.is_empty() => {}
-        None => leave(line, "the bot speaks before anything was said".to_owned()),
+    if !text.is_empty() {
+        texts.insert(0, text);
     }
+    Shown { texts, buttons }.told(told, &mut |message| leave(line, message));
 }
 
 /// A recording as a transcript. Of an answer it holds what the recording says of its words.
 pub fn transcript(recording: &Recording, id: &str) -> String {
     let mut now = recording.start.now.unwrap_or(DEFAULT_START);
     let mut activities = Vec::new();
-    let mut add = |role: &str, text: String, buttons: &[String], now: Millis| {
+    let mut add = |role: &str, text: String, buttons: &[String], attachments: &[String], now: Millis| {
         let other = if role == "bot" { "user" } else { "bot" };
         let number = activities.len();
         let mut activity = json!({
@@ -258,15 +341,25 @@ pub fn transcript(recording: &Recording, id: &str) -> String {
             let actions = buttons.iter().map(|text| json!({ "type": "imBack", "title": text, "value": text }));
             activity["suggestedActions"] = json!({ "actions": actions.collect::<Vec<Value>>() });
         }
+        if !attachments.is_empty() {
+            let kind = |name: &String| media(name).map_or("application/octet-stream", Media::as_str);
+            let files = attachments.iter().map(|name| json!({ "contentType": kind(name), "name": name }));
+            activity["attachments"] = files.collect();
+        }
         if let (Some(language), "user") = (&recording.start.language, role) {
             activity["locale"] = json!(language);
         }
         activities.push(activity);
     };
+    for earlier in &recording.start.messages {
+        let role = if earlier.author == Author::Visitor { "user" } else { "bot" };
+        add(role, earlier.text.clone(), &[], &[], now);
+    }
     for step in &recording.conversation {
         match &step.action {
-            Action::Say { text, .. } | Action::Press(text) => add("user", text.clone(), &[], now),
-            Action::Agent(text) => add("bot", text.clone(), &[], now),
+            Action::Say { text, attachments, .. } => add("user", text.clone(), &[], attachments, now),
+            Action::Press(text) => add("user", text.clone(), &[], &[], now),
+            Action::Agent { text, attachments } => add("bot", text.clone(), &[], attachments, now),
             Action::Wait(millis) => {
                 now += millis;
                 continue;
@@ -279,7 +372,7 @@ pub fn transcript(recording: &Recording, id: &str) -> String {
             let text = expected.text.clone().unwrap_or_else(|| expected.contains.join("\n"));
             let buttons = expected.buttons.clone().unwrap_or_default();
             if !text.is_empty() || !buttons.is_empty() {
-                add("bot", text, &buttons, now);
+                add("bot", text, &buttons, &[], now);
             }
         }
         now += STEP;

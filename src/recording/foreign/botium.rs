@@ -20,6 +20,8 @@ struct Around {
     partials: HashMap<String, String>,
     /// Cases, each with its values; one without any where there are none.
     cases: Vec<(String, HashMap<String, String>)>,
+    /// What could not be looked into, and why.
+    unread: Vec<String>,
 }
 
 /// A part of a conversation: who has it, and its lines with their numbers.
@@ -31,22 +33,25 @@ struct Section {
     lines: Vec<(u32, String)>,
 }
 
-/// Parts include parts so deep at most; a circle ends there.
+/// Parts include parts so deep at most, and into so many sections.
 const DEEPEST: usize = 8;
+const MOST_SECTIONS: usize = 10_000;
 
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
     let around = Around::of(path, text);
     let mut carried = Carried::default();
     let (title, own) = sections(text);
     let mut sections = Vec::new();
-    around.expanded(own, 0, &mut sections, &mut |line, message| carried.notes.push(note(name, text, line, message)));
+    let mut leave = |line: u32, message: String| carried.notes.push(note(name, line, message));
+    around.expanded(own, &mut Vec::new(), &mut sections, &mut leave);
+    carried.notes.extend(around.unread.iter().map(|message| note(name, 1, message)));
     for (case, values) in &around.cases {
         let about = if case.is_empty() { title.clone() } else { format!("{title}: {case}") };
         let mut memory = values.clone();
         let mut told = Told::about(&about);
         let mut notes: Vec<Finding> = Vec::new();
         for section in &sections {
-            let mut leave = |line: u32, message: String| notes.push(note(name, text, line, message));
+            let mut leave = |line: u32, message: String| notes.push(note(name, line, message));
             if !section.rest.is_empty() {
                 leave(section.line, format!("the channel `{}` has no place in a recording", section.rest));
             }
@@ -60,7 +65,7 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
         carried.notes.extend(notes.into_iter().filter(|note| !carried.notes.contains(note)).collect::<Vec<_>>());
         if told.is_empty() {
             let line = sections.first().map_or(1, |section| section.line);
-            carried.notes.push(note(name, text, line, "the customer says nothing here; it is left out"));
+            carried.notes.push(note(name, line, "the customer says nothing here; it is left out"));
         } else {
             carried.recordings.push(told.recording);
         }
@@ -111,7 +116,7 @@ impl Around {
     fn expanded(
         &self,
         sections: Vec<Section>,
-        depth: usize,
+        within: &mut Vec<String>,
         out: &mut Vec<Section>,
         leave: &mut dyn FnMut(u32, String),
     ) {
@@ -124,7 +129,10 @@ impl Around {
             }
             for (at, text) in includes {
                 let name = text.trim_start_matches("INCLUDE ").split('|').next().unwrap_or_default().trim();
-                match self.partials.get(name).filter(|_| depth < DEEPEST) {
+                let may = |within: &[String], out: &[Section]| {
+                    within.len() < DEEPEST && out.len() < MOST_SECTIONS && !within.iter().any(|part| part == name)
+                };
+                match self.partials.get(name).filter(|_| may(within, out)) {
                     Some(partial) => {
                         let mut inner = self::sections(partial).1;
                         // Its lines are those of another file: what is said of them stands where it is included.
@@ -132,7 +140,9 @@ impl Around {
                             section.line = at;
                             section.lines.iter_mut().for_each(|(line, _)| *line = at);
                         }
-                        self.expanded(inner, depth + 1, out, leave);
+                        within.push(name.to_owned());
+                        self.expanded(inner, within, out, leave);
+                        within.pop();
                     }
                     None => leave(at, format!("there is no part `{name}` beside it, or the parts include each other")),
                 }
@@ -144,7 +154,13 @@ impl Around {
         let mut around = Around::default();
         let endings = [".utterances.txt", ".scriptingmemory.txt", ".pconvo.txt"];
         for file in beside(path, |name| endings.iter().any(|ending| name.ends_with(ending))) {
-            let Ok(text) = super::super::read::text_of(&file) else { continue };
+            let text = match super::super::read::text_of(&file) {
+                Ok(text) => text,
+                Err(finding) => {
+                    around.unread.push(format!("what stands in a file beside it is not known: {}", finding.one_line()));
+                    continue;
+                }
+            };
             if file.to_string_lossy().ends_with(".utterances.txt") {
                 let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
                 if let Some(name) = lines.next() {
@@ -174,7 +190,11 @@ impl Around {
             let values = cells(line);
             let case = values.first().cloned().unwrap_or_default();
             let pairs = names.iter().zip(&values).skip(1).map(|(name, value)| (name.clone(), value.clone()));
-            self.cases.push((case, pairs.collect()));
+            // Several tables may each know a part of a case.
+            match self.cases.iter_mut().find(|(known, _)| *known == case) {
+                Some((_, known)) => known.extend(pairs),
+                None => self.cases.push((case, pairs.collect())),
+            }
         }
     }
 
@@ -185,7 +205,8 @@ impl Around {
         told: &mut Told,
         leave: &mut impl FnMut(u32, String),
     ) {
-        let mut said: Vec<String> = Vec::new();
+        let (mut said, mut files): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut pressed = None;
         for (line, text) in section.lines.iter().map(|(line, text)| (*line, text.as_str())) {
             let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
             match word {
@@ -195,9 +216,12 @@ impl Around {
                 },
                 "BUTTON" => {
                     // What it stands for may come before its text.
-                    let button = rest.split('|').rfind(|part| !part.trim().is_empty()).unwrap_or_default();
-                    told.step(line, Action::Press(filled(button.trim(), memory)));
-                    return;
+                    let button = arguments(rest).into_iter().rfind(|part| !part.is_empty()).unwrap_or_default();
+                    pressed = Some((line, filled(&button, memory)));
+                }
+                "MEDIA" => {
+                    let file = |part: &String| part.rsplit(['/', '\\']).next().unwrap_or(part).to_owned();
+                    files.extend(arguments(rest).iter().map(file));
                 }
                 "SET_SCRIPTING_MEMORY" => _ = remember(text, memory),
                 word if !self.utterances.contains_key(text.trim()) && (is_hook(word) || is_own_hook(word, rest)) => {
@@ -208,8 +232,15 @@ impl Around {
         }
         let text = filled(said.join("\n").trim(), memory);
         let text = words_of(text, |message| leave(section.line, message));
+        if let Some((line, button)) = pressed {
+            if !text.is_empty() || !files.is_empty() {
+                leave(section.line, "who presses a button says nothing else at once; the button is taken".to_owned());
+            }
+            return told.step(line, Action::Press(button));
+        }
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
         if text.is_empty() {
-            return;
+            return sent(told, section.line, &files, false, leave);
         }
         let text = match self.utterances.get(&text) {
             Some(wordings) => {
@@ -227,6 +258,7 @@ impl Around {
             );
         }
         told.say(section.line, &text);
+        sent(told, section.line, &files, true, leave);
     }
 
     fn bot(
@@ -237,12 +269,15 @@ impl Around {
         leave: &mut impl FnMut(u32, String),
     ) {
         let mut lines: Vec<(u32, String)> = Vec::new();
+        let mut greeting: Vec<&str> = Vec::new();
         for (line, text) in section.lines.iter().map(|(line, text)| (*line, text.as_str())) {
             let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-            let parts = || rest.split('|').map(|part| filled(part.trim(), memory)).filter(|part| !part.is_empty());
+            let parts =
+                || arguments(rest).into_iter().map(|part| filled(&part, memory)).filter(|part| !part.is_empty());
             let Some(expected) = told.answer() else {
-                if !text.trim().is_empty() {
-                    leave(line, "the bot speaks before anything was said".to_owned());
+                match is_hook(word.trim_start_matches(['!', '?'])) || is_own_hook(word, rest) {
+                    true => leave(line, "the bot speaks before anything was said".to_owned()),
+                    false => greeting.push(text),
                 }
                 continue;
             };
@@ -264,6 +299,11 @@ impl Around {
                 }
                 _ => lines.push((line, text.to_owned())),
             }
+        }
+        if !greeting.join("").trim().is_empty() {
+            let text = filled(greeting.join("\n").trim(), memory);
+            let text = self.utterances.get(&text).and_then(|wordings| wordings.first()).unwrap_or(&text);
+            told.greeted(text);
         }
         let mut lines = lines.into_iter().skip_while(|(_, line)| line.trim().is_empty()).peekable();
         // Marks stand before the first line; one that is doubled is text.
@@ -292,6 +332,19 @@ impl Around {
             None => expected.contains.push(text),
         }
     }
+}
+
+/// Files that the customer sends.
+fn sent(told: &mut Told, line: u32, files: &[&str], with_message: bool, leave: &mut impl FnMut(u32, String)) {
+    for other in told.send(line, files, with_message) {
+        leave(line, format!("`MEDIA {other}` is no picture and no PDF, and has no place in a recording"));
+    }
+}
+
+/// The arguments of a hook, which have bars between; one with a backslash before it is none.
+fn arguments(text: &str) -> Vec<String> {
+    let parts = text.replace("\\|", "\0");
+    parts.split('|').map(|part| part.replace('\0', "|").trim().to_owned()).collect()
 }
 
 /// Whether a word calls a logic hook or an asserter: all capitals.

@@ -1,4 +1,4 @@
-//! Conversations in the formats of others, read as recordings: Rasa stories and tests (`rasa.rs`, `rasa_markdown.rs`),
+//! Conversations in the formats of others, read as recordings: Rasa stories and tests (`rasa.rs`, `rasa_markdown.rs`, `rasa_project.rs`),
 //! Botium conversations (`botium.rs`), Bot Framework transcripts and chats (`botframework.rs`), which is also written.
 //!
 //! What a recording has no words for is a note with file and line; nothing is dropped silently.
@@ -7,11 +7,14 @@ mod botframework;
 mod botium;
 mod rasa;
 mod rasa_markdown;
+mod rasa_project;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Action, Expected, Recording, Step, read};
+use super::{Action, Earlier, Expected, Recording, Step, read};
+use crate::conversation::Author;
 use crate::finding::Finding;
 
 pub use botframework::transcript;
@@ -35,9 +38,20 @@ pub fn is_named(path: &Path) -> bool {
 
 /// Reads a file of recordings in whatever format it is.
 pub fn read_any(path: &Path) -> Result<Carried, Box<Finding>> {
-    let text = read::text_of(path)?;
+    let mut carried = read_as_named(path)?;
+    if !carried.is_own {
+        // What could not be carried over leaves an answer of which nothing is said.
+        let steps = carried.recordings.iter_mut().flat_map(|recording| &mut recording.conversation);
+        steps.for_each(|step| step.answer = step.answer.take().filter(|answer| *answer != Expected::default()));
+        let mut seen = HashSet::new();
+        carried.notes.retain(|note| seen.insert((note.line, note.message.clone())));
+    }
+    Ok(carried)
+}
+
+fn read_as_named(path: &Path) -> Result<Carried, Box<Finding>> {
+    let text = &read::text_of(path)?;
     let name = path.display().to_string();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let has = |key: &str| text.lines().any(|line| line.starts_with(key));
     if name.ends_with(".convo.txt") {
         Ok(botium::read(path, &name, text))
@@ -47,16 +61,22 @@ pub fn read_any(path: &Path) -> Result<Carried, Box<Finding>> {
         Ok(botframework::read_chat(&name, text))
     } else if name.ends_with(".md") {
         Ok(rasa_markdown::read(path, &name, text))
+    } else if has("conversation:") || has("tests:") {
+        Ok(Carried { recordings: Recording::parse_any(&name, text)?, notes: Vec::new(), is_own: true })
     } else if has("stories:") || has("rules:") || has("test_cases:") {
         rasa::read(path, &name, text)
+    } else if rasa::AROUND.iter().any(|key| has(key)) {
+        let note = Finding::warning(&name, "this belongs to a Rasa project and holds no conversation");
+        Ok(Carried { notes: vec![note], ..Carried::default() })
     } else {
         Ok(Carried { recordings: Recording::parse_any(&name, text)?, notes: Vec::new(), is_own: true })
     }
 }
 
-/// A note about a place in a file.
-fn note(file: &str, text: &str, line: u32, message: impl Into<String>) -> Finding {
-    Finding::warning(file, message).at(text, line, 1)
+/// A note about a line of a file. It is shown on one line, and there may be thousands, so none looks for its place in the
+/// text.
+fn note(file: &str, line: u32, message: impl Into<String>) -> Finding {
+    Finding { line, column: 1, ..Finding::warning(file, message) }
 }
 
 /// The files beside this one, and in the folders that Botium keeps such things in.
@@ -83,21 +103,47 @@ fn beside(path: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 #[derive(Default)]
 struct Told {
     recording: Recording,
+    /// The buttons below the last answer, where they say to the bot what they do not show.
+    offered: Vec<rasa_project::Offered>,
 }
 
 impl Told {
     fn about(name: &str) -> Told {
         let about = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
-        Told { recording: Recording { about, ..Recording::default() } }
+        Told { recording: Recording { about, ..Recording::default() }, ..Told::default() }
     }
 
     fn say(&mut self, line: u32, text: &str) {
-        let action = Action::Say { text: text.trim().to_owned(), language: None };
+        let text = text.trim().replace("\r\n", "\n");
+        self.step(line, Action::Say { text, language: None, attachments: Vec::new() });
+    }
+
+    /// What the customer does ends what was offered before.
+    fn step(&mut self, line: u32, action: Action) {
+        self.offered.clear();
         self.recording.conversation.push(Step { line, action, answer: None });
     }
 
-    fn step(&mut self, line: u32, action: Action) {
-        self.recording.conversation.push(Step { line, action, answer: None });
+    /// Files that the customer sends, with the message that was put in last, or without a word. Those that are of no kind
+    /// that can be sent come back.
+    fn send<'a>(&mut self, line: u32, names: &[&'a str], with_message: bool) -> Vec<&'a str> {
+        let (known, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| read::media(name).is_some());
+        if known.is_empty() {
+            return others;
+        }
+        if !with_message {
+            self.say(line, "");
+        }
+        if let Some(Step { action: Action::Say { attachments, .. }, .. }) = self.recording.conversation.last_mut() {
+            attachments.extend(known.into_iter().map(str::to_owned));
+        }
+        others
+    }
+
+    /// The bot speaks before anybody said anything.
+    fn greeted(&mut self, text: &str) {
+        let text = text.trim().replace("\r\n", "\n");
+        self.recording.start.messages.push(Earlier { author: Author::Bot, text });
     }
 
     /// What the last answer must be; `None` if nothing was said yet.

@@ -2,43 +2,18 @@
 
 use std::path::Path;
 
-use super::rasa::Around;
+use super::rasa_project::Around;
 use super::{Carried, Told, note};
 
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
     let around = Around::of(path);
     let mut carried = Carried::default();
     let mut told = Told::default();
-    let mut in_comment = false;
-    for (number, line) in (1_u32..).zip(text.lines()) {
-        let mut line = line.to_owned();
-        // A comment may go over lines.
-        loop {
-            if in_comment {
-                match line.find("-->") {
-                    Some(end) => line = line[end + 3..].to_owned(),
-                    None => line.clear(),
-                }
-                in_comment = line.is_empty() && in_comment;
-                if in_comment || line.is_empty() {
-                    in_comment =
-                        in_comment && !text.lines().nth(number as usize - 1).is_some_and(|line| line.contains("-->"));
-                    break;
-                }
-            }
-            let Some(begin) = line.find("<!--") else { break };
-            match line[begin..].find("-->") {
-                Some(end) => line.replace_range(begin..begin + end + 3, ""),
-                None => {
-                    line.truncate(begin);
-                    in_comment = true;
-                    break;
-                }
-            }
-        }
+    for (number, line) in (1_u32..).zip(without_comments(text).lines()) {
         let trimmed = line.trim();
-        let mut leave = |message: String| carried.notes.push(note(name, text, number, message));
-        if let Some(story) = trimmed.strip_prefix("## ") {
+        let mut leave = |message: String| carried.notes.push(note(name, number, message));
+        // `>> ` begins a rule.
+        if let Some(story) = trimmed.strip_prefix("## ").or(trimmed.strip_prefix(">> ")) {
             let done = std::mem::replace(&mut told, Told::about(story));
             if !done.is_empty() {
                 carried.recordings.push(done.recording);
@@ -47,10 +22,12 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
             say(&around, said.trim(), number, &mut told, &mut leave);
         } else if let Some(did) = trimmed.strip_prefix("- ") {
             let did = did.trim();
+            let did = did.strip_prefix("form: ").unwrap_or(did);
             match did.split_once('{') {
                 Some((kind @ ("slot" | "form" | "restart" | "checkpoint"), _)) => {
                     leave(format!("`{kind}` has no place in a recording"));
                 }
+                _ if did == "..." => leave("`...` has no place in a recording".to_owned()),
                 _ => around.action(did, &mut told, &mut leave),
             }
         } else if let Some(checkpoint) = trimmed.strip_prefix("> ") {
@@ -65,8 +42,22 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
     carried
 }
 
+/// The text with nothing left of its comments but the ends of their lines.
+fn without_comments(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once("<!--") {
+        let (comment, behind) = after.split_once("-->").unwrap_or((after, ""));
+        out.push_str(before);
+        out.extend(comment.chars().filter(|c| *c == '\n'));
+        rest = behind;
+    }
+    out + rest
+}
+
 /// `greet: hello there`, `greet{"name": "Sara"}`, `greet`, or several with OR between.
 fn say(around: &Around, said: &str, line: u32, told: &mut Told, leave: &mut dyn FnMut(String)) {
+    // What is said while a form asks.
+    let said = said.strip_prefix("form:").map_or(said, str::trim);
     let intent = |text: &str| text.split(['{', ':']).next().unwrap_or_default().trim().to_owned();
     match said.split_once(':').filter(|(intent, _)| !intent.contains('{')) {
         Some((_, words)) => around.user(words, line, told, leave),
