@@ -10,6 +10,7 @@ mod assets;
 mod attachments;
 mod back;
 mod compare;
+mod cookie;
 mod customers;
 mod draft;
 mod http;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use salvo::http::HeaderValue;
-use salvo::http::header::{COOKIE, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
+use salvo::http::header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use salvo::prelude::*;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::admission::{Guest, Place, Stay, header};
+use super::cookie::Cookie;
 use super::protocol::{ErrorCode, MAX_FRAME, TYPED};
 use super::session::{Dialect, Session};
 use super::socket::{self, Socket};
@@ -15,9 +16,9 @@ use super::{Door, door};
 use crate::conversation::VisitorId;
 
 /// The cookie that holds the visitor's token in the plain dialect.
-const SESSION: &str = "purser_session";
+const SESSION: Cookie = Cookie { name: "purser_session", over_tls: "__Host-purser_session", same_site: "Lax" };
 /// How long a browser keeps it, in seconds: a year.
-const SESSION_AGE: u32 = 365 * 24 * 60 * 60;
+const SESSION_AGE: i64 = 365 * 24 * 60 * 60;
 /// Both buffers of a socket. The library's own 128 KiB each would make an idle customer cost 135 KiB.
 const BUFFER: usize = 1_024;
 /// The longest message of the echo, in bytes.
@@ -86,21 +87,12 @@ async fn open(
 
 /// The visitor of this browser, by its session cookie, which is set here if there is none.
 fn session(req: &Request, res: &mut Response) -> Result<VisitorId, StatusError> {
-    let cookies = header(req, COOKIE).unwrap_or_default();
-    let known = cookies.split(';').filter_map(|cookie| cookie.trim().strip_prefix(SESSION)?.strip_prefix('='));
-    if let Some(token) =
-        known.into_iter().find(|token| token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()))
-    {
+    if let Some(token) = SESSION.token(req) {
         return Ok(VisitorId::of_token(token));
     }
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| StatusError::internal_server_error())?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let visitor = VisitorId::of_token(&token);
-    let https = req.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
-    let secure = if https { "; Secure" } else { "" };
-    let cookie = format!("{SESSION}={token}; Path=/; Max-Age={SESSION_AGE}; HttpOnly; SameSite=Lax{secure}");
-    let cookie = HeaderValue::try_from(cookie).map_err(|_| StatusError::internal_server_error())?;
-    res.headers_mut().append(SET_COOKIE, cookie);
-    Ok(visitor)
+    SESSION.set(req, res, &token, SESSION_AGE)?;
+    Ok(VisitorId::of_token(&token))
 }

@@ -1,6 +1,6 @@
 //! Who gets into the console: log-in, log-out, whose session a request is of, and that it comes from our own page.
 
-use salvo::http::header::{CACHE_CONTROL, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
+use salvo::http::header::{CACHE_CONTROL, HOST, ORIGIN, RETRY_AFTER};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::prelude::*;
 use serde::Deserialize;
@@ -9,15 +9,14 @@ use crate::accounts::{CameFrom, KNOWN, LoggedIn, NotIn, SESSION, Token};
 use crate::limits::Address;
 use crate::store::Account;
 use crate::web::admission::header;
+use crate::web::cookie::Cookie;
 use crate::web::origin::Origins;
 use crate::web::{Door, door};
 
-/// A cookie's name, and that over TLS, where no other site of the same domain can set it.
-type Name = [&'static str; 2];
 /// The cookie of a session.
-const OF_SESSION: Name = ["purser_agent", "__Host-purser_agent"];
+const OF_SESSION: Cookie = Cookie { name: "purser_agent", over_tls: "__Host-purser_agent", same_site: "Strict" };
 /// The cookie of a browser with which an agent has logged in. It opens nothing.
-const OF_BROWSER: Name = ["purser_browser", "__Host-purser_browser"];
+const OF_BROWSER: Cookie = Cookie { name: "purser_browser", over_tls: "__Host-purser_browser", same_site: "Strict" };
 /// Only our own scripts can send this header: another site's page would need our leave.
 const OURS: &str = "x-purser-console";
 /// More is no login.
@@ -87,14 +86,13 @@ pub async fn log_in(req: &mut Request, depot: &mut Depot, res: &mut Response) ->
     if let Some(before) = token(req) {
         let _ = door.accounts.log_out(&before).await;
     }
-    let secure = is_secure(req);
-    let from = CameFrom { address, browser: cookie(req, OF_BROWSER) };
+    let from = CameFrom { address, browser: OF_BROWSER.token(req).map(|token| Token(token.to_owned())) };
     let body = req.payload_with_max_size(LONGEST).await.map_err(|_| StatusError::bad_request())?;
     let LogIn { login, password } = serde_json::from_slice(body).map_err(|_| StatusError::bad_request())?;
     match door.accounts.log_in(&login, &password, from).await {
         Ok(LoggedIn { session, browser }) => {
-            set_cookie(res, OF_SESSION, secure, &session.0, SESSION / 1_000)?;
-            set_cookie(res, OF_BROWSER, secure, &browser.0, KNOWN / 1_000)?;
+            OF_SESSION.set(req, res, &session.0, SESSION / 1_000)?;
+            OF_BROWSER.set(req, res, &browser.0, KNOWN / 1_000)?;
             res.status_code(StatusCode::NO_CONTENT);
         }
         Err(NotIn::Wrong) => {
@@ -120,34 +118,12 @@ pub async fn log_out(req: &mut Request, depot: &mut Depot, res: &mut Response) -
     if let Some(token) = token(req) {
         door.accounts.log_out(&token).await.map_err(|_| StatusError::service_unavailable())?;
     }
-    set_cookie(res, OF_SESSION, is_secure(req), "", 0)?;
+    OF_SESSION.set(req, res, "", 0)?;
     res.status_code(StatusCode::NO_CONTENT);
     Ok(())
 }
 
-fn set_cookie(res: &mut Response, name: Name, secure: bool, token: &str, age: i64) -> Result<(), StatusError> {
-    let (name, secure) = if secure { (name[1], "; Secure") } else { (name[0], "") };
-    let cookie = format!("{name}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
-    let cookie = HeaderValue::try_from(cookie).map_err(|_| StatusError::internal_server_error())?;
-    res.headers_mut().append(SET_COOKIE, cookie);
-    Ok(())
-}
-
-/// Whether the browser speaks TLS, to a proxy in front.
-fn is_secure(req: &Request) -> bool {
-    req.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
-}
-
 /// The session of the browser, if it can be one.
 pub fn token(req: &Request) -> Option<Token> {
-    cookie(req, OF_SESSION)
-}
-
-/// What the browser's cookie holds, if it can be a token. Over TLS only the cookie counts that needs it.
-fn cookie(req: &Request, name: Name) -> Option<Token> {
-    let wanted = name[usize::from(is_secure(req))];
-    let cookies = header(req, COOKIE)?.split(';').filter_map(|cookie| cookie.trim().split_once('='));
-    let mut tokens = cookies.filter(|(name, _)| *name == wanted).map(|(_, token)| token);
-    let token = tokens.find(|token| token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    Some(Token(token.to_owned()))
+    OF_SESSION.token(req).map(|token| Token(token.to_owned()))
 }
