@@ -8,6 +8,8 @@
 //! A browser that an agent has logged in with keeps a cookie for that and is counted by itself. So nobody gets in by
 //! guessing, and nobody keeps an agent out by it who is where the agent always is.
 
+mod nobody;
+
 use std::sync::LazyLock;
 
 use argon2::Argon2;
@@ -20,6 +22,7 @@ use crate::conversation::{AgentId, Millis};
 use crate::limits::Address;
 use crate::people::is_team;
 use crate::store::{Account, AccountChange, Caller, Opening, Role, Store, StoreError, Wrong};
+use nobody::Nobody;
 
 /// The shortest password, in characters.
 pub const MIN_PASSWORD: usize = 10;
@@ -70,6 +73,7 @@ pub struct Accounts {
     clock: Clock,
     hashing: Semaphore,
     waiting: Semaphore,
+    nobody: Nobody,
 }
 
 /// What a browser's cookie holds.
@@ -94,7 +98,13 @@ pub struct LoggedIn {
 impl Accounts {
     /// The accounts of this store.
     pub fn new(store: Store, clock: Clock) -> Accounts {
-        Accounts { store, clock, hashing: Semaphore::new(AT_ONCE), waiting: Semaphore::new(WAITING) }
+        Accounts {
+            store,
+            clock,
+            hashing: Semaphore::new(AT_ONCE),
+            waiting: Semaphore::new(WAITING),
+            nobody: Nobody::default(),
+        }
     }
 
     /// Lets somebody in who knows the password: a new session, whatever the browser had before.
@@ -117,11 +127,12 @@ impl Accounts {
         let _turn = self.hashing.acquire().await;
         let now = self.clock.now();
         let account = self.store.agent(&login).await?;
-        if let Some(account) = &account {
-            let until = self.store.locked_until(account, caller, now).await?;
-            if until > now {
-                return Err(NotIn::Locked(until - now));
-            }
+        let until = match &account {
+            Some(account) => self.store.locked_until(account, caller, now).await?,
+            None => self.nobody.locked_until(&login, &caller.key),
+        };
+        if until > now {
+            return Err(NotIn::Locked(until - now));
         }
         // A name that nobody has takes as long as one that somebody has.
         static NOBODY: LazyLock<Option<String>> = LazyLock::new(|| hash("a password that nobody has"));
@@ -129,7 +140,10 @@ impl Accounts {
         let password = password.to_owned();
         let check = move || hashed.or_else(|| NOBODY.clone()).is_some_and(|hash| is(&password, &hash));
         let fits = tokio::task::spawn_blocking(check).await.unwrap_or(false);
-        let Some(account) = account else { return Err(NotIn::Wrong) };
+        let Some(account) = account else {
+            self.nobody.count(&login, &caller.key, now);
+            return Err(NotIn::Wrong);
+        };
         let agent = account.id;
         if !fits {
             let wrong = Wrong { agent, caller, now, lasts: COUNTS, lock, lock_strangers };
