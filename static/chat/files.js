@@ -41,7 +41,8 @@ look.replaceSync(`
 .tray>div>:first-child{display:flex;align-items:center;gap:8px;height:64px;min-width:64px;max-width:200px;margin:0;border:1px solid var(--line);border-radius:12px;overflow:hidden;background:var(--back);font-size:13px}
 .tray img{width:64px;height:100%;object-fit:cover}
 .tray svg{flex:none;width:24px;margin-inline-start:10px}
-.tray bdi{padding-inline-end:14px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.tray>div>:has(bdi){padding-inline-end:14px}
+.tray bdi{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .tray button{position:absolute;inset:-8px -8px auto auto;width:26px;height:26px;padding:5px;border:2px solid var(--surface);background:var(--ink);color:var(--surface)}
 section[dir=rtl] .tray button{inset:-8px auto auto -8px}
 .tray button svg{width:auto;margin:0}
@@ -237,6 +238,8 @@ const settle = ({ link, field, log }) => {
     field.placeholder = field.ariaLabel = words.say;
   } else if (tray.isConnected && !staged.length) {
     tray.remove();
+    // What was wrong with others is settled, too.
+    for (const told of log.scroller.parentNode.querySelectorAll("[role=alert].over")) told.textContent = "";
     field.placeholder = field.ariaLabel = placeholder;
   }
   link.staged = staged.length;

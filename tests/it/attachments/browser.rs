@@ -3,11 +3,11 @@
 use purser::store::Role;
 use serde_json::{Value, json};
 
-use super::pictures::jpeg;
+use super::pictures::{jpeg, png};
 use super::{in_folder, send};
 use crate::agents::browser::{log_in, picture};
-use crate::agents::{Agent, hostile};
-use crate::browser::{Browser, DESKTOP, PHONE, Shop, visitor};
+use crate::agents::{Agent, events, hostile};
+use crate::browser::{Browser, DESKTOP, Device, PHONE, Shop, axe, no_finding, visitor};
 
 /// Gives files to an input, as somebody who chooses them.
 async fn choose(browser: &Browser, input: &str, files: &[(&str, &str, Vec<u8>)]) {
@@ -101,5 +101,71 @@ async fn a_customer_sends_a_picture_and_an_agent_sees_it() {
     for browser in [customer, anna] {
         browser.end().await;
     }
+    shop.close().await;
+}
+
+/// What a customer pastes or drops, as the browser tells it.
+async fn give(browser: &Browser, event: &str, target: &str, files: &[(&str, &str, Vec<u8>)]) {
+    let files = serde_json::to_string(files).expect("JSON");
+    let script = format!(
+        "const given = new DataTransfer(); \
+         for (const [name, type, bytes] of {files}) given.items.add(new File([new Uint8Array(bytes)], name, {{ type }})); \
+         const how = {{ bubbles: true, cancelable: true, composed: true, clipboardData: given, dataTransfer: given }}; \
+         $('{target}').dispatchEvent('{event}' === 'paste' ? new ClipboardEvent('paste', how) : new DragEvent('{event}', how))"
+    );
+    browser.js(&script).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_pasted_and_dropped_goes_with_a_word() {
+    let Some(browser) = Browser::start(Device { language: "de", dark: true, ..DESKTOP }).await else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let shop = Shop::open_with(|config| in_folder(config, folder.path())).await;
+    browser.goto(&shop.url).await;
+    browser.js("document.documentElement.lang = 'de'; purser.set({})").await;
+    browser.open().await;
+    // Before anything was said: one is pasted, two are dragged over the window and dropped, one is taken out again.
+    give(&browser, "paste", "textarea", &[("karton.jpg", "image/jpeg", jpeg(640, 480))]).await;
+    browser
+        .when("it ready to be sent", "$$('.tray img').length === 1 && $('textarea').placeholder.includes('dazu')")
+        .await;
+    let two = [("innen.png", "image/png", png(300, 500)), ("rechnung.pdf", "application/pdf", b"%PDF-1.7 x".to_vec())];
+    give(&browser, "dragover", ".log", &two).await;
+    browser.when("where they fall", "$('.window').matches('.dropping')").await;
+    picture(&browser, "attachment-drop-de.png").await;
+    give(&browser, "drop", ".log", &two).await;
+    browser.when("all three", "$$('.tray > div').length === 3 && !$('.window').matches('.dropping')").await;
+    give(&browser, "drop", ".log", &[("tabelle.xlsx", "application/zip", b"PK".to_vec())]).await;
+    browser.when("why not", "$('.over[role=alert]').innerText.startsWith('tabelle.xlsx: Nur Bilder')").await;
+    browser.js("$('textarea').focus()").await;
+    browser.type_text("Mein Paket ist so angekommen").await;
+    picture(&browser, "attachment-ready-de.png").await;
+    if let Some(axe) = axe() {
+        no_finding(&browser, &axe, "files that are ready").await;
+    }
+    browser.click(".tray > div:nth-child(2) button").await;
+    browser.when("two", "$$('.tray > div').length === 2 && root.activeElement.matches('textarea')").await;
+    browser.press("Enter").await;
+    // One message, which was answered by its words.
+    let said = "$('.row.visitor .words')?.innerText === 'Mein Paket ist so angekommen'";
+    browser.when("the message", &format!("$$('.row.visitor').length === 1 && {said}")).await;
+    browser.when("an answer", "$('.row.bot:not([hidden]):last-child .bubble:not(.dots)')?.innerText").await;
+    assert_eq!(browser.js("return [!!$('.tray'), $('textarea').value]").await, json!([false, ""]));
+    assert_eq!(browser.js("return $('.over[role=alert]').innerText").await, "");
+    let visitor = visitor(&browser).await;
+    let log = events(&shop.purser, &visitor).await;
+    let names: Vec<&str> = log[0].meta.attachments.iter().map(|attachment| &*attachment.name).collect();
+    assert_eq!((&*log[0].body, names), ("Mein Paket ist so angekommen", vec!["karton.jpg", "rechnung.pdf"]));
+    // After a reload it stands there as it did.
+    browser.reload().await;
+    let loaded = "[...$$('.row.visitor .pic img')].filter((e) => e.complete && e.naturalWidth).length === 1";
+    browser.when("the picture", &format!("{loaded} && {said} && $('.row.visitor .file')")).await;
+    picture(&browser, "attachment-sent-de.png").await;
+    // From right to left, with one more that is ready.
+    browser.js("document.documentElement.lang = 'ar'; purser.set({})").await;
+    give(&browser, "paste", "textarea", &[("karton.jpg", "image/jpeg", jpeg(640, 480))]).await;
+    browser.when("it ready to be sent", "$$('.tray img').length === 1").await;
+    picture(&browser, "attachment-rtl.png").await;
+    browser.end().await;
     shop.close().await;
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod bucket;
 mod hostile;
+mod memory;
 pub mod pictures;
 
 use std::path::{Path, PathBuf};
