@@ -89,6 +89,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "attachments",
             "accounts",
             "app",
             "clock",
