@@ -92,6 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "attachments",
             "accounts",
             "app",
+            "attachments",
             "clock",
             "config",
             "content",
