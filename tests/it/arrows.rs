@@ -89,7 +89,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "attachments",
             "accounts",
             "app",
             "attachments",
