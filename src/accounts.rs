@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::conversation::{AgentId, Millis};
+use crate::hex::hex;
 use crate::limits::Address;
 use crate::people::is_team;
 use crate::store::{Account, AccountChange, Caller, Opening, Role, Store, StoreError, Wrong};
@@ -194,7 +195,7 @@ impl Token {
     fn new() -> Option<Token> {
         let mut bytes = [0_u8; 32];
         getrandom::fill(&mut bytes).ok()?;
-        Some(Token(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Some(Token(hex(&bytes)))
     }
 
     fn hash(&self) -> [u8; 32] {

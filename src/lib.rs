@@ -31,8 +31,9 @@
 //! - [`limits`]: how much one visitor, and one address, may do in a while.
 //! - [`web`]: routes, sessions over sockets and over HTTP, the wire protocol. Only it knows salvo.
 //! - [`recording`]: conversations as files, run through the same decisions.
+//! - [`outbound`]: what all clients of other servers have in common.
 //! - [`memory`]: the allocator that counts, for the limits of scripts.
-//! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`log`], [`yaml`] are what their names say.
+//! - [`app`]: builds the parts and runs them. [`config`], [`cli`], [`clock`], [`hex`], [`log`], [`yaml`] are what their names say.
 //!
 //! # Invariants
 //!
@@ -57,10 +58,12 @@ pub mod demo;
 pub mod desk;
 pub mod fanout;
 pub mod finding;
+pub mod hex;
 pub mod identity;
 pub mod limits;
 pub mod log;
 pub mod memory;
+pub mod outbound;
 pub mod people;
 pub mod post;
 pub mod recording;

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::conversation::{AttachmentId, Media};
-use crate::sources::install_tls;
+use crate::hex::hex;
+use crate::outbound;
 
 /// How long one request may take.
 const TIME: Duration = Duration::from_secs(30);
@@ -43,11 +44,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     pub fn new(spec: BucketSpec) -> Result<Bucket, String> {
-        install_tls();
-        let client =
-            Client::builder().no_proxy().timeout(TIME).http1_only().redirect(reqwest::redirect::Policy::none());
-        let client = client.build().map_err(|error| format!("no client can be made: {error}"))?;
-        Ok(Bucket { spec, client })
+        Ok(Bucket { spec, client: outbound::made(outbound::client().timeout(TIME))? })
     }
 
     pub async fn put(&self, id: AttachmentId, media: Media, file: Vec<u8>) -> Result<(), String> {
@@ -61,7 +58,7 @@ impl Bucket {
             return Ok(None);
         }
         done(&response)?;
-        Ok(Some(response.bytes().await.map_err(failed)?.into()))
+        Ok(Some(response.bytes().await.map_err(outbound::told)?.into()))
     }
 
     pub async fn delete(&self, id: AttachmentId) -> Result<(), String> {
@@ -92,7 +89,7 @@ impl Bucket {
         if let Some(media) = media {
             request = request.header(CONTENT_TYPE, media.as_str()).body(file);
         }
-        request.send().await.map_err(failed)
+        request.send().await.map_err(outbound::told)
     }
 }
 
@@ -101,10 +98,6 @@ fn done(response: &Response) -> Result<(), String> {
         status if status.is_success() => Ok(()),
         status => Err(format!("the bucket answers {}", status.as_u16())),
     }
-}
-
-fn failed(error: reqwest::Error) -> String {
-    error.without_url().to_string()
 }
 
 /// A request that is to be signed.
@@ -140,10 +133,6 @@ impl Asked<'_> {
 
 fn keyed(key: &[u8], text: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stamp(now: SystemTime) -> String {

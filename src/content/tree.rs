@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Folders;
 use super::plugins::LIB;
 use crate::finding::Finding;
+use crate::hex::hex;
 
 /// The largest plugin file that is read. (The files of the FAQ have their own limit.)
 const MAX_PLUGIN_FILE: u64 = 8 << 20;
@@ -141,7 +142,7 @@ pub fn revision(files: &BTreeMap<String, Vec<u8>>) -> String {
             hash.update(part);
         }
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..6])
 }
 
 /// The files of the content as they are on disk now: path (`faq/en/parcels.yaml`) to bytes.

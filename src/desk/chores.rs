@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Desk, DeskError};
 use crate::conversation::{Author, Conversation, ConversationId, Millis, Retention, Status, VisitorId};
+use crate::hex::hex;
 use crate::store::{AppendError, Chore, Store, StoreError};
 
 /// How often it is looked for chores.
@@ -43,8 +44,7 @@ pub(super) struct Keeping {
 
 /// The name of the chore that deletes this visitor.
 pub fn erasing(visitor: VisitorId) -> String {
-    let hex: String = visitor.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{ERASE}{hex}")
+    format!("{ERASE}{}", hex(&visitor.0))
 }
 
 /// The visitor whom that chore deletes; also one that somebody has written down.

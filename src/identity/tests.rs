@@ -4,6 +4,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::hex::hex;
 
 const OLD: &str = "an older secret of the shop, 32 bytes";
 const NEW: &str = "a newer secret of the shop, 32 bytes";
@@ -200,7 +201,7 @@ fn what_the_site_says_is_cut_to_lines_of_text() {
 #[test]
 fn chatwoots_hash_is_taken() {
     let key = hmac::Key::new(hmac::HMAC_SHA256, OLD.as_bytes());
-    let hash: String = hmac::sign(&key, b"4711").as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(hmac::sign(&key, b"4711").as_ref());
     let hashed = Hashed { identifier: "4711", hash: &hash, name: Some("Ann"), email: None };
     let customer = shop().hashed(hashed).expect("a customer");
     assert_eq!((customer.account.as_str(), customer.until), ("4711", None));

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::disguise::{Disguise, Doubt};
 use super::{Action, Recording};
 use crate::conversation::{ConversationId, Event, Seq};
+use crate::hex::hex;
 use crate::store::{Store, StoreError};
 
 /// Events of a conversation that are read at a time.
@@ -50,8 +51,7 @@ impl fmt::Display for Taken {
 
 /// The id names the conversation of a person, so a disguised recording has another name: the same each time.
 fn disguised(id: ConversationId) -> String {
-    let hash = Sha256::digest(id.0.as_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(id.0.as_bytes())[..8])
 }
 
 /// The whole log of a conversation; empty if there is none of that name.

@@ -1,7 +1,6 @@
 //! Look-ups by HTTP GET, and the client for what is done by POST and PUT.
 
-use std::error::Error;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
@@ -13,23 +12,13 @@ use super::address::{Allowed, Resolver};
 use super::spec::{Http, Read};
 use super::wire::Wire;
 use super::{Failed, Trouble};
+use crate::outbound;
 
 /// Connections that are kept open for the next look-up.
 const IDLE: usize = 16;
 const IDLE_FOR: Duration = Duration::from_secs(30);
 /// A redirect may follow a redirect so often.
 const REDIRECTS: usize = 3;
-
-/// TLS for all clients.
-static PROVIDER: LazyLock<()> = LazyLock::new(|| {
-    // Whoever was first in this process has installed one that is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-});
-
-/// Gets TLS ready: without it no client can be made.
-pub(crate) fn install_tls() {
-    LazyLock::force(&PROVIDER);
-}
 
 /// A source that is asked by GET.
 pub(super) struct HttpSource {
@@ -75,7 +64,6 @@ pub(super) fn client(
     allowed: &Allowed,
     follows: fn(StatusCode) -> bool,
 ) -> Result<Client, String> {
-    install_tls();
     let mut all = HeaderMap::new();
     all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
     for (name, value) in headers {
@@ -84,19 +72,9 @@ pub(super) fn client(
         value.set_sensitive(true);
         all.insert(name, value);
     }
-    Client::builder()
-        .user_agent(concat!("purser/", env!("CARGO_PKG_VERSION")))
-        .default_headers(all)
-        // A proxy of the environment would get what is meant for the source.
-        .no_proxy()
-        .redirect(same_host(follows))
-        .referer(false)
-        .dns_resolver(Arc::new(Resolver(allowed.clone())))
-        .pool_max_idle_per_host(IDLE)
-        .pool_idle_timeout(IDLE_FOR)
-        .http1_only()
-        .build()
-        .map_err(|error| format!("no client can be made: {error}"))
+    let client = outbound::client().default_headers(all).redirect(same_host(follows));
+    let client = client.dns_resolver(Arc::new(Resolver(allowed.clone())));
+    outbound::made(client.pool_max_idle_per_host(IDLE).pool_idle_timeout(IDLE_FOR))
 }
 
 /// A redirect may lead to the same host only: it gets the headers, and its address was not checked.
@@ -148,14 +126,7 @@ pub(super) fn refused(status: StatusCode) -> Failed {
 
 /// What went wrong on the way, without the address, which holds parameters.
 pub(super) fn failed(error: reqwest::Error) -> Failed {
-    let error = error.without_url();
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        told = format!("{told}: {inner}");
-        source = inner.source();
-    }
-    Failed::new(Trouble::Unavailable, told)
+    Failed::new(Trouble::Unavailable, outbound::told(error))
 }
 
 /// Of a value the wanted fields; what is not there is `null`. Without any, all of it.

@@ -38,7 +38,6 @@ pub use spec::{Spec, Written, filled};
 
 pub use breaker::Breaker;
 use http::HttpSource;
-pub(crate) use http::install_tls;
 use shared::Shared;
 use sql::SqlSource;
 

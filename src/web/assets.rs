@@ -14,6 +14,8 @@ use salvo::http::{HeaderName, HeaderValue, StatusCode};
 use salvo::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
+
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// A module is UTF-8 whatever is said of it.
 const MODULE: &str = "text/javascript";
@@ -210,10 +212,6 @@ fn joined(modules: &[&str]) -> String {
 fn squeezed(source: &str) -> String {
     let lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     lines.fold(String::with_capacity(source.len()), |text, line| text + line + "\n")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::session::{Dialect, Session};
 use super::socket::{self, Socket};
 use super::{Door, door};
 use crate::conversation::VisitorId;
+use crate::hex::hex;
 
 /// The cookie that holds the visitor's token in the plain dialect.
 const SESSION: Cookie = Cookie { name: "purser_session", over_tls: "__Host-purser_session", same_site: "Lax" };
@@ -92,7 +93,7 @@ fn session(req: &Request, res: &mut Response) -> Result<VisitorId, StatusError> 
     }
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| StatusError::internal_server_error())?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = hex(&bytes);
     SESSION.set(req, res, &token, SESSION_AGE)?;
     Ok(VisitorId::of_token(&token))
 }

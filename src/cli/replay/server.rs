@@ -16,6 +16,8 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::Played;
 use crate::conversation::{Author, Button, ClientId, ConversationId, Kind, Millis, Seq};
 use crate::finding::Finding;
+use crate::hex::hex;
+use crate::outbound;
 use crate::recording::foreign::read_any;
 use crate::recording::{Action, Failure, Recording, Replayed, Step, Turned};
 
@@ -177,8 +179,7 @@ impl Seen {
 
 impl Window {
     async fn open(url: &Url, language: Option<&str>) -> anyhow::Result<Window> {
-        // Whoever was first in this process has installed one that is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        outbound::install_tls();
         let client = reqwest::Client::builder().http1_only().connect_timeout(PATIENCE).build()?;
         let request = client
             .get(url.clone())
@@ -195,7 +196,7 @@ impl Window {
         let mut window = Window { socket, buttons: Vec::new(), early: Vec::new() };
         let mut bits = [0_u8; 32];
         getrandom::fill(&mut bits).context("no randomness for a token")?;
-        let token: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex(&bits);
         let hello =
             json!({ "type": "hello", "token": token, "conversation": ConversationId::new(), "language": language });
         window.send(&hello).await?;

@@ -1,10 +1,8 @@
 //! Asks a server of models: one POST, and the answer as it comes.
 
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -12,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::settings::Settings;
 use super::stream::{Reader, Sent, Unreadable};
 use super::wire::Said;
+use crate::outbound;
 
 /// The largest answer on the wire, in bytes: what a token costs there at most, so many times over.
 const LARGEST: usize = 4 << 20;
@@ -82,7 +81,6 @@ pub(super) struct Server {
 impl Server {
     /// An error if no client can be made.
     pub fn new(settings: &Settings) -> Result<Server, String> {
-        crate::sources::install_tls();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
@@ -92,17 +90,8 @@ impl Server {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let client = Client::builder()
-            .user_agent(concat!("purser/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            // Neither a proxy of the environment nor another host gets what customers said.
-            .no_proxy()
-            .redirect(Policy::none())
-            .referer(false)
-            .connect_timeout(settings.first_token)
-            .http1_only()
-            .build()
-            .map_err(|error| format!("no client can be made: {error}"))?;
+        let client = outbound::client().default_headers(headers).connect_timeout(settings.first_token);
+        let client = outbound::made(client)?;
         Ok(Server { client, url: format!("{}/chat/completions", settings.url.trim_end_matches('/')) })
     }
 
@@ -242,19 +231,9 @@ async fn whole(mut response: Response) -> Result<Vec<u8>, Trouble> {
     Ok(body)
 }
 
-/// What went wrong on the way, without the address.
+/// What went wrong on the way.
 fn failed(error: reqwest::Error) -> Trouble {
-    if error.is_timeout() {
-        return Trouble::Timeout;
-    }
-    let error = error.without_url();
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        told = format!("{told}: {inner}");
-        source = inner.source();
-    }
-    Trouble::Unavailable(told)
+    if error.is_timeout() { Trouble::Timeout } else { Trouble::Unavailable(outbound::told(error)) }
 }
 
 /// How long this is, in whole milliseconds.

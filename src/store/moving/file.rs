@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use super::backup::BackupError;
 use super::rows::{Held, Value};
 use crate::conversation::Millis;
+use crate::hex::hex;
 
 /// What this purser writes, and the newest that it reads.
 const FORMAT: u32 = 1;
@@ -249,8 +250,4 @@ fn from_json(value: Json, held: Held) -> Option<Value> {
         (Held::Bytes, Json::String(text)) => Value::Bytes(Some(STANDARD.decode(text).ok()?)),
         _ => return None,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
