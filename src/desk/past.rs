@@ -27,6 +27,9 @@ impl Past for Stored {
         most: usize,
     ) -> BoxFuture<'_, anyhow::Result<Vec<Arc<Event>>>> {
         Box::pin(async move {
+            if before <= 1 {
+                return Ok(Vec::new());
+            }
             let limit = u32::try_from(most.saturating_mul(EVENTS_A_MESSAGE)).unwrap_or(u32::MAX);
             let events = self.0.events_before(conversation, before, limit).await?;
             Ok(last_messages(&events, most))

@@ -57,7 +57,6 @@ impl Reading {
             let from = if draft.attempt == self.attempt && form == Form::Html { self.bytes } else { 0 };
             (draft.attempt, draft.end, draft.text.get(from..).unwrap_or_default().to_owned())
         };
-        self.next_at = Instant::now() + PAUSE;
         self.is_over = end.is_some();
         let mut frames = Vec::new();
         if attempt != self.attempt || end == Some(DraftEnd::Withdrawn) {
@@ -69,6 +68,9 @@ impl Reading {
                 Form::Html => self.text(&text),
                 Form::Nodes => self.nodes(&text),
             });
+        }
+        if !frames.is_empty() {
+            self.next_at = Instant::now() + PAUSE;
         }
         frames
     }
