@@ -252,7 +252,11 @@ async fn serve(mut stream: TcpStream, times: Arc<Mutex<HashMap<u64, Times>>>) ->
             stream.write_all(piece("parcels, ", "").as_bytes()).await?;
         }
         let end = piece("too.", r#","finish_reason":"stop""#);
-        stream.write_all(format!("{end}0\r\n\r\n").as_bytes()).await?;
+        // As servers do it: the stream says that it is over, and then it is.
+        let done = "data: [DONE]\n\n";
+        let done = format!("{:x}\r\n{done}\r\n", done.len());
+        stream.write_all(format!("{end}{done}").as_bytes()).await?;
+        stream.write_all(b"0\r\n\r\n").await?;
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::settings::Settings;
 use super::stream::{Reader, Sent, Unreadable};
@@ -14,6 +16,8 @@ use crate::outbound;
 
 /// The largest answer on the wire, in bytes: what a token costs there at most, so many times over.
 const LARGEST: usize = 4 << 20;
+/// So long the end of a stream is waited for when all of the answer is there.
+const TAIL: Duration = Duration::from_secs(2);
 
 /// Why there is no answer. None of it is for customers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,33 +110,23 @@ impl Server {
         heard: &mut (dyn FnMut(Heard<'_>) -> bool + Send),
     ) -> Result<Said, Trouble> {
         let body = body(settings, messages, tools).to_string();
-        let mut next = (Instant::now() + settings.first_token).min(end);
+        // What comes whole begins when it is complete.
+        let mut next = if settings.stream { (Instant::now() + settings.first_token).min(end) } else { end };
         let sent = self.client.post(&self.url).body(body).send();
-        let response = timeout_at(next, sent).await.map_err(|_| Trouble::Timeout)?.map_err(failed)?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::TOO_MANY_REQUESTS => return Err(Trouble::Busy(429, wait(&response))),
-            StatusCode::SERVICE_UNAVAILABLE if wait(&response).is_some() => {
-                return Err(Trouble::Busy(503, wait(&response)));
-            }
-            status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-                return Err(Trouble::Unavailable(format!("it answers {}", status.as_u16())));
-            }
-            status => return Err(Trouble::Refused(status.as_u16())),
-        }
+        let mut response = timeout_at(next, sent).await.map_err(|_| Trouble::Timeout)?.map_err(failed)?;
+        accepted(&response)?;
         let mut said = Said::default();
-        if !is_stream(&response) {
-            let body = timeout_at(end, whole(response)).await.map_err(|_| Trouble::Timeout)??;
-            let value: Value = serde_json::from_slice(&body).map_err(|_| Trouble::Unreadable("it is not JSON"))?;
-            take(&mut said, &value, &mut false, heard)?;
-            return Ok(said);
-        }
-        let mut response = response;
         let mut reader = Reader::default();
         let mut begun = false;
         let mut bytes = 0;
         loop {
-            let chunk = timeout_at(next, response.chunk()).await.map_err(|_| Trouble::Timeout)?.map_err(failed)?;
+            let chunk = match timeout_at(next, response.chunk()).await {
+                Ok(Ok(chunk)) => chunk,
+                // The answer is there, whatever became of the rest.
+                Ok(Err(_)) | Err(_) if said.finish.is_some() => return Ok(said),
+                Ok(Err(error)) => return Err(failed(error)),
+                Err(_) => return Err(Trouble::Timeout),
+            };
             let pieces = match &chunk {
                 Some(chunk) => reader.push(chunk)?,
                 None => reader.finish()?.into_iter().collect(),
@@ -142,45 +136,63 @@ impl Server {
                 return Err(Trouble::TooLarge);
             }
             for piece in pieces {
-                match piece {
-                    Sent::Done => return Ok(said),
-                    Sent::Json(value) => {
-                        if !take(&mut said, &value, &mut begun, heard)? {
-                            return Ok(said);
-                        }
+                let Sent::Json(value) = piece else {
+                    let_end(response);
+                    return complete(said);
+                };
+                let more = said.take(&value).map_err(|told| {
+                    // What a provider says may quote the customer, so it is not logged.
+                    drop(told);
+                    Trouble::Unavailable("it reports an error".to_owned())
+                })?;
+                // Comments that keep the connection alive, and empty pieces, are no progress.
+                if more.is_something {
+                    next = (Instant::now() + settings.first_token).min(end);
+                    if !std::mem::replace(&mut begun, true) {
+                        heard(Heard::Begun);
                     }
+                }
+                if !more.text.is_empty() && !heard(Heard::Text(&more.text)) {
+                    return Ok(said);
+                }
+                if said.finish.is_some() {
+                    next = (Instant::now() + TAIL).min(end);
                 }
             }
             if chunk.is_none() {
+                let is_complete = said.finish.is_some() || reader.is_whole();
                 let broke_off = || Trouble::Unavailable("it broke off in the middle".to_owned());
-                return if said.finish.is_some() { Ok(said) } else { Err(broke_off()) };
-            }
-            // Comments that keep the connection alive are no progress.
-            if begun {
-                next = (Instant::now() + settings.first_token).min(end);
+                return if is_complete { complete(said) } else { Err(broke_off()) };
             }
         }
     }
 }
 
-/// Takes in a piece and tells of it; whether more is wanted.
-fn take(
-    said: &mut Said,
-    piece: &Value,
-    begun: &mut bool,
-    heard: &mut (dyn FnMut(Heard<'_>) -> bool + Send),
-) -> Result<bool, Trouble> {
-    let calls = said.calls.len();
-    let text = said.take(piece).map_err(|told| {
-        // What a provider says may quote the customer, so it is not logged.
-        drop(told);
-        Trouble::Unavailable("it reports an error".to_owned())
-    })?;
-    if !*begun && (!text.is_empty() || said.calls.len() > calls) {
-        *begun = true;
-        heard(Heard::Begun);
+/// Whether a server answers at all.
+fn accepted(response: &Response) -> Result<(), Trouble> {
+    match response.status() {
+        StatusCode::OK => Ok(()),
+        StatusCode::TOO_MANY_REQUESTS => Err(Trouble::Busy(429, wait(response))),
+        StatusCode::SERVICE_UNAVAILABLE if wait(response).is_some() => Err(Trouble::Busy(503, wait(response))),
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            Err(Trouble::Unavailable(format!("it answers {}", status.as_u16())))
+        }
+        status => Err(Trouble::Refused(status.as_u16())),
     }
-    Ok(text.is_empty() || heard(Heard::Text(&text)))
+}
+
+/// What was said, if anything was an answer.
+fn complete(said: Said) -> Result<Said, Trouble> {
+    if said.has_choice { Ok(said) } else { Err(Trouble::Unreadable("there is no answer in it")) }
+}
+
+/// Lets a response come to its end, so that its connection can take the next question: to make another one costs a
+/// distant server's first words a few ways there and back.
+fn let_end(mut response: Response) {
+    tokio::spawn(async move {
+        let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+        let _ = timeout(TAIL, rest).await;
+    });
 }
 
 /// The body of a request.
@@ -199,8 +211,11 @@ fn body(settings: &Settings, messages: &[Value], tools: &[Value]) -> Value {
         body["tools"] = tools.into();
     }
     if let Value::Object(fields) = &mut body {
+        // Without tools, servers refuse these.
+        let refused = |name: &str| tools.is_empty() && matches!(name, "tool_choice" | "parallel_tool_calls");
         for (name, value) in &settings.extra {
             match value {
+                _ if refused(name) => {}
                 Value::Null => drop(fields.remove(name)),
                 value => drop(fields.insert(name.clone(), value.clone())),
             }
@@ -209,26 +224,16 @@ fn body(settings: &Settings, messages: &[Value], tools: &[Value]) -> Value {
     body
 }
 
-/// How long it wants to be left alone, if it says so in seconds. A date is a guess of its clock against ours.
+/// How long it wants to be left alone: it says so in seconds, or with a time by its own clock.
 fn wait(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds)).filter(|wait| !wait.is_zero())
-}
-
-fn is_stream(response: &Response) -> bool {
-    let media = response.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
-    !media.trim_start().starts_with("application/json")
-}
-
-async fn whole(mut response: Response) -> Result<Vec<u8>, Trouble> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > LARGEST {
-            return Err(Trouble::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    let header = |name: HeaderName| Some(response.headers().get(name)?.to_str().ok()?.trim());
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
+    let until = header(RETRY_AFTER)?;
+    let wait = match until.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(time(until)? - time(header(DATE)?)?).ok()?,
+    };
+    Some(wait).filter(|wait| !wait.is_zero())
 }
 
 /// What went wrong on the way.
@@ -259,5 +264,9 @@ mod tests {
             (&json!(9), &json!(1), &json!(true))
         );
         assert_eq!(body.get("tools"), None);
+        let tool = json!({ "type": "function" });
+        settings.extra = [("tool_choice".to_owned(), json!("required"))].into_iter().collect();
+        let [with, without] = [&[tool][..], &[]].map(|tools| super::body(&settings, &[], tools));
+        assert_eq!((&with["tool_choice"], without.get("tool_choice")), (&json!("required"), None));
     }
 }

@@ -90,10 +90,11 @@ impl Hosts {
     }
 }
 
-/// Whether something looks like the beginning of an element, finished or not.
+/// Whether something looks like the beginning of an element, finished or not, or of a mark between a model and its server.
 fn has_tag(text: &str) -> bool {
-    text.match_indices('<')
-        .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '?' | '!')))
+    text.match_indices('<').any(|(at, _)| {
+        text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '?' | '!' | '|'))
+    })
 }
 
 #[cfg(test)]

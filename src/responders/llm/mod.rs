@@ -3,8 +3,9 @@
 //! The way of one question ([`Writer`]): a question that has no word the content knows is none for a model; who has
 //! spent their tokens is not answered by one ([`crate::limits::Tokens`]), nor is anybody while the server rests after
 //! failing, or all [`places`] are taken. Then [`prompt`] puts together what is sent, [`mask`] replaces what must not
-//! be, and [`client`] asks ([`stream`] and [`wire`] read what comes). What the model says goes through [`release`]: it
-//! must name its sources, and each sentence is checked against [`facts`] and [`links`] before anybody sees it. A model
+//! be, and [`client`] asks ([`stream`] and [`wire`] read what comes). What the model says goes through [`release`]:
+//! its [`thoughts`] are taken out, it must name its sources, and each sentence is checked against [`facts`] and [`links`]
+//! before anybody sees it. A model
 //! may call [`tools`], which are plugins, several times. Whatever goes wrong, the pipeline goes on.
 
 mod client;
@@ -17,6 +18,7 @@ mod prompt;
 mod release;
 mod settings;
 mod stream;
+mod thoughts;
 mod tools;
 mod wire;
 mod writing;

@@ -15,6 +15,8 @@ use crate::responders::{NearEntry, Turn};
 /// The longest entry, and the longest message of the past, in characters.
 const LONGEST_ENTRY: usize = 2_000;
 const LONGEST_MESSAGE: usize = 1_000;
+/// The responder whose answers are entries word for word.
+const FAQ: &str = "faq";
 
 /// What a prompt is made of.
 pub(super) struct Given<'a> {
@@ -111,7 +113,7 @@ fn past(given: &Given<'_>, mask: &mut Mask) -> Vec<(&'static str, String)> {
             Author::Bot | Author::Agent => "assistant",
             Author::System => continue,
         };
-        let text = mask.hide(&cut(&event.body, LONGEST_MESSAGE));
+        let text = mask.hide(&as_said(event, given.entries));
         let Some(rest) = room.checked_sub(tokens(&text)) else { break };
         room = rest;
         last.push((role, text));
@@ -129,6 +131,25 @@ fn past(given: &Given<'_>, mask: &mut Mask) -> Vec<(&'static str, String)> {
         }
     }
     past
+}
+
+/// A message of the past. An answer that was made from entries has their numbers of today before it, and no note below
+/// it: a model writes on as it seems to have written before.
+fn as_said(event: &Event, entries: &[NearEntry]) -> String {
+    let text = cut(&event.body, LONGEST_MESSAGE);
+    if event.author != Author::Bot {
+        return text;
+    }
+    let by_faq = event.provenance.as_ref().filter(|by| by.responder == FAQ).and_then(|by| by.entry.as_ref());
+    let is_used = |entry: &NearEntry| event.meta.sources.iter().chain(by_faq).any(|id| *id == entry.id);
+    let numbers = entries.iter().enumerate().filter(|(_, entry)| is_used(entry));
+    let numbers: String = numbers.map(|(at, _)| format!("[{}]", at + 1)).collect();
+    let note = |note: &str| note.starts_with('*') && note.ends_with('*');
+    let text = match text.rsplit_once("\n\n") {
+        Some((answer, last)) if !event.meta.sources.is_empty() && note(last) => answer,
+        _ => &text,
+    };
+    if numbers.is_empty() { text.to_owned() } else { format!("{numbers} {text}") }
 }
 
 /// Data between marks that it cannot have itself.

@@ -1,9 +1,10 @@
 //! The answer of a model on its way to the customer: what it is made from is read off it, each sentence is checked, and
 //! only what has passed is shown.
 //!
-//! An answer begins with the numbers of its sources, `[2][3]`; `[0]` says that there is none. Until a source is named
-//! nothing is shown. Then words are shown as they come, as long as they can state nothing: the first figure, link or
-//! status of a sentence waits for the sentence's end, and with it all that follows.
+//! An answer begins with the numbers of its sources, `[2][3]`; `[0]` says that there is none. After them words are shown
+//! as they come, as long as they can state nothing: the first figure, link or status of a sentence waits for the
+//! sentence's end, and with it all that follows. What begins without a number may be a thought, or name its sources at
+//! its end, as small models do: it is shown when it is complete.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -14,6 +15,7 @@ use time::Date;
 use super::facts::{Breach, Facts};
 use super::links::Hosts;
 use super::mask::Mask;
+use super::thoughts::Thoughts;
 use crate::text::date::days;
 use crate::text::number::number_at;
 use crate::text::status::hints_at_status;
@@ -21,11 +23,11 @@ use crate::text::words::words;
 
 /// The longest answer, in bytes.
 const LONGEST: usize = 6_000;
-/// An answer that has named no source after so many bytes is given up.
-const UNSOURCED: usize = 400;
 
+/// `[1]`, `[1, 2]`, `[Source 1]`, `[^1]`, `【1†source】`.
 static CITED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"[ \t]?\[\s*((?:[0-9]{1,2}\s*[,;]?\s*)+)\]").expect("a pattern that a test has tried")
+    let pattern = r"(?i)[ \t]?[\[【]((?:\s*(?:sources?|quellen?)?[\s:#^]*[0-9]{1,2}\s*(?:[,;&]|and|und)?)+)\s*(?:†[^\]】]{0,40})?[\]】]";
+    Regex::new(pattern).expect("a pattern that a test has tried")
 });
 
 /// What an answer is checked against.
@@ -35,7 +37,7 @@ pub(super) struct Rules<'a> {
     pub mask: &'a Mask,
     /// The sources have the numbers 1 to this one.
     pub sources: usize,
-    /// Whether a tool has said something in this turn, so that it needs no number.
+    /// Whether a tool has said something in this turn, which needs no number.
     pub has_told: bool,
 }
 
@@ -59,32 +61,32 @@ pub(super) struct Release {
     shown: usize,
     cited: BTreeSet<usize>,
     declined: bool,
+    thoughts: Thoughts,
+    /// It began with the number of a source, so that it is no thought, and may be shown.
+    is_led: bool,
 }
 
 impl Release {
     /// Takes in more of the answer; gives what may be shown now.
     pub fn take(&mut self, piece: &str, rules: &Rules<'_>) -> Result<String, Kept> {
         self.pending.push_str(piece);
+        if !self.is_led {
+            self.thoughts.take_out(&mut self.pending);
+        }
         if self.pending.len() + self.passed.len() > LONGEST {
             return Err(Kept::Breach(Breach::Long));
         }
-        if self.pending.contains(']') {
+        if self.is_led || !self.thoughts.go_on() && self.begins_with_sources() {
             self.read_sources(rules.sources);
+            self.is_led |= !self.cited.is_empty();
+        }
+        if !self.is_led {
+            return if self.declined { Err(Kept::Declined) } else { Ok(String::new()) };
         }
         if self.passed.is_empty() && self.shown == 0 {
             self.pending = self.pending.trim_start().to_owned();
         }
-        while let Some(end) = sentence_end(&self.pending) {
-            let sentence: String = self.pending.drain(..end).collect();
-            self.pass(&sentence, rules)?;
-        }
-        if !self.is_grounded(rules) {
-            return match (self.declined, self.passed.len() > UNSOURCED) {
-                (true, _) => Err(Kept::Declined),
-                (false, true) => Err(Kept::Breach(Breach::Unsourced)),
-                (false, false) => Ok(String::new()),
-            };
-        }
+        self.pass_sentences(rules)?;
         let from = self.shown.saturating_sub(self.passed.len());
         let free = harmless(&self.pending, from);
         let whole = format!("{}{}", self.passed, &self.pending[..free]);
@@ -95,12 +97,18 @@ impl Release {
 
     /// The answer is complete. Gives what was not shown yet, the whole of it, and the numbers of its sources.
     pub fn finish(mut self, rules: &Rules<'_>) -> Result<Released, Kept> {
+        if self.thoughts.go_on() {
+            self.pending.clear();
+        }
+        self.read_sources(rules.sources);
+        // What a tool has said needs no number.
+        if self.cited.is_empty() && (self.declined || !rules.has_told) {
+            return Err(if self.declined { Kept::Declined } else { Kept::Breach(Breach::Unsourced) });
+        }
+        self.pass_sentences(rules)?;
         let last = std::mem::take(&mut self.pending);
         self.pass(&last, rules)?;
         let text = self.passed.trim_end().to_owned();
-        if !self.is_grounded(rules) {
-            return Err(if self.declined { Kept::Declined } else { Kept::Breach(Breach::Unsourced) });
-        }
         if text.is_empty() {
             return Err(Kept::Declined);
         }
@@ -111,8 +119,17 @@ impl Release {
         Ok(Released { more, text, cited: self.cited })
     }
 
-    fn is_grounded(&self, rules: &Rules<'_>) -> bool {
-        !self.cited.is_empty() || (rules.has_told && !self.declined)
+    fn begins_with_sources(&self) -> bool {
+        CITED.find(&self.pending).is_some_and(|found| self.pending[..found.start()].trim_start().is_empty())
+    }
+
+    /// All complete sentences of what is pending.
+    fn pass_sentences(&mut self, rules: &Rules<'_>) -> Result<(), Kept> {
+        while let Some(end) = sentence_end(&self.pending) {
+            let sentence: String = self.pending.drain(..end).collect();
+            self.pass(&sentence, rules)?;
+        }
+        Ok(())
     }
 
     /// A sentence is complete.
@@ -128,6 +145,9 @@ impl Release {
 
     /// Takes the numbers of sources out of what is pending.
     fn read_sources(&mut self, sources: usize) {
+        if !self.pending.contains([']', '】']) {
+            return;
+        }
         let pending = std::mem::take(&mut self.pending);
         let without = CITED.replace_all(&pending, |found: &regex::Captures<'_>| {
             for number in found[1].split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()) {
@@ -284,9 +304,49 @@ mod tests {
         }
         // What a tool has said needs no number.
         let (shown, done) = given.run(&["We like ", "it. "], true);
-        assert_eq!((shown.concat().as_str(), done.is_ok()), ("We like it.", true));
-        let late = given.run(&["We like ", "it [1]. "], false);
-        assert_eq!(late.0.concat(), "We like it.");
+        assert_eq!((shown, done.is_ok()), (vec![String::new(), String::new(), "We like it.".to_owned()], true));
+    }
+
+    #[test]
+    fn sources_are_named_in_many_ways() {
+        let given = Given::new();
+        for text in [
+            "We like it [1]. And [Source 2] that.",
+            "We like it [1, 2]. And that.",
+            "We like it [Sources: 1 and 2]. And that.",
+            "We like it 【1†source】. And that 【2】.",
+            "We like it [^1]. And that [^2].",
+            "[1 & 2] We like it. And that.",
+        ] {
+            let (shown, done) = given.run(&[text], false);
+            assert_eq!(done, Ok(("We like it. And that.".to_owned(), vec![1, 2])), "{text}");
+            // Only what begins with them is shown before it is complete.
+            assert_eq!(shown[0].is_empty(), !text.starts_with('['), "{text}");
+        }
+    }
+
+    #[test]
+    fn thoughts_are_neither_shown_nor_checked() {
+        let given = Given::new();
+        for text in [
+            "<think>[1] says £9.99, <b>really</b>. They want [2].</think>\n\n[1] Yes, we deliver.",
+            "They want £9.99. Source [1] says so. And [2].\n</think>\n[1] Yes, we deliver.",
+            "[THINK]\nIt was delivered![/THINK] [1] Yes, we deliver.",
+        ] {
+            for each in [1, 3, 1_000] {
+                let letters: Vec<char> = text.chars().collect();
+                let pieces: Vec<String> = letters.chunks(each).map(|letters| letters.iter().collect()).collect();
+                let (shown, done) = given.run(&pieces.iter().map(String::as_str).collect::<Vec<_>>(), false);
+                assert_eq!(done, Ok(("Yes, we deliver.".to_owned(), vec![1])), "{text}");
+                assert_eq!(shown.concat(), "Yes, we deliver.", "{text} by {each}");
+            }
+        }
+        // One that never ends, and one in the middle of an answer.
+        let breach = |breach| Err(Kept::Breach(breach));
+        let endless = given.run(&["<think>They want [1]. ", "So I say ", "[1] no"], false);
+        assert_eq!((endless.0.concat().as_str(), endless.1), ("", breach(Breach::Unsourced)));
+        let late = given.run(&["[1] Yes. ", "<think>They want more.</think> "], false);
+        assert_eq!((late.0.concat().as_str(), late.1), ("Yes.", breach(Breach::Html)));
     }
 
     #[test]
@@ -296,6 +356,7 @@ mod tests {
             ("[1] It costs £9.99 today. ", Breach::Amount),
             ("[1] Your parcel was delivered. ", Breach::Status),
             ("[1] See <b>this</b>. ", Breach::Html),
+            ("[1] Yes.<|im_end|><|im_start|>user ", Breach::Html),
             ("[1] Look at https://evil.example now. ", Breach::Link),
             ("[1] It takes seven pounds. ", Breach::Amount),
         ] {

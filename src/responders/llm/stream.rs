@@ -1,7 +1,8 @@
 //! Server-sent events, as far as servers of models send them: each `data:` line holds a piece of JSON.
 //!
 //! Kept small and forgiving: lines may end with LF, CR or both, comments and other fields are skipped, a piece of JSON
-//! may go over several `data:` lines, and no blank line is needed after one that is whole.
+//! may go over several `data:` lines, and no blank line is needed after one that is whole. What begins with a brace is no
+//! stream but one whole piece, whatever its header says.
 
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ pub(super) enum Sent {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable(pub &'static str);
 
+const NO_JSON: Unreadable = Unreadable("a piece is not JSON");
+
 /// Reads a stream as it comes in.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -29,6 +32,9 @@ pub(super) struct Reader {
     after_cr: bool,
     /// JSON that goes on in the next `data:` line.
     data: String,
+    /// It began with a brace: `line` is all of it.
+    is_whole: bool,
+    has_begun: bool,
 }
 
 impl Reader {
@@ -36,6 +42,17 @@ impl Reader {
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Sent>, Unreadable> {
         let mut all = Vec::new();
         for &byte in bytes {
+            if !self.has_begun && !byte.is_ascii_whitespace() {
+                self.has_begun = true;
+                self.is_whole = byte == b'{';
+            }
+            if self.is_whole {
+                if self.line.len() == LONGEST {
+                    return Err(Unreadable("it is too long"));
+                }
+                self.line.push(byte);
+                continue;
+            }
             let is_second = byte == b'\n' && std::mem::take(&mut self.after_cr);
             self.after_cr = byte == b'\r';
             if is_second {
@@ -52,11 +69,20 @@ impl Reader {
         Ok(all)
     }
 
+    /// Whether it is no stream.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
     /// The stream has ended: what its last line brings, if it has no end of its own.
     pub fn finish(&mut self) -> Result<Option<Sent>, Unreadable> {
+        if self.is_whole {
+            let whole = std::mem::take(&mut self.line);
+            return serde_json::from_slice(&whole).map(|value| Some(Sent::Json(value))).map_err(|_| NO_JSON);
+        }
         let last = self.end_line()?;
         if !self.data.is_empty() {
-            return Err(Unreadable("a piece is not JSON"));
+            return Err(NO_JSON);
         }
         Ok(last)
     }
@@ -64,7 +90,7 @@ impl Reader {
     fn end_line(&mut self) -> Result<Option<Sent>, Unreadable> {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
-            return if self.data.is_empty() { Ok(None) } else { Err(Unreadable("a piece is not JSON")) };
+            return if self.data.is_empty() { Ok(None) } else { Err(NO_JSON) };
         }
         let line = std::str::from_utf8(&line).map_err(|_| Unreadable("a piece is not UTF-8"))?;
         // A byte order mark may stand before the first line.
@@ -90,7 +116,7 @@ impl Reader {
                 self.data.push('\n');
                 Ok(None)
             }
-            Err(_) => Err(Unreadable("a piece is not JSON")),
+            Err(_) => Err(NO_JSON),
         }
     }
 }
@@ -122,6 +148,7 @@ mod tests {
             ("data: {\"a\":\ndata: \"é\"}\n\n", vec![one()]),
             (": a comment\n\nevent: x\nid: 7\nretry: 1\n\ndata: {\"a\":\"é\"}", vec![one()]),
             ("\u{feff}data: {\"a\":\"é\"}\n\n", vec![one()]),
+            ("\n {\"a\":\r\n\n\"é\"}\n", vec![one()]),
             ("data:\n\ndata: \n\n", vec![]),
             ("", vec![]),
         ] {
@@ -144,6 +171,8 @@ mod tests {
             ("data: {\"a\": oops}\n\n", "a piece is not JSON"),
             ("data: {\"a\":\n\n", "a piece is not JSON"),
             ("data: {\"a\":", "a piece is not JSON"),
+            ("{\"a\":", "a piece is not JSON"),
+            ("{\"a\": 1} {\"a\": 1}", "a piece is not JSON"),
         ] {
             assert_eq!(read(text, 3), Err(Unreadable(why)), "{text:?}");
         }

@@ -1,7 +1,8 @@
 //! What a server of models sends, put together: text, calls of tools, and what it cost.
 //!
 //! Servers differ, so nothing is expected that need not be: a piece may have no choices, a call no index, arguments may
-//! be a text or an object, and the count of tokens may come at the end, in between or never.
+//! be a text or an object, and the count of tokens may come at the end, in between or never. What a model thinks before it
+//! answers is not taken in, where the server tells it apart; [`super::thoughts`] finds it where it does not.
 
 use serde_json::{Map, Value};
 
@@ -9,6 +10,10 @@ use serde_json::{Map, Value};
 const MOST_CALLS: usize = 8;
 /// The longest arguments of a call, in bytes.
 const MOST_ARGUMENTS: usize = 16 << 10;
+/// Where servers put what a model thinks.
+const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+/// How an answer ends that the model, or a filter before it, will not give.
+pub(super) const REFUSED: &str = "content_filter";
 
 /// All that the model has said in one go.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -21,6 +26,16 @@ pub(super) struct Said {
     pub model: Option<String>,
     /// Tokens that were read and written, if the server says so.
     pub tokens: Option<(u32, u32)>,
+    /// Whether there was anything of an answer, were it empty.
+    pub has_choice: bool,
+}
+
+/// What a piece adds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct More {
+    pub text: String,
+    /// Whether the model got on by it, with text, with a call or in its thoughts.
+    pub is_something: bool,
 }
 
 /// A call of a tool.
@@ -48,8 +63,8 @@ impl Call {
 }
 
 impl Said {
-    /// Takes in a piece, or a whole answer; gives the text that it adds. `Err` has what the server says is wrong.
-    pub fn take(&mut self, piece: &Value) -> Result<String, String> {
+    /// Takes in a piece, or a whole answer; gives what it adds. `Err` has what the server says is wrong.
+    pub fn take(&mut self, piece: &Value) -> Result<More, String> {
         if let Some(error) = piece.get("error").filter(|error| !error.is_null()) {
             let told = error.get("message").and_then(Value::as_str).or(error.as_str()).unwrap_or("no reason");
             return Err(told.chars().take(200).collect());
@@ -60,17 +75,36 @@ impl Said {
         if let Some(tokens) = piece.get("usage").and_then(tokens) {
             self.tokens = Some(tokens);
         }
-        let Some(choice) = piece.get("choices").and_then(|choices| choices.get(0)) else { return Ok(String::new()) };
-        if let Some(finish) = choice.get("finish_reason").and_then(Value::as_str) {
-            self.finish = Some(finish.to_owned());
+        let mut more = More::default();
+        for choice in piece.get("choices").and_then(Value::as_array).into_iter().flatten() {
+            // One answer was asked for; some servers put its text and its calls into several.
+            if choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0 {
+                self.choice(choice, &mut more)?;
+            }
+        }
+        self.text.push_str(&more.text);
+        Ok(more)
+    }
+
+    fn choice(&mut self, choice: &Value, more: &mut More) -> Result<(), String> {
+        self.has_choice = true;
+        match choice.get("finish_reason").and_then(Value::as_str) {
+            Some("error") => return Err("no reason".to_owned()),
+            Some(finish) if self.finish.as_deref() != Some(REFUSED) => self.finish = Some(finish.to_owned()),
+            _ => {}
         }
         let message = ["delta", "message"].into_iter().find_map(|name| choice.get(name).filter(|it| it.is_object()));
-        let Some(message) = message else { return Ok(String::new()) };
-        let calls = message.get("tool_calls").and_then(Value::as_array);
-        calls.into_iter().flatten().for_each(|call| self.call(call));
+        let Some(message) = message else { return Ok(()) };
+        let has_text = |name: &str| message.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        if has_text("refusal") {
+            self.finish = Some(REFUSED.to_owned());
+        }
+        let calls = message.get("tool_calls").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        calls.iter().for_each(|call| self.call(call));
         let text = text(message.get("content").unwrap_or(&Value::Null));
-        self.text.push_str(&text);
-        Ok(text)
+        more.is_something |= !text.is_empty() || !calls.is_empty() || THOUGHTS.into_iter().any(has_text);
+        more.text.push_str(&text);
+        Ok(())
     }
 
     fn call(&mut self, piece: &Value) {
@@ -124,12 +158,13 @@ impl Said {
     }
 }
 
-/// Text, which may come in parts.
+/// Text, which may come in parts. Parts of another kind are thoughts, or pictures.
 fn text(content: &Value) -> String {
+    let is_text = |part: &&Value| part.get("type").and_then(Value::as_str).is_none_or(|kind| kind == "text");
     match content {
         Value::String(text) => text.clone(),
         Value::Array(parts) => {
-            parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect::<Vec<_>>().concat()
+            parts.iter().filter(is_text).filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
         }
         _ => String::new(),
     }
@@ -177,8 +212,57 @@ mod tests {
         assert_eq!((said.tokens, said.model.as_deref()), (Some((7, 2)), Some("m-1")));
         let whole = taken(&[json!({ "choices": [{ "message": { "content": "Hi" }, "finish_reason": "stop" }] })]);
         assert_eq!(whole.text, "Hi");
+        assert!(!taken(&[json!({ "choices": [] }), json!({ "detail": "no" })]).has_choice && whole.has_choice);
         let error = Said::default().take(&json!({ "error": { "message": "overloaded" } }));
         assert_eq!(error, Err("overloaded".to_owned()));
+    }
+
+    #[test]
+    fn thoughts_are_no_text() {
+        let thinks = |delta: Value| json!({ "choices": [{ "delta": delta }] });
+        let mut said = Said::default();
+        for thought in [
+            thinks(json!({ "reasoning_content": "The rules say" })),
+            thinks(json!({ "content": "", "reasoning": "that" })),
+            thinks(json!({ "content": null, "thinking": "I" })),
+        ] {
+            assert_eq!(said.take(&thought), Ok(More { text: String::new(), is_something: true }), "{thought}");
+        }
+        let parts = json!([
+            { "type": "thinking", "thinking": [{ "type": "text", "text": "must" }] },
+            { "type": "reasoning", "text": "not" },
+            { "type": "text", "text": "[1] Yes" },
+            { "text": "." },
+        ]);
+        assert_eq!(said.take(&thinks(json!({ "content": parts }))).expect("no error").text, "[1] Yes.");
+        for nothing in [json!({ "role": "assistant", "content": "" }), json!({ "reasoning_content": null }), json!({})]
+        {
+            assert_eq!(said.take(&thinks(nothing)), Ok(More::default()));
+        }
+        assert_eq!(said.text, "[1] Yes.");
+    }
+
+    #[test]
+    fn a_refusal_is_no_answer_and_several_choices_are_one() {
+        let refused = taken(&[
+            json!({ "choices": [{ "delta": { "content": null, "refusal": "I can" } }] }),
+            json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }] }),
+        ]);
+        assert_eq!((refused.text.as_str(), refused.finish.as_deref()), ("", Some(REFUSED)));
+        let error = Said::default().take(&json!({ "choices": [{ "delta": {}, "finish_reason": "error" }] }));
+        assert!(error.is_err());
+        let call = json!({ "id": "a", "function": { "name": "track", "arguments": "{}" } });
+        let split = taken(&[json!({ "choices": [
+            { "message": { "content": "I look." }, "finish_reason": "tool_calls" },
+            { "message": { "tool_calls": [call] }, "finish_reason": "tool_calls" },
+        ] })]);
+        assert_eq!((split.text.as_str(), split.calls.len()), ("I look.", 1));
+        // Another answer, which nobody asked for.
+        let other = taken(&[json!({ "choices": [
+            { "index": 1, "delta": { "content": "No" } },
+            { "index": 0, "delta": { "content": "Yes" } },
+        ] })]);
+        assert_eq!(other.text, "Yes");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::mask::Mask;
 use super::prompt::{self, Given, apart, tokens};
 use super::release::{Kept, Release, Rules};
 use super::tools::{HAND_OVER, Wanted, told, wanted};
-use super::wire::{Call, Said};
+use super::wire::{Call, REFUSED, Said};
 use super::{SOURCE, Writer};
 use crate::conversation::{self, Author, Button, Event, Usage, VisitorId};
 use crate::limits::Tokens;
@@ -341,7 +341,7 @@ impl<'a> Writing<'a> {
         match said.finish.as_deref() {
             // It was cut off in the middle.
             Some("length") => return Ended::Withheld(Breach::Long),
-            Some("content_filter") => return Ended::Declined,
+            Some(REFUSED) => return Ended::Declined,
             _ => {}
         }
         let released = match release.finish(&self.rules()) {

@@ -5,6 +5,7 @@ mod browser;
 mod hostile;
 mod live;
 mod nodes;
+mod odd;
 mod running;
 mod server;
 mod wire;

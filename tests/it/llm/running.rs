@@ -59,6 +59,8 @@ async fn an_answer_of_a_model_is_kept_with_its_sources_and_its_cost(database: &T
     let roles: Vec<&str> = messages.iter().filter_map(|message| message["role"].as_str()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "user"]);
     assert_eq!(messages[1]["content"], "do you deliver on saturdays");
+    // As the model is to write, and not as it was shown.
+    assert_eq!(messages[2]["content"], "[1] On Saturdays too.");
     let (status, metrics) = get(purser.address, "/metrics", &[]).await;
     assert_eq!(status, 200);
     for line in
