@@ -59,7 +59,7 @@ fn every_key_of_the_example_takes_another_value() {
                 connections_per_minute: 9, connections_open: 9, conversations_per_hour: 9, attachments_per_hour: 9, lookups: 9 }\n\
                 proxies: [10.0.0.0/8]\nproxy_header: Forwarded\nwatchers: [10.0.0.0/8]\nlog_format: json\n\
                 retention: { days: 9, closed_days: 8, anonymous_days: 7 }\n\
-                attachments: { folder: files, max_mb: 9, per_conversation: 9, pixels: 999 }\n\
+                attachments: { off: true, folder: files, max_mb: 9, per_conversation: 9, pixels: 999 }\n\
                 people: { time_zone: UTC, hours: [mon 09:00-10:00], wait_minutes: 9, forgotten_minutes: 9,\n \
                 idle_minutes: 9, remind_minutes: 9, ask_rating: false, call_after: 9 }\n";
     let mut config = from_text(text).unwrap();
