@@ -281,13 +281,7 @@ impl Desk {
             let ack = Ack { conversation: seat.id, client_id: said.client_id.clone(), seq, at: decision.next.last_at };
             seat.reachable(&mut decision);
             let next = decision.next.clone();
-            let append = self.store.append(decision);
-            let appended = match &mut progress {
-                // What it looks up, or asks a model, need not wait for the disk.
-                Progress::Waiting(under_way) => under_way.beside(append).await,
-                _ => append.await,
-            };
-            match appended {
+            match self.store.append(decision).await {
                 Ok(()) => {
                     self.counts.messages.inc();
                     self.counts.acknowledged.observe(began.elapsed().as_secs_f64());

@@ -6,7 +6,6 @@
 //! log. Nobody there, or too long an answer, ends only that responder: the pipeline goes on to the next, and the
 //! question gets its one answer.
 
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -38,18 +37,6 @@ impl UnderWay {
     /// One that is there.
     pub(super) fn ready(answered: Answered) -> UnderWay {
         UnderWay { answer: Box::pin(std::future::ready(answered)), draft: None }
-    }
-
-    /// Goes on with it while something else is done, which does not wait for it.
-    pub(super) async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
-        let mut other = pin!(other);
-        let answered = tokio::select! {
-            biased;
-            done = &mut other => return done,
-            answered = &mut self.answer => answered,
-        };
-        self.answer = Box::pin(std::future::ready(answered));
-        other.await
     }
 }
 
