@@ -1,24 +1,16 @@
 //! Look-ups by HTTP GET, and the client for what is done by POST and PUT.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::address::{Allowed, Resolver};
 use super::spec::{Http, Read};
-use super::wire::Wire;
+use super::wire::{IDLE, IDLE_FOR, REDIRECTS, Wire, headers, is_same_host};
 use super::{Failed, Trouble};
 use crate::outbound;
-
-/// Connections that are kept open for the next look-up.
-const IDLE: usize = 16;
-const IDLE_FOR: Duration = Duration::from_secs(30);
-/// A redirect may follow a redirect so often.
-const REDIRECTS: usize = 3;
 
 /// A source that is asked by GET.
 pub(super) struct HttpSource {
@@ -60,36 +52,23 @@ impl HttpSource {
 
 /// A client for one action or webhook. It follows redirects to the same host, with a status that `follows` likes.
 pub(super) fn client(
-    headers: &[(String, String)],
+    written: &[(String, String)],
     allowed: &Allowed,
     follows: fn(StatusCode) -> bool,
 ) -> Result<Client, String> {
-    let mut all = HeaderMap::new();
-    all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
-    for (name, value) in headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header has no name".to_owned())?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} has no value"))?;
-        value.set_sensitive(true);
-        all.insert(name, value);
-    }
-    let client = outbound::client().default_headers(all).redirect(same_host(follows));
+    let client = outbound::client().default_headers(headers(written)?).redirect(same_host(follows));
     let client = client.dns_resolver(Arc::new(Resolver(allowed.clone())));
     outbound::made(client.pool_max_idle_per_host(IDLE).pool_idle_timeout(IDLE_FOR))
 }
 
-/// A redirect may lead to the same host only: it gets the headers, and its address was not checked.
+/// Redirects as look-ups follow them, of these statuses.
 fn same_host(follows: fn(StatusCode) -> bool) -> Policy {
     Policy::custom(move |attempt: Attempt<'_>| {
         if !follows(attempt.status()) {
             return attempt.error("it redirects in a way that would change the request");
         }
         let first = attempt.previous().first();
-        let same = first.is_some_and(|first| {
-            let to = attempt.url();
-            let upgraded = first.scheme() == to.scheme() || (first.scheme() == "http" && to.scheme() == "https");
-            let ports = first.port_or_known_default() == to.port_or_known_default() || first.scheme() != to.scheme();
-            first.host_str() == to.host_str() && upgraded && ports
-        });
+        let same = first.is_some_and(|first| is_same_host(first, attempt.url()));
         match same {
             true if attempt.previous().len() <= REDIRECTS => attempt.follow(),
             true => attempt.error("it redirects too often"),

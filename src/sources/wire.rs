@@ -29,10 +29,10 @@ use super::address::Allowed;
 use super::{Failed, Trouble};
 
 /// Connections that are kept open for the next look-up.
-const IDLE: usize = 16;
-const IDLE_FOR: Duration = Duration::from_secs(30);
+pub(super) const IDLE: usize = 16;
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(30);
 /// A redirect may follow a redirect so often.
-const REDIRECTS: usize = 3;
+pub(super) const REDIRECTS: usize = 3;
 /// How long one of several addresses may keep silent before the next one is tried.
 const SILENT: Duration = Duration::from_secs(1);
 /// What is read at a time to begin with, in bytes.
@@ -96,17 +96,11 @@ impl From<Failed> for Broken {
 
 impl Wire {
     /// For a source with these headers, at addresses that are allowed. An error says which header cannot be sent.
-    pub fn new(headers: &[(String, String)], allowed: Allowed) -> Result<Wire, String> {
-        let mut all = HeaderMap::new();
-        all.insert(USER_AGENT, HeaderValue::from_static(concat!("purser/", env!("CARGO_PKG_VERSION"))));
-        all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
-        for (name, value) in headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header has no name".to_owned())?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} has no value"))?;
-            value.set_sensitive(true);
-            all.insert(name, value);
-        }
-        Ok(Wire { headers: all, allowed, idle: Mutex::default() })
+    pub fn new(written: &[(String, String)], allowed: Allowed) -> Result<Wire, String> {
+        let mut headers = headers(written)?;
+        let ours = HeaderValue::from_static(concat!("purser/", env!("CARGO_PKG_VERSION")));
+        headers.entry(USER_AGENT).or_insert(ours);
+        Ok(Wire { headers, allowed, idle: Mutex::default() })
     }
 
     /// Asks, and follows redirects to the same host. Gives the status and at most `most` bytes of a body; more are an error. The
@@ -219,9 +213,22 @@ impl Place {
     }
 }
 
+/// What every request to a source or action has as headers, with those that are written. An error says which cannot be sent.
+pub(super) fn headers(written: &[(String, String)]) -> Result<HeaderMap, String> {
+    let mut all = HeaderMap::new();
+    all.insert(ACCEPT, HeaderValue::from_static("application/json, text/plain;q=0.9, */*;q=0.5"));
+    for (name, value) in written {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header has no name".to_owned())?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} has no value"))?;
+        value.set_sensitive(true);
+        all.insert(name, value);
+    }
+    Ok(all)
+}
+
 /// A redirect may lead to the same host only, which gets the headers and whose address was checked; to the same port, or from
 /// HTTP to HTTPS.
-fn is_same_host(from: &Url, to: &Url) -> bool {
+pub(super) fn is_same_host(from: &Url, to: &Url) -> bool {
     let same = from.scheme() == to.scheme() && from.port_or_known_default() == to.port_or_known_default();
     let upgraded = from.scheme() == "http" && to.scheme() == "https";
     from.host_str() == to.host_str() && (same || upgraded)
