@@ -68,3 +68,28 @@ async fn on_another_node_somebody_is_typing_until_the_answer_is_there() {
     here.stop().await;
     there.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_goes_by_the_number_that_its_question_has_in_the_log() {
+    let Some(database) = TestDatabase::mariadb().await else { return };
+    let (scribe, pen) = Scribe::new();
+    let here = setup(&database, scribe.clone(), 600).start().await;
+    let there = setup(&database, scribe.clone(), 600).start().await;
+    let visitor = Visitor::new();
+    let mut socket = here.visit(&visitor, 0).await;
+    socket.ask("m1", "saturday delivery").await;
+    // What the other node stores takes the number that the next question would have had here.
+    let mut other = there.visit(&visitor, 2).await;
+    other.ask("m2", "saturday delivery").await;
+    socket.say("m3", "write to me").await;
+    let ack = socket.hear("ack").await;
+    assert_eq!((&ack["seq"], here.desk.conflicts()), (&json!(5), 1));
+    pen.write("At once");
+    let part = socket.hear("part").await;
+    assert_eq!((&part["question"], &part["text"]), (&json!(5), &json!("At once")));
+    pen.answer("At once.");
+    let answer = socket.hear_where("the answer", |frame| frame["text"] == "At once.").await;
+    assert_eq!((&answer["seq"], &answer["question"]), (&json!(6), &json!(5)));
+    here.stop().await;
+    there.stop().await;
+}
