@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::engine::MAX_TEXT;
 use super::library::{Library, Result, fail};
 use super::run;
-use super::value::from_script;
+use super::value::{fits, from_script};
 use crate::conversation::Button;
 use crate::responders::Proposed;
 
@@ -314,8 +314,8 @@ fn proposal(action: &str, params: &Map, question: &str) -> Result<Given> {
 /// The state of a question as data.
 fn kept(state: &Dynamic) -> Result<Value> {
     let state = from_script(state).or_else(|why| fail(format!("the state of a question: {why}")))?;
-    let size = state.to_string().len();
-    if size > MAX_STATE {
+    if !fits(&state, MAX_STATE) {
+        let size = state.to_string().len();
         return fail(format!("the state of a question has {size} bytes as JSON, at most {MAX_STATE} are kept"));
     }
     Ok(state)

@@ -60,7 +60,9 @@ impl<'e> Library<'e> {
         function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     ) {
         // Volatile: what a function gives depends on the turn, so it is never worked out when a script is compiled.
-        FuncRegistration::new(name(signature)).with_volatility(true).register_into_engine(self.engine, function);
+        let registration = FuncRegistration::new(name(signature)).with_volatility(true);
+        // Pure: none changes what it is called on, so constants can be given to it too.
+        registration.with_purity(true).register_into_engine(self.engine, function);
         self.document(Function { signature, text, examples });
     }
 

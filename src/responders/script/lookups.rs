@@ -1,7 +1,6 @@
 //! Looking things up. What is there at once is given at once; else the script is stopped, the look-up goes on, and the
 //! script runs again with the result in hand.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 
 use super::answers::fields;
 use super::library::{Library, Result, fail};
+use super::parcels::Parcel;
 use super::run::{self, Run};
 use super::value::to_script;
 use crate::responders::BoxFuture;
@@ -21,7 +21,7 @@ const TEXTS: usize = 4;
 const MAX_LOOKUPS: usize = 8;
 
 /// A look-up that a script asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
     pub source: String,
     pub params: serde_json::Map<String, Value>,
@@ -32,22 +32,23 @@ pub(super) type Found = std::result::Result<Value, Trouble>;
 
 /// A look-up under way.
 pub(super) struct UnderWay {
-    pub question: Question,
+    pub question: Arc<Question>,
     pub found: BoxFuture<'static, Found>,
 }
 
 /// What was found out for a message so far.
 #[derive(Default)]
 pub(super) struct Known {
-    values: HashMap<Question, Dynamic>,
+    /// A few at most.
+    values: Vec<(Arc<Question>, Dynamic)>,
     /// What answers look-ups; nothing where nobody is to be asked.
     sources: Option<Arc<dyn LookUp>>,
     /// What came of look-ups, until it is taken down.
-    found: Vec<(Question, Found)>,
+    found: Vec<(Arc<Question>, Found)>,
     /// The last messages of the conversation, once they were read.
     pub messages: Option<Array>,
     /// The parcel numbers of texts.
-    parcels: Vec<(ImmutableString, Array)>,
+    parcels: Vec<(ImmutableString, Arc<[Parcel]>)>,
 }
 
 impl Known {
@@ -57,34 +58,39 @@ impl Known {
     }
 
     /// Keeps a result.
-    pub fn add(&mut self, question: Question, found: Found) {
+    pub fn add(&mut self, question: Arc<Question>, found: Found) {
         let value = match &found {
             Ok(value) => to_script(value),
             Err(trouble) => Dynamic::from(LookupError(*trouble)),
         };
-        self.values.insert(question.clone(), value);
+        self.values.push((question.clone(), value));
         self.found.push((question, found));
     }
 
     /// The parcel numbers of a text that was looked through before.
-    pub fn parcels(&self, text: &str) -> Option<Array> {
+    pub fn parcels(&self, text: &str) -> Option<Arc<[Parcel]>> {
         self.parcels.iter().find(|(known, _)| known.as_str() == text).map(|(_, found)| found.clone())
     }
 
     /// Keeps the parcel numbers of a text for the next run.
-    pub fn keep_parcels(&mut self, text: ImmutableString, found: &Array) {
+    pub fn keep_parcels(&mut self, text: ImmutableString, found: Arc<[Parcel]>) {
         if self.parcels.len() < TEXTS {
-            self.parcels.push((text, found.clone()));
+            self.parcels.push((text, found));
         }
     }
 
+    /// The answer to a question.
+    fn value(&self, question: &Question) -> Option<&Dynamic> {
+        self.values.iter().find(|(known, _)| **known == *question).map(|(_, value)| value)
+    }
+
     /// What was found since the last call, in the order in which it came.
-    pub fn take_found(&mut self) -> Vec<(Question, Found)> {
+    pub fn take_found(&mut self) -> Vec<(Arc<Question>, Found)> {
         std::mem::take(&mut self.found)
     }
 
     /// Begins a look-up, unless its answer is there at once.
-    fn ask(&mut self, question: Question) -> Option<UnderWay> {
+    fn ask(&mut self, question: Arc<Question>) -> Option<UnderWay> {
         let Some(sources) = self.sources.clone() else {
             return Some(UnderWay { question, found: Box::pin(std::future::pending()) });
         };
@@ -122,7 +128,7 @@ pub(super) fn register(library: &mut Library) {
         &[],
         |source: &str, params: Map| -> Result<Dynamic> {
             let question = question(source, &params)?;
-            run::with(|run| find(run, &[question])).map(|mut found| found.pop().unwrap_or_default())
+            run::with(|run| find(run, vec![question])).map(|mut found| found.pop().unwrap_or_default())
         },
     );
     library.function(
@@ -132,14 +138,14 @@ pub(super) fn register(library: &mut Library) {
         &[],
         |questions: Array| -> Result<Array> {
             let questions = questions.iter().map(pair).collect::<Result<Vec<_>>>()?;
-            run::with(|run| find(run, &questions))
+            run::with(|run| find(run, questions))
         },
     );
     library.function(
         "fn is_error(value: ?) -> bool",
         "Whether a look-up failed. An error value has a `reason` for logs and tests, which is not for customers.",
         &["!is_error(()) && !is_error(#{ status: \"on its way\" })"],
-        |value: Dynamic| value.is::<LookupError>(),
+        |value: &mut Dynamic| value.is::<LookupError>(),
     );
     library.property(
         "get reason(error: LookupError) -> String",
@@ -172,13 +178,14 @@ fn question(source: &str, params: &Map) -> Result<Question> {
 }
 
 /// The results, or a stop until they are there.
-fn find(run: &mut Run, questions: &[Question]) -> Result<Array> {
-    let mut missing: Vec<&Question> = Vec::new();
-    for question in questions {
+fn find(run: &mut Run, questions: Vec<Question>) -> Result<Array> {
+    let questions: Vec<Arc<Question>> = questions.into_iter().map(Arc::new).collect();
+    let mut missing: Vec<&Arc<Question>> = Vec::new();
+    for question in &questions {
         if !run.plugin.manifest().sources.contains(&question.source) {
             return fail(format!("`{}` is not among the `sources` of plugin.yaml", question.source));
         }
-        if !run.known.values.contains_key(question) && !missing.contains(&question) {
+        if run.known.value(question).is_none() && !missing.contains(&question) {
             missing.push(question);
         }
     }
@@ -191,5 +198,5 @@ fn find(run: &mut Run, questions: &[Question]) -> Result<Array> {
     if !run.wanted.lookups.is_empty() {
         return run::stop();
     }
-    Ok(questions.iter().filter_map(|question| run.known.values.get(question).cloned()).collect())
+    Ok(questions.iter().filter_map(|question| run.known.value(question).cloned()).collect())
 }

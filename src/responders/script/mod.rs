@@ -4,7 +4,7 @@
 //! load what would otherwise fail before a customer. [`engine`] is the one engine that all scripts run in, [`sizes`] some of
 //! its functions done again, and
 //! [`library`] how functions get into it with their documentation: [`turn`], [`answers`], [`lookups`], [`memory`],
-//! [`sentences`], [`value`]. [`needs`] says which messages a plugin is asked about, [`run`] is one run within its limits; [`fault`] says where a script is wrong.
+//! [`sentences`], [`parcels`], [`value`]. [`needs`] says which messages a plugin is asked about, [`run`] is one run within its limits; [`fault`] says where a script is wrong.
 //!
 //! A script is a pure function of the turn and of what it looked up. It runs inline, for some microseconds. When it
 //! wants something looked up that is not there at once, it is stopped, and runs again from its start with the result in
@@ -21,6 +21,7 @@ mod lookups;
 pub mod manifest;
 mod memory;
 pub mod needs;
+mod parcels;
 pub mod plugin;
 mod reach;
 pub mod reference;
@@ -33,7 +34,6 @@ mod tool;
 mod turn;
 mod value;
 
-use std::io;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -50,6 +50,7 @@ use self::fault::Fault;
 use self::lookups::{Found, Known, Question, UnderWay};
 use self::run::{Arguments, Effects, Ran, Wanted};
 use self::turn::ScriptTurn;
+use self::value::fits;
 use super::{Answer, Asked, BoxFuture, LookedUp, Reply, Responder, Turn};
 use crate::conversation::{self, Button};
 use crate::sources::LookUp;
@@ -130,8 +131,8 @@ impl Script {
     }
 
     /// Notes what came of a look-up, and gives it as the log keeps it, if it is not too large for that.
-    fn take_down(&self, (question, result): (Question, Found), turn: &Turn) -> Option<conversation::LookedUp> {
-        let Question { source, params } = question;
+    fn take_down(&self, (question, result): (Arc<Question>, Found), turn: &Turn) -> Option<conversation::LookedUp> {
+        let Question { source, params } = Question::clone(&question);
         if let Some(notes) = &turn.notes {
             notes.add(LookedUp {
                 responder: self.plugin.name().to_owned(),
@@ -142,7 +143,7 @@ impl Script {
         }
         let error = result.as_ref().err().map(|trouble| trouble.word().to_owned());
         let kept = conversation::LookedUp { source, params, result: result.unwrap_or_default(), error };
-        is_short(&kept.result).then_some(kept)
+        fits(&kept.result, MOST_KEPT).then_some(kept)
     }
 
     fn given(&self, given: Given, effects: Effects, lookups: Vec<conversation::LookedUp>, turn: &Turn) -> Answer {
@@ -180,25 +181,6 @@ async fn find_out(wanted: Wanted, turn: &Turn, known: &mut Known) -> anyhow::Res
     let found = wanted.lookups.into_iter().map(|UnderWay { question, found }| async { (question, found.await) });
     join_all(found).await.into_iter().for_each(|(question, found)| known.add(question, found));
     Ok(())
-}
-
-/// Whether a result is short enough to be kept.
-fn is_short(result: &Value) -> bool {
-    /// Counts, and refuses what is too much.
-    struct Left(usize);
-
-    impl io::Write for Left {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    serde_json::to_writer(Left(MOST_KEPT), result).is_ok()
 }
 
 impl Responder for Script {
@@ -242,7 +224,7 @@ impl Responder for Script {
                 lines.extend(wanted.messages.then(|| "reads the last messages".to_owned()));
                 let questions = wanted.lookups.into_iter().map(|under_way| under_way.question);
                 lines.extend(
-                    questions.map(|asked| format!("looks up {} {}", asked.source, Value::Object(asked.params))),
+                    questions.map(|asked| format!("looks up {} {}", asked.source, Value::Object(asked.params.clone()))),
                 );
             }
             Ran::Failed(fault) => lines.push(format!("fails: {}", fault.finding.one_line())),

@@ -6,10 +6,9 @@ use time::{Date, Duration};
 use super::answers::shown;
 use super::engine::MAX_TEXT;
 use super::library::{Library, Result, fail};
-use super::run;
+use super::parcels;
 use super::value::Data;
 use crate::responders::markdown::escape;
-use crate::text::parcel::{Check, ParcelNumber, parcel_numbers};
 use crate::text::place::{Place, country_name, places};
 use crate::text::{date, money, number, postcode, quantity, words};
 
@@ -21,7 +20,7 @@ const FARTHEST: i64 = 100_000;
 /// Registers all of it.
 pub(super) fn register(library: &mut Library) {
     texts(library);
-    parcels(library);
+    parcels::register(library);
     amounts(library);
     moneys(library);
     days(library);
@@ -101,83 +100,8 @@ fn filled(text: &str, values: &Map, show: impl Fn(&mut String, &str, bool)) -> R
     Ok(out)
 }
 
-fn parcels(library: &mut Library) {
-    library.section(
-        "Parcel numbers",
-        "Found in the ways people type them: with blanks or dashes, in lower case, in brackets, several at once. Known \
-         are UPU S10, UPS, USPS, FedEx, DHL, DPD, GLS, Royal Mail, Canada Post and the company's own (S10 with the \
-         letters PX). Telephone, order and card numbers are left alone.",
-    );
-    library.function(
-        "fn parcel_numbers(text: String) -> Array",
-        "The parcel numbers of a sentence, each a map: `compact` (without blanks, in capitals), `typed` (as it \
-         stands there), `shown` (in groups, to be read), `carrier` (`own`, `ups`, `usps`, `fedex`, `dhl`, `dpd`, `gls`, `royal-mail`, `canada-post`, or `post` \
-         for the post of another country), `name` (of the carrier, `\"\"` for the own), `others` (carriers whose numbers \
-         look just like it), `page` (where that carrier shows it, or `()`), `country` (of a post, \
-         or `()`), `check`: `right`, `wrong` (a digit is), \
-         `length` (digits are missing or too many), `none` (this kind has no check digit).",
-        &[
-            r#"parcel_numbers("where is px 1234 5678 5 gb?")[0].compact == "PX123456785GB""#,
-            r#"parcel_numbers("1Z999AA10123456785")[0].check == "wrong""#,
-            r#"parcel_numbers("call me on 0301234567") == []"#,
-        ],
-        found,
-    );
-    library.function(
-        "fn own_numbers(text: String) -> Array",
-        "Of the parcel numbers of a sentence those of the company whose check digit is right: what can be looked up.",
-        &[
-            r#"own_numbers("px 1234 5678 5 gb and 1Z999AA10123456784").map(|number| number.compact) == ["PX123456785GB"]"#,
-            r#"own_numbers("px 1234 5678 6 gb") == []"#,
-        ],
-        |text: ImmutableString| -> Array {
-            let is = |number: &Dynamic, key: &str, value: &str| {
-                let map = number.as_map_ref();
-                map.is_ok_and(|map| map.get(key).and_then(|is| is.as_immutable_string_ref().ok()).is_some_and(|is| *is == value))
-            };
-            let all = found(text);
-            all.into_iter().filter(|number| is(number, "carrier", "own") && is(number, "check", "right")).collect()
-        },
-    );
-}
-
 fn is_same_text(one: &Dynamic, other: &Dynamic) -> bool {
     matches!((one.as_immutable_string_ref(), other.as_immutable_string_ref()), (Ok(one), Ok(other)) if *one == *other)
-}
-
-/// The parcel numbers of a text, each as a map.
-fn found(text: ImmutableString) -> Array {
-    // The next run of the script asks for the same.
-    run::known(|known| known.parcels(&text)).flatten().unwrap_or_else(|| {
-        let found: Array = parcel_numbers(cut(&text)).iter().map(|number| parcel(number, &text)).collect();
-        run::known(|known| known.keep_parcels(text, &found));
-        found
-    })
-}
-
-fn parcel(number: &ParcelNumber, text: &str) -> Dynamic {
-    let country = number.country.as_deref();
-    let mut map = Map::new();
-    map.insert("compact".into(), number.compact.as_str().into());
-    map.insert("typed".into(), text.get(number.at.clone()).unwrap_or_default().into());
-    map.insert(
-        "country".into(),
-        country.map_or(Dynamic::UNIT, |country| Dynamic::from(ImmutableString::from(country))),
-    );
-    map.insert("shown".into(), number.shown().into());
-    map.insert("carrier".into(), number.carrier.code().into());
-    map.insert("name".into(), number.carrier.name(country).into());
-    let others = number.others.iter().map(|carrier| Dynamic::from(ImmutableString::from(carrier.name(country))));
-    map.insert("others".into(), Dynamic::from_array(others.collect()));
-    map.insert("page".into(), number.carrier.page(&number.compact, country).map_or(Dynamic::UNIT, Dynamic::from));
-    let check = match number.check {
-        Check::Right => "right",
-        Check::Wrong => "wrong",
-        Check::Length => "length",
-        Check::Absent => "none",
-    };
-    map.insert("check".into(), check.into());
-    map.into()
 }
 
 fn amounts(library: &mut Library) {

@@ -168,6 +168,17 @@ pub(super) fn register(library: &mut Library) {
         |turn: &mut ScriptTurn| turn.0.plugin.settings().clone(),
     );
     library.property(
+        "get texts(turn: Turn) -> ?",
+        "Of the data file texts.yaml what it holds for the language to answer in, or else for English: \
+         `turn.texts.greeting` is `turn.data.texts.de.greeting` for who reads German. `()` without such a file.",
+        &[],
+        |turn: &mut ScriptTurn| -> Dynamic {
+            let texts = turn.0.plugin.data().map("texts");
+            let own = texts.and_then(|texts| texts.map(&turn.0.language).or_else(|| texts.map("en")));
+            own.map_or(Dynamic::UNIT, |own| Dynamic::from(own.clone()))
+        },
+    );
+    library.property(
         "get data(turn: Turn) -> Data",
         "The data files of plugin.yaml by their names: `turn.data.rates` is what rates.yaml holds.",
         &[],

@@ -1,6 +1,7 @@
 //! Values on their way between JSON and scripts.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
@@ -8,6 +9,7 @@ use serde_json::{Number, Value};
 
 use super::engine::{MAX_ITEMS, MAX_TEXT};
 use super::library::{Library, Result, fail};
+use super::parcels::Parcel;
 
 /// Values that are nested deeper are not taken.
 const DEEPEST: usize = 16;
@@ -82,7 +84,31 @@ fn json(value: &Dynamic, deep: usize, left: &mut usize) -> std::result::Result<V
         takes(data.0.size)?;
         return Ok(data.to_json());
     }
+    if let Some(number) = value.read_lock::<Parcel>() {
+        let number = number.to_json();
+        takes(number.to_string().len())?;
+        return Ok(number);
+    }
     Err(format!("a value of the type {} cannot be kept", value.type_name()))
+}
+
+/// Whether a value has at most so many bytes as JSON.
+pub(super) fn fits(value: &Value, bytes: usize) -> bool {
+    /// Counts, and refuses what is too much.
+    struct Left(usize);
+
+    impl io::Write for Left {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    serde_json::to_writer(Left(bytes), value).is_ok()
 }
 
 /// A map that scripts can read and not change: settings, data files, what is known of the visitor. Passing it around
@@ -157,13 +183,22 @@ impl Data {
         self.0.fields.iter().map(|(name, node)| (name.to_string(), node.to_json())).collect()
     }
 
-    fn field(&mut self, name: &str) -> Result<Dynamic> {
+    /// A field as a script gets it; `()` if there is none.
+    pub(super) fn field(&self, name: &str) -> Result<Dynamic> {
         match self.0.fields.get(name) {
             None => Ok(Dynamic::UNIT),
             Some(Node::List(_, size)) if *size > MOST_COPIED => {
                 fail(format!("the list `{name}` is too large to be copied"))
             }
             Some(node) => Ok(node.give()),
+        }
+    }
+
+    /// A field that is such a map itself.
+    pub(super) fn map(&self, name: &str) -> Option<&Data> {
+        match self.0.fields.get(name) {
+            Some(Node::Map(data)) => Some(data),
+            _ => None,
         }
     }
 

@@ -40,9 +40,8 @@ impl ParcelNumber {
     /// As it is printed to be read: in groups.
     pub fn shown(&self) -> String {
         let compact = &self.compact;
-        let is_s10 = compact.len() == 13 && compact.is_char_boundary(2) && self.country.is_some();
-        if is_s10 {
-            return [&compact[..2], &compact[2..6], &compact[6..10], &compact[10..11], &compact[11..]].join(" ");
+        if let (Some(grouped), true) = (grouped(compact), self.country.is_some()) {
+            return grouped;
         }
         if self.carrier == Carrier::Own || !compact.bytes().all(|c| c.is_ascii_digit()) {
             return compact.clone();
@@ -51,6 +50,15 @@ impl ParcelNumber {
             (0..compact.len()).step_by(4).map(|at| &compact[at..compact.len().min(at + 4)]).collect();
         groups.join(" ")
     }
+}
+
+/// A number of the kind that all posts use (S10: `PX123456785GB`) in groups; `None` for one of another kind.
+pub fn grouped(compact: &str) -> Option<String> {
+    let bytes = compact.as_bytes();
+    let is_s10 = bytes.len() == 13
+        && bytes[..2].iter().chain(&bytes[11..]).all(u8::is_ascii_uppercase)
+        && bytes[2..11].iter().all(u8::is_ascii_digit);
+    is_s10.then(|| [&compact[..2], &compact[2..6], &compact[6..10], &compact[10..11], &compact[11..]].join(" "))
 }
 
 /// Fewer digits than this are no number of any carrier.
