@@ -57,7 +57,7 @@ impl Desk {
             match next {
                 Ok(Some((event, turn))) => {
                     (question, seq) = (event.id, event.seq);
-                    self.holds.begin(seat.id, self.clock.now() + self.limit);
+                    self.hold_from_now(&seat);
                     under_way = self.answer(turn);
                 }
                 Ok(None) => {
@@ -128,7 +128,7 @@ impl Desk {
         under_way: UnderWay,
     ) {
         seated.answering = true;
-        self.holds.begin(seat.id, self.clock.now() + self.limit);
+        self.hold_from_now(seat);
         let (desk, seat) = (self.clone(), seat.clone());
         self.answering.spawn(async move {
             let finishing = desk.clone().finish(seat.clone(), question, seq, under_way);
@@ -139,6 +139,11 @@ impl Desk {
                 desk.finished(&seat, &mut seated);
             }
         });
+    }
+
+    fn hold_from_now(&self, seat: &Seat) {
+        let now = self.clock.now();
+        self.holds.begin(seat.id, now, now + self.limit);
     }
 
     pub(super) fn finished(&self, seat: &Seat, seated: &mut Seated) {

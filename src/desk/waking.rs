@@ -15,6 +15,8 @@ use crate::store::StoreError;
 const WAKE_EVERY: Duration = Duration::from_secs(1);
 /// Whether there are agents is looked up once in so many rounds.
 const STAFF_ROUNDS: u32 = 5;
+/// How many holds are prolonged at once. Messages that are to be stored wait as long as that takes.
+const HELD_AT_ONCE: usize = 128;
 /// How many due conversations are taken at once.
 const WAKE_BATCH: u32 = 64;
 
@@ -46,9 +48,13 @@ impl Desk {
 
     /// Tells the other nodes that this one is still at its answers.
     async fn hold(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let held = self.holds.now(now);
-        if held.is_empty() { Ok(()) } else { self.store.hold(held, now + LEASE).await }
+        let ending = self.holds.ending(self.clock.now());
+        for some in ending.chunks(HELD_AT_ONCE) {
+            let until = self.clock.now() + LEASE;
+            self.store.hold(some.to_vec(), until).await?;
+            self.holds.prolonged(some, until);
+        }
+        Ok(())
     }
 
     /// Begins to do what every conversation that is due now waits for.
