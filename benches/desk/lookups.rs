@@ -25,8 +25,10 @@ const LOOKUPS: usize = 5_000;
 const TAKES: Duration = Duration::from_millis(200);
 /// Connections that ask what the FAQ answers.
 const BESIDE: usize = 20;
-const UNMEASURED: Duration = Duration::from_millis(1_500);
-const MEASURED: Duration = Duration::from_secs(6);
+const UNMEASURED: Duration = Duration::from_millis(500);
+const MEASURED: Duration = Duration::from_secs(2);
+/// The p99 of one such time differs from that of the next by a third with nothing in flight, so it is that in the middle.
+const TIMES: usize = 7;
 const GOAL_KIB: f64 = 20.0;
 const GOAL_RATIO: f64 = 1.5;
 
@@ -55,8 +57,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
 
     report.note(&format!("{BESIDE} connections that ask the FAQ, {LOOKUPS} that are idle"));
     let waiting = load::open(purser.port, LOOKUPS, Some(&questions)).await?;
-    let beside = || load::open(purser.port, BESIDE, None);
-    let (without, ..) = load::run(beside().await?, &questions, UNMEASURED, MEASURED, || Ok(())).await?;
+    let without = wait_beside(purser.port, &questions).await?;
     let idle = (memory(purser.pid())?, threads(purser.pid())?);
 
     report.note(&format!("the same beside {LOOKUPS} look-ups in flight"));
@@ -76,7 +77,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         }
         ensure!(answered.get() == 0, "{} were answered before the source was", answered.get());
         let busy = (memory(purser.pid())?, threads(purser.pid())?);
-        let (with, ..) = load::run(beside().await?, &questions, UNMEASURED, MEASURED, || Ok(())).await?;
+        let with = wait_beside(purser.port, &questions).await?;
         told(port, "/release").await?;
         anyhow::Ok((busy, with))
     };
@@ -88,19 +89,29 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let each = (busy.0 - idle.0) / LOOKUPS as f64;
     let memory = report.at_most("KiB a look-up in flight", each, GOAL_KIB, 1);
     let more = report.at_most("more threads", busy.1 - idle.1, 0.0, 0);
-    let ratio = report.at_most("times p99 beside look-ups", with.wait(0.99) / without.wait(0.99), GOAL_RATIO, 2);
+    let ratio = report.at_most("times p99 beside look-ups", with / without, GOAL_RATIO, 2);
     let row = |name: &str, [value, goal]: [String; 2]| vec![name.to_owned(), value, goal];
     report.print(
         &format!(
-            "{LOOKUPS} look-ups by HTTP in flight at once; beside them {BESIDE} connections ask the FAQ, p99 {:.2} ms \
-             without and {:.2} ms with them",
-            without.wait(0.99),
-            with.wait(0.99)
+            "{LOOKUPS} look-ups by HTTP in flight at once; beside them {BESIDE} connections ask the FAQ, p99 {without:.2} ms \
+             without and {with:.2} ms with them, each in the middle of {TIMES} times"
         ),
         &["", "", "goal"],
         &[row("KiB each", memory), row("more threads", more), row("times the p99", ratio)],
     );
     Ok(())
+}
+
+/// The p99 of what the FAQ answers, in milliseconds.
+async fn wait_beside(port: u16, questions: &Rc<[Vec<u8>]>) -> anyhow::Result<f64> {
+    let mut waits = Vec::new();
+    for _ in 0..TIMES {
+        let clients = load::open(port, BESIDE, None).await?;
+        let (run, ..) = load::run(clients, questions, UNMEASURED, MEASURED, || Ok(())).await?;
+        waits.push(run.wait(0.99));
+    }
+    waits.sort_by(f64::total_cmp);
+    Ok(waits[TIMES / 2])
 }
 
 /// Each asks for something else: equal look-ups would be one.

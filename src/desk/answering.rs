@@ -46,7 +46,8 @@ impl Desk {
                 None => None,
             };
             let mut seated = seat.state.lock().await;
-            let stored = self.store_answer(&seat, &mut seated, question, seq, answered).await;
+            // Boxed, or every answer that waits would hold as much.
+            let stored = Box::pin(self.store_answer(&seat, &mut seated, question, seq, answered)).await;
             if let Some(draft) = draft {
                 draft.end(matches!(stored, Ok(true)));
             }

@@ -155,7 +155,8 @@ impl Desk {
         draft.show();
         tokio::select! {
             answered = answer => Some(answered),
-            () = self.lost(readers, seat, seq, &draft) => None,
+            // Boxed, or every answer that waits would hold as much.
+            () = Box::pin(self.lost(readers, seat, seq, &draft)) => None,
         }
     }
 

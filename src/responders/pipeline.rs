@@ -400,7 +400,8 @@ impl Pipeline {
                 (Outcome::Ask, reply, Some(focus))
             }
             Answer::HandOver(reply) => {
-                let (reply, focus) = self.with_person(responder, reply, turn, &mut course).await;
+                // Boxed, as it is rare, or every turn would hold as much.
+                let (reply, focus) = Box::pin(self.with_person(responder, reply, turn, &mut course)).await;
                 (Outcome::Handover, reply, focus)
             }
             // Never given: the callers look further.

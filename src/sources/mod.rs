@@ -274,7 +274,8 @@ impl Source {
         };
         let asked = timeout_at(begin + self.spec.time, async {
             match &self.kind {
-                Kind::Sql(sql) => sql.look_up(params).await,
+                // Boxed, or every look-up by HTTP would hold as much.
+                Kind::Sql(sql) => Box::pin(sql.look_up(params)).await,
                 Kind::Http(http) => http.look_up(params).await,
             }
         });

@@ -201,7 +201,8 @@ impl Wire {
         }
         let config = TLS.as_ref().map_err(|error| broken(&format!("no TLS: {error}")))?;
         let name = ServerName::try_from(place.host.clone()).map_err(|_| broken("its host is no name for TLS"))?;
-        let connected = TlsConnector::from(config.clone()).connect(name, stream).await;
+        // Boxed, and so no burden for those without TLS.
+        let connected = Box::pin(TlsConnector::from(config.clone()).connect(name, stream)).await;
         connected.map(|tls| Either::Right(Box::new(tls))).map_err(|error| broken(&format!("no TLS: {error}")))
     }
 }
