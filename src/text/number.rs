@@ -1,6 +1,16 @@
 //! Numbers in a sentence: digits with the points and commas of a language, and words.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+
 use super::words::Word;
+
+/// No word for a number and a half is shorter.
+const SHORTEST_HALF: usize = "eineinhalb".len();
+/// No German word for tens and ones is shorter.
+const SHORTEST_TWO_DIGITS: usize = "einundzwanzig".len();
 
 /// The number that begins at a word, and how many words it takes.
 pub fn number_at(words: &[Word<'_>], at: usize, language: &str) -> Option<(f64, usize)> {
@@ -169,58 +179,66 @@ fn with_half(word: &str) -> Option<f64> {
     if let Some(rest) = word.strip_prefix("anderthalb") {
         return (rest.len() <= 2).then_some(1.5);
     }
+    if word.len() < SHORTEST_HALF {
+        return None;
+    }
     let (whole, rest) = word.split_once("einhalb")?;
     small(whole).filter(|_| rest.len() <= 2).map(|whole| whole + 0.5)
 }
 
+const ONES: [&[&str]; 20] = [
+    &["zero", "null"],
+    &["one", "ein", "eins", "eine", "einen", "einem", "einer", "eines", "a", "an"],
+    &["two", "zwei", "zwo"],
+    &["three", "drei"],
+    &["four", "vier"],
+    &["five", "funf", "fuenf"],
+    &["six", "sechs"],
+    &["seven", "sieben"],
+    &["eight", "acht"],
+    &["nine", "neun"],
+    &["ten", "zehn"],
+    &["eleven", "elf"],
+    &["twelve", "zwolf", "zwoelf"],
+    &["thirteen", "dreizehn"],
+    &["fourteen", "vierzehn"],
+    &["fifteen", "funfzehn", "fuenfzehn"],
+    &["sixteen", "sechzehn"],
+    &["seventeen", "siebzehn"],
+    &["eighteen", "achtzehn"],
+    &["nineteen", "neunzehn"],
+];
+const TENS: [&[&str]; 9] = [
+    &["twenty", "zwanzig"],
+    &["thirty", "dreissig"],
+    &["forty", "fourty", "vierzig"],
+    &["fifty", "funfzig", "fuenfzig"],
+    &["sixty", "sechzig"],
+    &["seventy", "siebzig"],
+    &["eighty", "achtzig"],
+    &["ninety", "neunzig"],
+    &["hundred", "hundert"],
+];
+
+/// All of these and what they are worth. Every word of every message is looked for among them.
+static NUMBER_WORDS: LazyLock<HashMap<&str, f64, FixedState>> = LazyLock::new(|| {
+    let ones = ONES.iter().zip(0_u32..);
+    let tens = TENS.iter().zip((20_u32..).step_by(10));
+    ones.chain(tens).flat_map(|(words, value)| words.iter().map(move |word| (*word, f64::from(value)))).collect()
+});
+
 /// A number word up to a hundred, English or German.
 fn small(word: &str) -> Option<f64> {
-    const ONES: [&[&str]; 20] = [
-        &["zero", "null"],
-        &["one", "ein", "eins", "eine", "einen", "einem", "einer", "eines", "a", "an"],
-        &["two", "zwei", "zwo"],
-        &["three", "drei"],
-        &["four", "vier"],
-        &["five", "funf", "fuenf"],
-        &["six", "sechs"],
-        &["seven", "sieben"],
-        &["eight", "acht"],
-        &["nine", "neun"],
-        &["ten", "zehn"],
-        &["eleven", "elf"],
-        &["twelve", "zwolf", "zwoelf"],
-        &["thirteen", "dreizehn"],
-        &["fourteen", "vierzehn"],
-        &["fifteen", "funfzehn", "fuenfzehn"],
-        &["sixteen", "sechzehn"],
-        &["seventeen", "siebzehn"],
-        &["eighteen", "achtzehn"],
-        &["nineteen", "neunzehn"],
-    ];
-    const TENS: [&[&str]; 9] = [
-        &["twenty", "zwanzig"],
-        &["thirty", "dreissig"],
-        &["forty", "fourty", "vierzig"],
-        &["fifty", "funfzig", "fuenfzig"],
-        &["sixty", "sechzig"],
-        &["seventy", "siebzig"],
-        &["eighty", "achtzig"],
-        &["ninety", "neunzig"],
-        &["hundred", "hundert"],
-    ];
-    let position = |table: &[&[&str]], word: &str| table.iter().position(|names| names.contains(&word));
-    let value = |at: usize| f64::from(u32::try_from(at).unwrap_or(0));
-    if let Some(at) = position(&ONES, word) {
-        return Some(value(at));
+    if let Some(value) = NUMBER_WORDS.get(word) {
+        return Some(*value);
     }
-    if let Some(at) = position(&TENS, word) {
-        return Some(value(at + 2) * 10.0);
+    if word.len() < SHORTEST_TWO_DIGITS {
+        return None;
     }
-    // "einundzwanzig"
     let (ones, tens) = word.split_once("und")?;
-    let ones = position(&ONES[..10], ones).filter(|&at| at > 0)?;
-    let tens = position(&TENS[..8], tens)?;
-    Some(value(tens + 2) * 10.0 + value(ones))
+    let ones = NUMBER_WORDS.get(ones).filter(|ones| (1.0..10.0).contains(*ones))?;
+    let tens = NUMBER_WORDS.get(tens).filter(|tens| (20.0..100.0).contains(*tens))?;
+    Some(tens + ones)
 }
 
 fn is_german(language: &str) -> bool {

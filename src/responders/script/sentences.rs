@@ -59,6 +59,19 @@ fn texts(library: &mut Library) {
         |words: &mut Array, data: Data, key: &str| data.lists_any(key, |other| words.iter().any(|word| is_same_text(word, other))),
     );
     library.function(
+        "fn list_with_any(words: Array, data: Data, keys: Array) -> ?",
+        "The first of these lists of a data file that has one of the words; `()` if none has: \
+         `list_with_any(turn.words, turn.texts, [\"large\", \"small\"])`.",
+        &[],
+        |words: &mut Array, data: Data, keys: Array| -> Dynamic {
+            let has_any = |key: &Dynamic| {
+                let key = key.as_immutable_string_ref();
+                key.is_ok_and(|key| data.lists_any(&key, |other| words.iter().any(|word| is_same_text(word, other))))
+            };
+            keys.iter().find(|key| has_any(key)).cloned().unwrap_or_default()
+        },
+    );
+    library.function(
         "fn digits(text: String) -> String",
         "The digits of a text, without all else. As `parse_int` wants them: 0 to 9.",
         &[r#""no. 4711-08".digits() == "471108""#],
