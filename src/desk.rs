@@ -140,19 +140,6 @@ enum Progress {
     Waiting(UnderWay),
 }
 
-impl Progress {
-    /// Whether it is asked anew once the log has gone on meanwhile.
-    fn is_stale(&self) -> bool {
-        match self {
-            Progress::NotAsked => false,
-            // What was agreed to may have been agreed to, or declined, in another tab.
-            Progress::Ready(answered) => answered.message.effects.agreed.is_some(),
-            // It reads what was said before the question, and its draft goes by a number that is another message's now.
-            Progress::Waiting(_) => true,
-        }
-    }
-}
-
 impl Desk {
     /// A desk over this store. Its first pipeline is `pipeline`; `limit` bounds how long a node may hold a question.
     pub fn new(store: Store, pipeline: Pipeline, clock: Clock, language: String, limit: Duration) -> Desk {
@@ -313,7 +300,8 @@ impl Desk {
                 }
                 Err(AppendError::Conflict) => {
                     self.conflict(&mut seated);
-                    if progress.is_stale() {
+                    // What was agreed to may have been agreed to, or declined, in another tab.
+                    if matches!(&progress, Progress::Ready(answered) if answered.message.effects.agreed.is_some()) {
                         progress = Progress::NotAsked;
                     }
                 }

@@ -6,7 +6,7 @@
 //! log. Nobody there, or too long an answer, ends only that responder: the pipeline goes on to the next, and the
 //! question gets its one answer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -44,9 +44,8 @@ impl UnderWay {
 pub(super) struct Draft {
     fanout: Arc<Fanout>,
     conversation: ConversationId,
-    question: Seq,
-    /// Whether the question is stored. Before that nobody is shown an answer to it.
-    stored: AtomicBool,
+    /// The number that the question has in the log; 0 until it is stored. Before that nobody is shown an answer to it.
+    question: AtomicU32,
     begun: OnceLock<Begun>,
     /// Told when it has.
     begins: tokio::sync::Notify,
@@ -61,15 +60,16 @@ impl Draft {
     fn begun(&self) -> &Begun {
         self.begun.get_or_init(|| {
             self.begins.notify_one();
-            let writing = self.fanout.write(self.conversation, self.question);
+            let writing = self.fanout.write(self.conversation, self.question.load(Ordering::SeqCst));
             Begun { writing, unwanted: CancellationToken::new() }
         })
     }
 
-    /// The question is stored: what there is may be read.
-    fn show(&self) {
-        self.stored.store(true, Ordering::SeqCst);
+    /// The question is stored under this number: what there is may be read.
+    fn show(&self, question: Seq) {
+        self.question.store(question, Ordering::SeqCst);
         if let Some(begun) = self.begun.get() {
+            begun.writing.answers(question);
             begun.show_if_written();
         }
     }
@@ -102,7 +102,7 @@ impl Drafts for Draft {
         let begun = self.begun();
         if !begun.writing.write(piece, MAX_ANSWER) {
             begun.unwanted.cancel();
-        } else if self.stored.load(Ordering::SeqCst) {
+        } else if self.question.load(Ordering::SeqCst) > 0 {
             begun.show_if_written();
         }
     }
@@ -138,8 +138,7 @@ impl Desk {
             Arc::new(Draft {
                 fanout: readers.fanout.clone(),
                 conversation: turn.conversation,
-                question: turn.seq,
-                stored: AtomicBool::new(false),
+                question: AtomicU32::new(0),
                 begun: OnceLock::new(),
                 begins: tokio::sync::Notify::new(),
             })
@@ -152,7 +151,7 @@ impl Desk {
     pub(super) async fn wait_for(&self, seat: &Seat, seq: Seq, under_way: UnderWay) -> Option<Answered> {
         let UnderWay { answer, draft } = under_way;
         let (Some(draft), Some(readers)) = (draft, &self.readers) else { return Some(answer.await) };
-        draft.show();
+        draft.show(seq);
         tokio::select! {
             answered = answer => Some(answered),
             // Boxed, or every answer that waits would hold as much.

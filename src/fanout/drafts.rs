@@ -87,6 +87,11 @@ impl Writing {
         fits
     }
 
+    /// Says which question it answers, before it is shown: another node may have stored something first.
+    pub fn answers(&self, question: Seq) {
+        self.draft.send_modify(|draft| draft.question = question);
+    }
+
     /// Takes away what there is. What is written from now on is another attempt.
     pub fn withdraw(&self) {
         self.draft.send_if_modified(|draft| {

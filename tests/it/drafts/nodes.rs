@@ -84,6 +84,7 @@ async fn a_draft_goes_by_the_number_that_its_question_has_in_the_log() {
     socket.say("m3", "write to me").await;
     let ack = socket.hear("ack").await;
     assert_eq!((&ack["seq"], here.desk.conflicts()), (&json!(5), 1));
+    assert_eq!((pen.questions(), pen.drops()), (1, 0), "it is not asked twice");
     pen.write("At once");
     let part = socket.hear("part").await;
     assert_eq!((&part["question"], &part["text"]), (&json!(5), &json!("At once")));

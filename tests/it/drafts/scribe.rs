@@ -64,6 +64,11 @@ impl Pen {
         within("the end of an answer", self.dropped.acquire()).await.expect("open").forget();
     }
 
+    /// How many questions have come that nobody waited for.
+    pub fn questions(&self) -> usize {
+        self.asked.available_permits()
+    }
+
     pub fn drops(&self) -> usize {
         self.dropped.available_permits()
     }
