@@ -514,8 +514,15 @@ struct Moment {
 
 async fn next_news(subscription: &mut Option<Subscription>, moment: &mut Option<Box<Moment>>) -> Option<News> {
     let Some(subscription) = subscription else { return std::future::pending().await };
-    let Some(moment) = moment else { return subscription.next().await.map(News::Event) };
-    let Moment { signals, reading } = &mut **moment;
+    match moment {
+        None => subscription.next().await.map(News::Event),
+        // Whoever waits without one should not keep the room for it.
+        Some(moment) => Box::pin(next_of_the_moment(subscription, moment)).await,
+    }
+}
+
+async fn next_of_the_moment(subscription: &mut Subscription, moment: &mut Moment) -> Option<News> {
+    let Moment { signals, reading } = moment;
     loop {
         let part = async {
             match reading {

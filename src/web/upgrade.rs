@@ -1,5 +1,6 @@
 //! From an HTTP request to a WebSocket: which dialect it speaks, and whose it is.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use salvo::http::HeaderValue;
@@ -76,12 +77,15 @@ async fn open(
     let sockets = door.sockets.clone();
     WebSocketUpgrade::with_config(config)
         .protocols(&[TYPED])
-        .upgrade(req, res, move |ws| async move {
+        .upgrade(req, res, move |ws| {
+            // It is made out here, since a task keeps the room of what it is made from.
+            let mut session = Session::new(door, dialect, guest, Socket(ws));
             // Its own task, so that a stop can wait for it.
             sockets.spawn(async move {
-                let _place = place;
-                socket::run(Session::new(door, dialect, guest, Socket(ws))).await;
+                socket::run(&mut session).await;
+                drop(place);
             });
+            ready(())
         })
         .await
 }
