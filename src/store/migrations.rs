@@ -105,6 +105,16 @@ mod tests {
         assert_eq!(known, made);
     }
 
+    /// A file that cannot be brought up to date is left as it was.
+    #[tokio::test]
+    async fn what_fails_leaves_nothing_behind() {
+        let mut link = Link::Lite(Box::new(SqliteConnectOptions::new().connect().await.unwrap()));
+        let Link::Lite(connection) = &mut link else { unreachable!() };
+        connection.execute("CREATE TABLE attachments (mine TEXT)").await.unwrap();
+        link.migrate("memory", i64::MAX).await.unwrap_err();
+        assert_eq!(link.tables().await.unwrap(), ["attachments"]);
+    }
+
     /// Events of an older purser keep their rows, with the numbers that these had; views that somebody made stay.
     #[tokio::test]
     async fn a_grown_log_is_numbered() {

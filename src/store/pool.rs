@@ -101,6 +101,10 @@ impl Engine {
     }
 }
 
+fn not_up_to_date(place: &str) -> impl Fn(sqlx::Error) -> OpenError {
+    move |error| OpenError::Migration { place: place.to_owned(), reason: error.to_string() }
+}
+
 impl Link {
     /// The names of all tables in this database.
     pub(super) async fn tables(&mut self) -> Result<Vec<String>, sqlx::Error> {
@@ -118,7 +122,7 @@ impl Link {
 
     /// Brings the tables up to date for a start.
     pub(super) async fn prepare(&mut self, place: &str) -> Result<(), OpenError> {
-        let failed = |error: sqlx::Error| OpenError::Migration { place: place.to_owned(), reason: error.to_string() };
+        let failed = not_up_to_date(place);
         if self.tables().await.map_err(failed)?.iter().any(|table| table == migrations::UNFINISHED_MOVE) {
             return Err(OpenError::HalfMoved(place.to_owned()));
         }
@@ -130,7 +134,13 @@ impl Link {
     /// Brings the tables to where they were after the migration with this number.
     pub(super) async fn migrate(&mut self, place: &str, up_to: i64) -> Result<(), OpenError> {
         match self {
-            Link::Lite(connection) => migrations::run(migrations::SQLITE, &mut **connection, place, up_to).await,
+            // All of them or none. Each by itself would also wait for the disk twice, and a new file needs all.
+            Link::Lite(connection) => {
+                let failed = not_up_to_date(place);
+                let mut all = connection.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+                migrations::run(migrations::SQLITE, &mut *all, place, up_to).await?;
+                all.commit().await.map_err(failed)
+            }
             Link::Maria(connection) => migrations::run(migrations::MARIADB, &mut **connection, place, up_to).await,
         }
     }

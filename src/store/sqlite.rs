@@ -70,11 +70,15 @@ pub(super) async fn open_file(file: &Path, patience: Duration) -> Result<Engine,
     let shown = format!("SQLite file {}", file.display());
     let mut link = Link::Lite(Box::new(options.connect().await.map_err(not_a_database(file))?));
     link.prepare(&shown).await?;
-    link.close().await.map_err(not_a_database(file))?;
+    // The start reads at once. And where this connection is not the last to be closed, SQLite does not write everything
+    // from its log to the file, which takes longer than the rest of opening it.
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(patience)
-        .connect_lazy_with(options.clone().pragma("query_only", "on"));
+        .connect_with(options.clone().pragma("query_only", "on"))
+        .await
+        .map_err(not_a_database(file))?;
+    link.close().await.map_err(not_a_database(file))?;
     Ok(Engine::Lite(Side { options, readers, shown, lock }))
 }
 

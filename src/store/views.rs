@@ -36,6 +36,8 @@ const MARIADB: [&str; 2] = [
 /// Makes the views that are not there. What stands in their way is said, and no reason not to start.
 pub(super) async fn make(link: &mut Link) {
     if let Err(error) = try_to_make(link).await {
+        // It fails where nothing was begun.
+        let _ = link.rollback().await;
         tracing::warn!(%error, "the SQL views chat_session and chat_message cannot be made; they need the right to create views");
     }
 }
@@ -51,6 +53,8 @@ async fn try_to_make(link: &mut Link) -> Result<(), sqlx::Error> {
             MARIADB,
         ),
     };
+    // SQLite then waits for the disk once.
+    link.begin().await?;
     for (name, make) in NAMES.into_iter().zip(make) {
         on!(Link, link, connection => {
             let row = sqlx::query(found).bind(name).fetch_optional(&mut **connection).await?;
@@ -64,5 +68,5 @@ async fn try_to_make(link: &mut Link) -> Result<(), sqlx::Error> {
             }
         });
     }
-    Ok(())
+    link.commit().await
 }
