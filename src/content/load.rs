@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
+use super::cores::on_all_cores;
 use super::tree::{Tree, revision};
 use super::{Folders, PLUGINS, Snapshot, plugins, trial};
 use crate::clock::Clock;
@@ -119,11 +119,11 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
     findings.extend(settled.findings.into_iter().filter(|finding| finding.is_error() || !lacking));
     let mut snapshot =
         Snapshot { revision: "".into(), faq: Arc::new(settled.faq), plugins: Vec::new(), files: settled.files };
-    let mut attempt = |plugin: &Arc<Plugin>, is_new: bool| match is_new {
+    let attempt = |plugin: &Arc<Plugin>, is_new: bool| match is_new {
         true => trial::findings(plugin, &snapshot, folders),
         false => Vec::new(),
     };
-    let working = plugins::load(folders, &wanted, good, &tree.unreadable, &last.plugins, &mut attempt);
+    let working = plugins::load(folders, &wanted, good, &tree.unreadable, &last.plugins, &attempt);
     held.extend(working.held);
     findings.extend(working.findings);
     findings.extend(not_asked(folders, &working.plugins));
@@ -300,24 +300,10 @@ impl<'a> Workshop<'a> {
     /// Reads all files of the FAQ at once: it is a third of what a start waits for.
     fn read(&mut self, files: &BTreeMap<String, Vec<u8>>) {
         let files: Vec<_> = files.iter().filter(|(key, _)| is_faq(key)).collect();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
-        let (next, folders) = (AtomicUsize::new(0), self.folders);
-        let read = || {
-            let mut documents = Vec::new();
-            while let Some((key, bytes)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                documents.push(((*key).clone(), Version::read(&folders.shown(key), bytes)));
-            }
-            documents
-        };
-        let documents: Vec<_> = std::thread::scope(|scope| {
-            let reading: Vec<_> = (0..threads).map(|_| scope.spawn(read)).collect();
-            let joined = reading.into_iter().map(|thread| match thread.join() {
-                Ok(documents) => documents,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            joined.flatten().collect()
-        });
-        self.documents.extend(documents.into_iter().map(|(key, version)| (key, vec![version])));
+        let folders = self.folders;
+        let documents = on_all_cores(&files, |(key, bytes)| Version::read(&folders.shown(key), bytes));
+        let keys = files.into_iter().map(|(key, _)| key.clone());
+        self.documents.extend(keys.zip(documents).map(|(key, version)| (key, vec![version])));
     }
 
     fn document(&mut self, key: &str, bytes: &[u8]) -> Result<Document, Vec<Finding>> {

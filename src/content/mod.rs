@@ -7,6 +7,7 @@
 //! files starts from the last good set, and swaps it in at once for all new questions. [`watch`](Content::watch)
 //! notices changes however they are made.
 
+mod cores;
 mod load;
 mod plugins;
 mod tree;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Folders;
+use super::cores::on_all_cores;
 use crate::finding::Finding;
 use crate::responders::script::{Files, Plugin};
 
@@ -31,7 +32,7 @@ pub(super) struct Working {
 }
 
 /// Tries a plugin, and says what is wrong. The second argument says whether this version of it was never in force.
-pub(super) type Try<'a> = dyn FnMut(&Arc<Plugin>, bool) -> Vec<Finding> + 'a;
+pub(super) type Try<'a> = dyn Fn(&Arc<Plugin>, bool) -> Vec<Finding> + Sync + 'a;
 
 /// Loads the plugins of `now`, with `good` for what is broken there. `running` are plugins that need not be loaded
 /// again. `unreadable` are paths that are there and could not be read. A plugin that `attempt` finds an error with is
@@ -42,11 +43,11 @@ pub(super) fn load(
     good: &BTreeMap<String, Vec<u8>>,
     unreadable: &BTreeSet<String>,
     running: &[Arc<Plugin>],
-    attempt: &mut Try<'_>,
+    attempt: &Try<'_>,
 ) -> Working {
     let root = folders.plugins.display().to_string();
     let (now, good) = (Folder::of(now), Folder::of(good));
-    let mut shop = Shop { root: &root, running, unreadable, attempt };
+    let shop = Shop { root: &root, running, unreadable, attempt };
     let (working, suspect) = shop.with_modules(&now, &good, &now.modules);
     let working = match suspect {
         Some(culprit) if now.modules != good.modules => {
@@ -96,33 +97,39 @@ struct Shop<'a, 'b> {
     root: &'a str,
     running: &'a [Arc<Plugin>],
     unreadable: &'a BTreeSet<String>,
-    attempt: &'a mut Try<'b>,
+    attempt: &'a Try<'b>,
 }
 
 impl Shop<'_, '_> {
     /// Every plugin with these modules. Also names one that works in neither version.
-    fn with_modules(&mut self, now: &Folder<'_>, good: &Folder<'_>, modules: &Tree) -> (Working, Option<String>) {
-        let mut working =
-            Working { plugins: Vec::new(), files: BTreeMap::new(), findings: Vec::new(), held: Vec::new() };
-        let mut suspect = None;
-        for (name, files) in &now.plugins {
-            let before = good.plugins.get(name);
+    fn with_modules(&self, now: &Folder<'_>, good: &Folder<'_>, modules: &Tree) -> (Working, Option<String>) {
+        let plugins: Vec<_> = now.plugins.iter().map(|(name, files)| (*name, files, good.plugins.get(name))).collect();
+        // Their tests take most of the time.
+        let tried = on_all_cores(&plugins, |&(name, files, before)| {
             let blind = self.unreadable.iter().any(|key| key.starts_with(&format!("plugins/{name}/")));
             let same = before == Some(files) && *modules == good.modules;
             let newest = if blind { Err(Vec::new()) } else { self.try_out(name, files, modules, same) };
+            let instead = match (&newest, before) {
+                (Err(_), Some(before)) => self.try_out(name, before, modules, *modules == good.modules).ok(),
+                _ => None,
+            };
+            (newest, instead)
+        });
+        let mut working =
+            Working { plugins: Vec::new(), files: BTreeMap::new(), findings: Vec::new(), held: Vec::new() };
+        let mut suspect = None;
+        for ((name, files, before), (newest, instead)) in plugins.into_iter().zip(tried) {
             let (plugin, files) = match newest {
                 Ok(plugin) => (plugin, files),
                 Err(findings) => {
                     working.findings.extend(findings);
                     working.held.extend(files.keys().map(|file| format!("plugins/{name}/{file}")));
                     let Some(before) = before else { continue };
-                    match self.try_out(name, before, modules, *modules == good.modules) {
-                        Ok(plugin) => (plugin, before),
-                        Err(_) => {
-                            suspect.get_or_insert_with(|| (*name).to_owned());
-                            continue;
-                        }
-                    }
+                    let Some(plugin) = instead else {
+                        suspect.get_or_insert_with(|| name.to_owned());
+                        continue;
+                    };
+                    (plugin, before)
                 }
             };
             working.plugins.push(plugin);
@@ -133,7 +140,7 @@ impl Shop<'_, '_> {
         (working, suspect)
     }
 
-    fn try_out(&mut self, name: &str, own: &Tree, lib: &Tree, same: bool) -> Result<Arc<Plugin>, Vec<Finding>> {
+    fn try_out(&self, name: &str, own: &Tree, lib: &Tree, same: bool) -> Result<Arc<Plugin>, Vec<Finding>> {
         let files = Files { name, root: self.root, own, lib };
         let known = self.running.iter().find(|plugin| plugin.is_made_of(files));
         let plugin = match known {

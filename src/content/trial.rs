@@ -86,16 +86,10 @@ pub async fn all(folders: &Folders, only: Option<&str>) -> Result<Vec<Trial>, Ve
 /// What the tests of a plugin find wrong with it, when it is offered the messages that the FAQ leaves.
 pub(super) fn findings(plugin: &Arc<Plugin>, on: &Snapshot, folders: &Folders) -> Vec<Finding> {
     let alone = Snapshot { plugins: vec![plugin.clone()], ..on.clone() };
-    // On a thread of its own: whoever loads content may be within a runtime.
-    let tried = std::thread::scope(|scope| {
-        let running = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            let failed =
-                |error| Box::new(Finding::error(plugin.file("tests.yaml"), format!("the tests cannot run: {error}")));
-            runtime.map_err(failed)?.block_on(run(plugin, &alone, folders))
-        });
-        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
+    // Never on a thread that runs a runtime already: those of the loading are its own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let failed = |error| Box::new(Finding::error(plugin.file("tests.yaml"), format!("the tests cannot run: {error}")));
+    let tried = runtime.map_err(failed).and_then(|runtime| runtime.block_on(run(plugin, &alone, folders)));
     match tried {
         Ok(tried) => tried.iter().flat_map(|tried| failures(plugin, tried)).collect(),
         Err(finding) => vec![*finding],
