@@ -42,9 +42,10 @@ proptest! {
         prop_assert_eq!(MATCHER.find(&text), found);
     }
 
-    /// A word of the content inside another word is not that word.
+    /// A word of the content inside another word is not that word. No h before it and neither s nor t after it:
+    /// "hhhosttt" is a host who was drawn out, and "hosts" are several.
     #[test]
-    fn a_word_inside_a_word_is_not_heard(before in "[b-df-hj-np-tv-xz]{2,4}", after in "[b-df-hj-np-tv-xz]{2,4}") {
+    fn a_word_inside_a_word_is_not_heard(before in "[b-dfgj-np-tv-xz]{2,4}", after in "[b-df-hj-np-rvwxz]{2,4}") {
         let text = format!("{before}host{after}");
         prop_assert_eq!(MATCHER.find(&text).outcome, Outcome::Nothing, "{}", text);
     }
