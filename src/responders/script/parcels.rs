@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::library::Library;
 use super::run;
 use super::sentences::cut;
-use crate::text::parcel::{Check, ParcelNumber, grouped, parcel_numbers};
+use crate::text::parcel::{Carrier, Check, ParcelNumber, grouped, parcel_numbers};
 
 /// A parcel number that stands in a text. Passing it around copies nothing.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Parcel {
     }
 
     fn is_own(&self) -> bool {
-        self.0.number.carrier.code() == "own" && self.0.number.check == Check::Right
+        self.0.number.carrier == Carrier::Own && self.0.number.check == Check::Right
     }
 
     fn check(&self) -> &'static str {
@@ -89,6 +89,7 @@ pub(super) fn register(library: &mut Library) {
             r#"parcel_numbers("where is px 1234 5678 5 gb?")[0].compact == "PX123456785GB""#,
             r#"parcel_numbers("1Z999AA10123456785")[0].check == "wrong""#,
             r#"parcel_numbers("call me on 0301234567") == []"#,
+            r#"parcel_numbers("px 1234 5678 5 gb") == parcel_numbers("PX123456785GB")"#,
         ],
         |text: ImmutableString| -> Array { found(text).iter().cloned().map(Dynamic::from).collect() },
     );
@@ -114,6 +115,8 @@ pub(super) fn register(library: &mut Library) {
         },
     );
     properties(library);
+    library.engine().register_fn("==", |one: &mut Parcel, other: Parcel| one.0.compact == other.0.compact);
+    library.engine().register_fn("!=", |one: &mut Parcel, other: Parcel| one.0.compact != other.0.compact);
     library.engine().register_fn("to_string", |number: &mut Parcel| number.0.number.shown());
     library.engine().register_fn("to_debug", |number: &mut Parcel| number.to_json().to_string());
 }
