@@ -3,7 +3,7 @@
 //!
 //! No rule finds all of it. What looks like it and was left, or was replaced on a guess, is listed for a look.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -26,6 +26,13 @@ macro_rules! pattern {
     };
 }
 
+// A country, two check digits, and then letters and digits in fours.
+pattern!(IBAN, r"(?i)\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b");
+// What a company calls its customers, orders and invoices.
+pattern!(
+    REFERENCE,
+    r"(?i)\b(?:order|customer|account|reference|ref|invoice|contract|kunden|bestell|auftrags|rechnungs|vertrags)(?:[ -]?(?:number|no\b\.?|nr\b\.?|nummer|id\b))?(?: (?:is|ist|lautet))?[ :#.]*((?:[A-Z]{1,4}[-/]?[0-9]{3}|[0-9]{4})[0-9]*(?:[-/][0-9A-Z]+)*)\b"
+);
 pattern!(EMAIL, r"[\p{L}0-9._%+-]+@[\p{L}0-9-]+(\.[\p{L}0-9-]+)*\.\p{L}{2,}");
 pattern!(PHONE, r"(\+|\b0)[0-9][0-9 ()/.-]{5,18}[0-9]|(\(|\b)[2-9][0-9]{2}(\) ?|[ .-])[0-9]{3}[ .-][0-9]{4}\b");
 pattern!(DIGITS, r"\b[0-9]{6,20}\b");
@@ -39,15 +46,22 @@ pattern!(
     CALLED,
     r"(?i)\b(?:my name is|my name's|i am called|ich heiße|ich heisse|mein name ist)\s+([\p{L}'’-]+(?: [\p{L}'’-]+)?)\s*(?:$|[.,;:!?()\n]| and | und | from | aus | my | i | ich )"
 );
+// Whoever is something writes it so, too; two words with capitals are a name.
+pattern!(
+    BEING,
+    r"\b(?i:i am|i'm|i’m|it is|it's|it’s|ich bin|hier ist|hier spricht|hier schreibt)\s+(\p{Lu}[\p{L}'’-]+(?: \p{Lu}[\p{L}'’-]+){1,2})"
+);
 pattern!(
     STREET,
     r"\b([0-9]{1,4}[a-zA-Z]?) (?:(?:\p{Lu}[\p{L}'’-]+ ){1,3}|(?:\p{Ll}[\p{L}'’-]+ ){1,2})(Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Way|Close|Square|Place|Court|Terrace|Gardens|Boulevard|Blvd|street|road|avenue|lane|terrace|gardens|boulevard)\b"
 );
 pattern!(
     STRASSE,
-    r"\b(\p{Lu}[\p{L}-]*?(?: \p{Lu}[\p{L}-]*?)?)([ -]?(?i:straße|strasse|str\.|weg|platz|gasse|allee|ring|damm|ufer)) ([0-9]{1,4} ?[a-zA-Z]?)\b"
+    r"\b(\p{Lu}[\p{L}-]*?(?: \p{Lu}[\p{L}-]*?)?)([ -]?(?i:straße|strasse|str\.|weg|platz|gasse|allee|ring|damm|ufer)) ([0-9]{1,4}(?: ?[a-zA-Z])?)\b"
 );
 pattern!(POSTCODE, r"\b((?i:[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2})\b|[0-9]{5}(?: \p{Lu}\p{L}+))");
+// A postcode that stands by itself; it may be an amount as well.
+pattern!(FIVE, r"(?:^|[^\p{L}0-9.,/-])([0-9]{5})(?:$|[^\p{L}0-9/-])");
 pattern!(CAPITALS, r"(?:^|[\p{Ll},] )(\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)+)");
 
 // Whom an answer greets, with what the site knows of a customer.
@@ -56,7 +70,7 @@ pattern!(GREETED, r"\b(?i:dear|hello|hi|hallo|liebe|lieber|guten tag) (\p{Lu}[\p
 const LONG: i64 = 100_000;
 
 /// Something to look at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Doubt {
     /// As it stands in the recording now.
     pub span: String,
@@ -82,7 +96,8 @@ impl Disguise {
         disguise.look(&mut recording.clone());
         disguise.doubts.clear();
         disguise.look(recording);
-        disguise.doubts.dedup();
+        let mut seen = HashSet::new();
+        disguise.doubts.retain(|doubt| seen.insert(doubt.clone()));
         disguise.doubts
     }
 
@@ -129,7 +144,7 @@ impl Disguise {
             if let Some(Expected { text, contains, buttons, .. }) = &mut step.answer {
                 for text in text.iter_mut().chain(contains) {
                     *text = disguise.again(text);
-                    disguise.doubt(&GREETED, text);
+                    disguise.doubt(&GREETED, text, "a name or a place, perhaps");
                 }
                 buttons.iter_mut().flatten().for_each(|text| *text = disguise.again(text));
             }
@@ -165,7 +180,15 @@ impl Disguise {
         if is(&["phone", "mobile", "tel"]) {
             return self.digits(value, 2);
         }
-        if is(&["street", "address", "postcode", "zip"]) {
+        if is(&["postcode", "postal", "zip", "plz"]) {
+            return self.postcode(value);
+        }
+        if is(&["iban"])
+            && let Some(made) = self.iban(value)
+        {
+            return made;
+        }
+        if is(&["street", "address"]) {
             let shaped = self.text(value);
             return if shaped == value { self.word(value) } else { shaped };
         }
@@ -226,6 +249,7 @@ impl Disguise {
             }
         };
         find(&EMAIL, 0, &mut |found| Some(self.email(found)));
+        find(&IBAN, 0, &mut |found| self.iban(found));
         // What is a day stays: answers depend on it.
         let mut days = Vec::new();
         find(&DATE, 0, &mut |found| {
@@ -234,29 +258,46 @@ impl Disguise {
         });
         find(&STREET, 0, &mut |found| Some(self.street(found)));
         find(&STRASSE, 0, &mut |found| Some(self.street(found)));
-        find(&POSTCODE, 0, &mut |found| Some(self.digits(found, 1)));
+        find(&POSTCODE, 0, &mut |found| Some(self.postcode(found)));
         find(&PHONE, 0, &mut |found| Some(self.digits(found, 3)));
         find(&NAMED, 1, &mut |found| Some(self.person(found)));
         find(&CALLED, 1, &mut |found| Some(self.person(found)));
-        find(&DIGITS, 0, &mut |found| {
-            let made = self.digits(found, 0);
-            self.doubts.push(Doubt { span: made.clone(), why: "a number of an order, a customer or something else" });
-            Some(made)
-        });
+        find(&BEING, 1, &mut |found| Some(self.person(found)));
+        for (pattern, group) in [(&REFERENCE, 1), (&DIGITS, 0)] {
+            find(pattern, group, &mut |found| {
+                let made = self.digits(found, 0);
+                let why = "a number of an order, a customer or something else";
+                self.doubts.push(Doubt { span: made.clone(), why });
+                Some(made)
+            });
+        }
         let out = replaced(text, spans);
         let out = self.again(&out);
-        self.doubt(&CAPITALS, &out);
+        self.doubt(&CAPITALS, &out, "a name or a place, perhaps");
+        self.doubt(&FIVE, &out, "a postcode, perhaps");
+        self.doubt_small(&out);
         out
     }
 
     /// Lists what this finds in a disguised text and nobody invented.
-    fn doubt(&mut self, pattern: &Option<Regex>, text: &str) {
+    fn doubt(&mut self, pattern: &Option<Regex>, text: &str, why: &'static str) {
         for found in pattern.iter().flat_map(|pattern| pattern.captures_iter(text)).filter_map(|found| found.get(1)) {
             let found = found.as_str();
             if !self.known.values().any(|made| made.contains(found) || found.contains(made.as_str())) {
-                self.doubts.push(Doubt { span: found.to_owned(), why: "a name or a place, perhaps" });
+                self.doubts.push(Doubt { span: found.to_owned(), why });
             }
         }
+    }
+
+    /// Lists the words that are part of a known name, but for their capitals: `mark` may be a word as well.
+    fn doubt_small(&mut self, text: &str) {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3);
+        let is_part = |word: &&str| {
+            let is_it = |known: &String| known != word && known.to_lowercase() == word.to_lowercase();
+            word.starts_with(char::is_lowercase) && self.known.keys().any(is_it)
+        };
+        let found: Vec<String> = words.filter(is_part).map(str::to_owned).collect();
+        self.doubts.extend(found.into_iter().map(|span| Doubt { span, why: "a name in small letters, perhaps" }));
     }
 
     /// A text in which what is known already is replaced, and nothing else.
@@ -272,14 +313,16 @@ impl Disguise {
         let mut known: Vec<(&String, &String)> = self.known.iter().collect();
         known.sort_by_key(|(original, _)| (std::cmp::Reverse(original.len()), (*original).clone()));
         for (original, made) in known.into_iter().filter(|(original, _)| original.chars().count() >= 3) {
+            // A name of one word may be a word that means something else in small letters.
+            let is_telling = original.contains(|c: char| c.is_whitespace() || c == '@' || c.is_ascii_digit());
             let mut from = 0;
-            while let Some(at) = text[from..].find(original.as_str()) {
-                let span = from + at..from + at + original.len();
+            while let Some(span) = found_in(text, from, original, is_telling) {
                 from = span.end;
                 let is_whole = !text[..span.start].ends_with(char::is_alphanumeric)
                     && !text[span.end..].starts_with(char::is_alphanumeric);
                 if is_whole && !spans.iter().any(|(taken, _)| taken.start < span.end && span.start < taken.end) {
-                    spans.push((span, made.clone()));
+                    let made = as_written(&text[span.clone()], made);
+                    spans.push((span, made));
                 }
             }
         }
@@ -356,31 +399,75 @@ impl Disguise {
         self.stand_in(original, make)
     }
 
-    /// Other digits, after the first `kept`; letters after a number of a place go too.
+    /// Other digits, after the first `kept` characters that are no letters.
     fn digits(&mut self, original: &str, kept: usize) -> String {
-        self.stand_in(original, |disguise| {
+        self.shaped(original, |compact, dice| {
+            let mut seen = 0;
+            let digit = |c: char| {
+                seen += usize::from(c.is_ascii_digit());
+                if c.is_ascii_digit() && seen > kept { dice.digit() } else { c }
+            };
+            compact.chars().map(digit).collect()
+        })
+    }
+
+    /// Another postcode, perhaps with the town behind it. It begins with the same character, which says roughly where
+    /// that is.
+    fn postcode(&mut self, original: &str) -> String {
+        if let Some((code, town)) = original.split_once(' ')
+            && town.chars().count() > 3
+            && town.chars().all(char::is_alphabetic)
+        {
+            let made = format!("{} Musterstadt", self.postcode(code));
+            self.known.insert(original.to_owned(), made.clone());
+            return made;
+        }
+        self.shaped(original, |compact, dice| {
+            let other = |(at, c): (usize, char)| match c {
+                _ if at == 0 => c,
+                c if c.is_ascii_digit() => dice.digit(),
+                c if c.is_ascii_alphabetic() => dice.letter(),
+                c => c,
+            };
+            compact.chars().enumerate().map(other).collect()
+        })
+    }
+
+    /// The number of another bank account in the same country, whose check digits fit as the original's do; `None` if it
+    /// is none.
+    fn iban(&mut self, original: &str) -> Option<String> {
+        let compact = compact(original);
+        let fits = checked(&compact) == Some(1);
+        // Words of four letters can follow each other, too.
+        if !fits && compact.bytes().filter(u8::is_ascii_digit).count() < 10 {
+            return None;
+        }
+        Some(self.shaped(original, |compact, dice| {
+            let other = |c: char| if c.is_ascii_digit() { dice.digit() } else { dice.letter() };
+            let (country, rest) = compact.split_at(2.min(compact.len()));
+            let account: String = rest.chars().skip(2).map(other).collect();
+            let check = match checked(&format!("{country}00{account}")).filter(|_| fits) {
+                Some(rest) => format!("{:02}", 98 - rest),
+                None => format!("{}{}", dice.digit(), dice.digit()),
+            };
+            format!("{country}{check}{account}")
+        }))
+    }
+
+    /// Something invented for a number or a code that may be written in several ways: with blanks, dashes or small letters
+    /// it is the same. `make` gets its letters, in capitals, and digits, and gives as many.
+    fn shaped(&mut self, original: &str, make: impl Fn(&str, &mut Dice) -> String) -> String {
+        let compact = compact(original);
+        let made = self.stand_in(&compact, |disguise| {
             disguise.numbers += 1;
             let mut dice = Dice(disguise.numbers as u64);
-            let mut seen = 0;
-            let mut made: String = original
-                .chars()
-                .map(|c| match c.is_ascii_digit() {
-                    true => {
-                        seen += 1;
-                        if seen > kept { dice.digit() } else { c }
-                    }
-                    false => c,
-                })
-                .collect();
-            // The name of a town after its postcode.
-            if let Some((code, town)) = made.clone().split_once(' ')
-                && town.chars().count() > 3
-                && town.chars().all(char::is_alphabetic)
-            {
-                made = format!("{code} Musterstadt");
-            }
-            made
-        })
+            // A short one may come out as it was.
+            let other = std::iter::repeat_with(|| make(&compact, &mut dice)).take(5).find(|made| *made != compact);
+            other.unwrap_or_else(|| compact.clone())
+        });
+        let made = in_shape(original, &made);
+        self.known.insert(original.to_owned(), made.clone());
+        made
     }
 
     /// A number of the same carrier whose check digit fits, or does not, as the original's does.
@@ -423,6 +510,50 @@ fn invented(number: &ParcelNumber, seed: u64) -> String {
     number.compact.clone()
 }
 
+/// The letters, in capitals, and the digits of a text.
+fn compact(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+}
+
+/// What the number of a bank account leaves when it is divided as its check digits want it, which is 1 if they fit; `None`
+/// for what has other characters.
+fn checked(iban: &str) -> Option<u32> {
+    let (head, account) = iban.split_at_checked(4)?;
+    let digits = account.chars().chain(head.chars()).map(|c| c.to_digit(36).filter(|_| c.is_ascii()));
+    digits.into_iter().try_fold(0, |rest, digit| {
+        let digit = digit?;
+        Some((rest * if digit > 9 { 100 } else { 10 } + digit) % 97)
+    })
+}
+
+/// Where a text next has this, from a byte on; also in other capitals, if that does not matter.
+fn found_in(text: &str, from: usize, wanted: &str, in_any_case: bool) -> Option<Range<usize>> {
+    let rest = text.get(from..)?;
+    if !in_any_case {
+        return rest.find(wanted).map(|at| from + at..from + at + wanted.len());
+    }
+    let same = |a: char, b: char| a == b || a.to_lowercase().eq(b.to_lowercase());
+    rest.char_indices().find_map(|(at, _)| {
+        let mut there = rest[at..].char_indices();
+        let mut end = at;
+        for wanted in wanted.chars() {
+            let (offset, c) = there.next().filter(|(_, c)| same(*c, wanted))?;
+            end = at + offset + c.len_utf8();
+        }
+        (end > at).then_some(from + at..from + end)
+    })
+}
+
+/// What was made for a code, in the capitals of this one; for anything else as it is.
+fn as_written(written: &str, made: &str) -> String {
+    let (one, other) = (compact(written), compact(made));
+    let is_alike = |(a, b): (char, char)| a.is_ascii_digit() == b.is_ascii_digit();
+    let is_code = one.contains(|c: char| c.is_ascii_digit())
+        && one.chars().count() == other.chars().count()
+        && one.chars().zip(other.chars()).all(is_alike);
+    if is_code { in_shape(written, &other) } else { made.to_owned() }
+}
+
 /// The characters of `made` with the blanks, dashes and small letters of `written`.
 fn in_shape(written: &str, made: &str) -> String {
     let mut next = made.chars();
@@ -456,8 +587,16 @@ struct Dice(u64);
 
 impl Dice {
     fn digit(&mut self) -> char {
+        char::from(b'0' + u8::try_from(self.roll(10)).unwrap_or(0))
+    }
+
+    fn letter(&mut self) -> char {
+        char::from(b'A' + u8::try_from(self.roll(26)).unwrap_or(0))
+    }
+
+    fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        char::from(b'0' + u8::try_from((self.0 >> 33) % 10).unwrap_or(0))
+        (self.0 >> 33) % sides
     }
 }
 
@@ -522,6 +661,47 @@ mod tests {
             assert!(!text.contains(gone), "{gone} in\n{text}");
         }
         assert!(text.contains("und warte") && text.contains("my name is on the parcel that I sent"), "{text}");
+    }
+
+    #[test]
+    fn the_same_is_the_same_however_it_is_written() {
+        let (text, doubts) = disguised(
+            "start: { visitor: { name: Karl Herzog } }\n\
+             lookups:\n  - { source: delivery, params: { number: PX100000034GB, postcode: E18XX }, result: { street: 14 \
+             Ropewalk } }\n\
+             conversation:\n  - say: postcode is e1 8xx\n    answer: { text: \"It went to 14 Ropewalk, E1 8XX.\" }\n  - say: \
+             i'm karl herzog at 14 ropewalk, and herzog stands on the bell\n  - say: KARL HERZOG\n",
+        );
+        for gone in ["e1 8xx", "E18XX", "E1 8XX", "8X", "karl", "KARL", "ropewalk", "Ropewalk"] {
+            assert!(!text.contains(gone), "{gone} in\n{text}");
+        }
+        let code = text.split("postcode is ").nth(1).unwrap().lines().next().unwrap();
+        let compact = code.replace(' ', "").to_uppercase();
+        assert!(code.len() == 6 && code.starts_with('e'), "{code}");
+        assert!(text.contains(&format!("\"postcode\":\"{compact}\"")), "{compact} in\n{text}");
+        assert!(text.contains(&format!(", {}.", code.to_uppercase())), "{code} in\n{text}");
+        // A word of its own may mean something else.
+        assert!(text.contains("and herzog stands") && doubts.iter().any(|doubt| doubt.span == "herzog"), "{doubts:?}");
+    }
+
+    #[test]
+    fn accounts_and_references_go_too_and_texts_stay_whole() {
+        let (text, doubts) = disguised(
+            "conversation:\n  - say: 'IBAN DE89 3704 0044 0532 0130 00, customer number is K-99812, order 4711'\n  - say: \
+             iban de89370400440532013000 please\n  - say: I'm Karl Herzog, it goes to Ankerweg 3 soon, 10115\n  - say: I \
+             want to order 1500g of this and that at10 with some more here\n",
+        );
+        for gone in ["3704", "0532", "99812", "4711", "Karl", "Herzog", "Ankerweg"] {
+            assert!(!text.contains(gone), "{gone} in\n{text}");
+        }
+        assert!(
+            text.contains(" soon") && text.contains("order 1500g of this and that at10 with some more here"),
+            "{text}"
+        );
+        let iban = text.split("IBAN ").nth(1).unwrap().split(',').next().unwrap();
+        assert_eq!((iban.len(), checked(&compact(iban))), (27, Some(1)), "{iban}");
+        assert!(text.contains(&compact(iban).to_lowercase()), "{iban} in\n{text}");
+        assert!(doubts.iter().any(|doubt| doubt.span == "10115"), "{doubts:?}");
     }
 
     #[test]
