@@ -1,5 +1,6 @@
 //! `purser record`: stored conversations as recordings, with what leads to a person replaced.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::conversation::ConversationId;
 use crate::recording::Expected;
 use crate::recording::disguise::Doubt;
-use crate::recording::taken::{Taken, has_tag, whole};
+use crate::recording::taken::{Taken, has_tag, known, whole};
 use crate::store::{Logged, Store};
 
 /// What `purser record` takes.
@@ -75,7 +76,7 @@ async fn record(store: &Store, options: &Options) -> anyhow::Result<ExitCode> {
         if logged.events.is_empty() {
             bail!("there is no conversation {id} in this store");
         }
-        count += usize::from(write(&logged, options)?);
+        count += usize::from(write(&logged, known(store, id).await?, options)?);
     }
     if options.ids.is_empty() {
         let since = options.since.unwrap_or(0);
@@ -86,7 +87,7 @@ async fn record(store: &Store, options: &Options) -> anyhow::Result<ExitCode> {
             after = Some(last.id);
             let wanted = |logged: &&Logged| options.tag.as_ref().is_none_or(|tag| has_tag(&logged.events, tag));
             for logged in page.iter().filter(wanted) {
-                count += usize::from(write(logged, options)?);
+                count += usize::from(write(logged, known(store, logged.id).await?, options)?);
             }
         }
     }
@@ -97,8 +98,8 @@ async fn record(store: &Store, options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes the recording of a conversation; false if nobody said anything in it.
-fn write(logged: &Logged, options: &Options) -> anyhow::Result<bool> {
-    let Some(taken) = Taken::of(logged.id, &logged.events, options.plain) else { return Ok(false) };
+fn write(logged: &Logged, known: BTreeMap<String, String>, options: &Options) -> anyhow::Result<bool> {
+    let Some(taken) = Taken::of(logged.id, &logged.events, known, options.plain) else { return Ok(false) };
     let Taken { mut recording, doubts, name } = taken;
     for step in &mut recording.conversation {
         step.answer = match (options.expect, step.answer.take()) {

@@ -17,7 +17,7 @@
 //! [`read`] and `write.rs` are the file. A replay (`replay.rs`) takes the way of a real message: the decisions of
 //! `conversation.rs` on a log in memory, and the pipeline in between; only the store is left out. `crew.rs` puts many
 //! threads to it and keeps the order; `update.rs` writes what is answered today into the files.
-//! [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there,
+//! `from_log.rs` makes a recording of a log. [`past`] is what was asked in stored conversations, and [`compare`] what other content would answer there,
 //! [`gaps`] what nothing answered, [`coverage`] what no question reaches. [`taken`] makes recordings of stored
 //! conversations, from which [`disguise`] takes out what leads to a person. [`foreign`]
 //! reads and writes what others call recordings.
@@ -27,6 +27,7 @@ pub mod coverage;
 pub mod crew;
 pub mod disguise;
 pub mod foreign;
+mod from_log;
 pub mod gaps;
 mod history;
 mod lookups;
@@ -41,7 +42,6 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -51,7 +51,7 @@ pub use lookups::Stub;
 pub use read::schema;
 pub use replay::{Failure, Replayed, Stage, Turned, diff, word};
 
-use crate::conversation::{self, Author, Button, Errand, Event, Kind, Millis, Settled};
+use crate::conversation::{self, Author, Button, Event, Millis};
 use crate::responders::pipeline::Outcome;
 use read::{one_or_many, outcome, timestamp};
 
@@ -223,92 +223,6 @@ impl<'de> Deserialize<'de> for Pattern {
             D::Error::custom(format!("`{pattern}` is no regular expression: {}", error.lines().last().unwrap_or("")))
         })?;
         Ok(Pattern(regex))
-    }
-}
-
-impl Recording {
-    /// The recording of a stored conversation: what the visitor and agents did, the answers as they were given, and
-    /// what sources said.
-    pub fn from_events(events: &[Arc<Event>]) -> Recording {
-        let mut recording = Recording::default();
-        let mut clock: Option<(Millis, Option<String>)> = None;
-        let mut person = false;
-        for (at, event) in events.iter().enumerate() {
-            if let Some(Errand::Settled(Settled { outcome, fields, .. })) = event.meta.errand.as_deref() {
-                let is_told = |event: &&Arc<Event>| event.author == Author::Bot && event.meta.question.is_none();
-                let told = events[at..].iter().filter(|event| event.kind == Kind::Message).find(is_told);
-                recording.pass(event, &mut clock);
-                let action = Action::Errand { outcome: *outcome, fields: fields.clone() };
-                recording.step(action, told.map(|event| Expected::as_told(event)));
-                continue;
-            }
-            if event.kind != Kind::Message {
-                continue;
-            }
-            let answered = |answer: &&Arc<Event>| {
-                answer.author == Author::Bot && answer.kind == Kind::Message && answer.meta.question == Some(event.seq)
-            };
-            let text = event.body.clone();
-            let attachments: Vec<String> = event.meta.attachments.iter().map(|file| file.name.clone()).collect();
-            // What was said without a word is nothing that could be said again.
-            if text.is_empty() && attachments.is_empty() && matches!(event.author, Author::Visitor | Author::Agent) {
-                continue;
-            }
-            let action = match (event.author, &event.meta.choice) {
-                (Author::Visitor, Some(_)) => Action::Press(text),
-                (Author::Visitor, None) => Action::Say { text, language: None, attachments },
-                (Author::Agent, _) => Action::Agent { text, attachments },
-                (Author::Bot, _) => {
-                    let behind = event.meta.behind.iter().flat_map(|behind| &behind.lookups);
-                    recording.lookups.extend(behind.map(Stub::from_log));
-                    continue;
-                }
-                (Author::System, _) => continue,
-            };
-            let answer = events.iter().find(answered);
-            // Where the bot answers again, the person has left.
-            if person && answer.is_some() {
-                recording.step(Action::Left("agent".to_owned()), None);
-            }
-            person = event.author == Author::Agent || (person && answer.is_none());
-            recording.pass(event, &mut clock);
-            let action = match (action, &event.meta.language) {
-                (Action::Say { text, attachments, .. }, language) => {
-                    let changed =
-                        clock.as_ref().and_then(|(_, before)| language.clone().filter(|_| language != before));
-                    Action::Say { text, language: changed, attachments }
-                }
-                (action, _) => action,
-            };
-            if event.author == Author::Visitor {
-                clock = Some((event.at + STEP, event.meta.language.clone()));
-            }
-            recording.step(action, answer.map(|event| Expected::as_given(event)));
-        }
-        recording
-    }
-
-    fn step(&mut self, action: Action, answer: Option<Expected>) {
-        self.conversation.push(Step { line: 0, action, answer });
-    }
-
-    /// Lets the time pass until this event; with the first one it begins.
-    fn pass(&mut self, event: &Event, clock: &mut Option<(Millis, Option<String>)>) {
-        match clock {
-            None => {
-                self.start.now = Some(event.at);
-                self.start.language.clone_from(&event.meta.language);
-                *clock = Some((event.at, event.meta.language.clone()));
-            }
-            Some((due, _)) => {
-                // Finer than a second would only be noise in the file.
-                let wait = (event.at - *due) / 1_000 * 1_000;
-                if wait > 0 {
-                    self.step(Action::Wait(wait), None);
-                }
-                *due = event.at + STEP;
-            }
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stored conversations as recordings for others to see.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,9 +27,16 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Takes the recording of a conversation; `None` if the visitor said nothing in it.
-    pub fn of(id: ConversationId, events: &[Arc<Event>], plain: bool) -> Option<Taken> {
+    /// Takes the recording of a conversation; `None` if the visitor said nothing in it. `known` is what the host site says
+    /// of its customer.
+    pub fn of(
+        id: ConversationId,
+        events: &[Arc<Event>],
+        known: BTreeMap<String, String>,
+        plain: bool,
+    ) -> Option<Taken> {
         let mut recording = Recording::from_events(events);
+        recording.start.visitor = known;
         let is_said = |step: &super::Step| matches!(step.action, Action::Say { .. } | Action::Press(_));
         if !recording.conversation.iter().any(is_said) {
             return None;
@@ -52,6 +60,13 @@ impl fmt::Display for Taken {
 /// The id names the conversation of a person, so a disguised recording has another name: the same each time.
 fn disguised(id: ConversationId) -> String {
     hex(&Sha256::digest(id.0.as_bytes())[..8])
+}
+
+/// What the host site says of the customer of a conversation, as far as that is kept: once a person was called.
+pub async fn known(store: &Store, id: ConversationId) -> Result<BTreeMap<String, String>, StoreError> {
+    let Some(head) = store.conversation(id).await? else { return Ok(BTreeMap::new()) };
+    let said = [("name", head.kept.account_name), ("email", head.kept.account_email)];
+    Ok(said.into_iter().filter_map(|(name, said)| Some((name.to_owned(), said?.into_string()))).collect())
 }
 
 /// The whole log of a conversation; empty if there is none of that name.

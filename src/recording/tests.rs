@@ -1,11 +1,13 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use regex::Regex;
 
 use super::read::duration;
 use super::*;
-use crate::conversation::Text;
 use crate::conversation::{
-    Author, BotMessage, Button, ClientId, Conversation, ConversationId, EventId, Provenance, Said, VisitorId,
+    Author, BotMessage, Button, ClientId, Conversation, ConversationId, Event, EventId, Kind, Meta, Provenance, Reason,
+    Said, Seq, Text, VisitorId,
 };
 
 const DESIGN: &str = "\
@@ -174,6 +176,96 @@ conversation:
     let recording = Recording::from_events(&events);
     assert_eq!(recording.to_string(), expected);
     assert_eq!(placeless(Recording::parse("a.yaml", expected).unwrap()), recording);
+}
+
+/// An event of a log, and who says it.
+fn event(seq: Seq, kind: Kind, author: Author, body: &str, meta: Meta) -> Arc<Event> {
+    let at = 1_772_442_000_000 + Millis::from(seq) * STEP;
+    let (id, body) = (EventId::new(), body.to_owned());
+    Arc::new(Event { id, seq, at, kind, author, body, client_id: None, provenance: None, meta })
+}
+
+#[test]
+fn while_a_person_is_wanted_purser_is_silent_in_the_recording_too() {
+    let said = |seq, text: &str, choice: Option<&str>| {
+        let meta = Meta { language: Some("en".to_owned()), choice: choice.map(str::to_owned), ..Meta::default() };
+        event(seq, Kind::Message, Author::Visitor, text, meta)
+    };
+    let answer = |seq, question, responder: &str, entry: Option<&str>, text: &str| {
+        let told = event(seq, Kind::Message, Author::Bot, text, Meta { question: Some(question), ..Meta::default() });
+        let (responder, entry) = (responder.to_owned(), entry.map(str::to_owned));
+        let provenance = Some(Provenance { responder, entry, revision: "r".to_owned(), micros: 1 });
+        Arc::new(Event { provenance, ..Event::clone(&told) })
+    };
+    let called =
+        |seq, reason| event(seq, Kind::Handover, Author::System, "", Meta { reason: Some(reason), ..Meta::default() });
+    let named = |seq, kind, text: &str| {
+        event(seq, kind, Author::Agent, text, Meta { name: Some("Anna B.".to_owned()), ..Meta::default() })
+    };
+    let events = [
+        said(1, "a person please", None),
+        answer(2, 1, "person", Some("talk-to-person"), "You are number **1** in the queue."),
+        called(3, Reason::Asked),
+        said(4, "are you there?", None),
+        named(5, Kind::Joined, "Anna B. is here now."),
+        said(6, "where is PX100000017GB", None),
+        named(7, Kind::Message, "It is here."),
+        named(8, Kind::Left, "Anna B. has left."),
+        said(9, "hello", None),
+        answer(10, 9, "faq", Some("greeting"), "Hello!"),
+        // One that a plugin calls, and from which the customer goes back to the assistant.
+        said(11, "it is late", None),
+        answer(12, 11, "tracking", None, "It is late.\n\nYou are number **1** in the queue."),
+        called(13, Reason::Asked),
+        said(14, "Back to the assistant", Some("person/back")),
+        event(15, Kind::Left, Author::System, "The assistant is with you again.", Meta::default()),
+        // Nobody is there: word is left, and purser goes on.
+        said(16, "Talk to a person", Some("person")),
+        answer(17, 16, "person", None, "Where may the answer go?"),
+        said(18, "anna@example.com", None),
+        answer(19, 18, "person", None, "We will write."),
+        called(20, Reason::Message),
+        said(21, "hello", None),
+        answer(22, 21, "faq", Some("greeting"), "Hello!"),
+        said(23, "and?", None),
+    ];
+    let expected = "\
+start: { language: en, now: 2026-03-02T09:00:01Z }
+conversation:
+  - say: a person please
+    answer: { responder: person, entry: talk-to-person }
+  - joined: agent
+  - wait: 2 seconds
+  - say: are you there?
+  - joined: Anna B.
+  - say: where is PX100000017GB
+  - agent: It is here.
+  - left: Anna B.
+  - wait: 1 second
+  - say: hello
+    answer:
+      responder: faq
+      entry: greeting
+      text: Hello!
+  - wait: 1 second
+  - say: it is late
+    answer: { responder: tracking }
+  - wait: 4 seconds
+  - press: Talk to a person
+    answer: { responder: person }
+  - wait: 1 second
+  - say: \"anna@example.com\"
+  - wait: 2 seconds
+  - say: hello
+    answer:
+      responder: faq
+      entry: greeting
+      text: Hello!
+  - wait: 1 second
+  - say: and?
+";
+    let text = Recording::from_events(&events).to_string();
+    assert_eq!(text, expected);
 }
 
 /// Texts that a careless writer of YAML gets wrong.

@@ -15,7 +15,7 @@ use super::frames::{Row, Shown};
 use super::live::PAGE;
 use super::replies;
 use crate::conversation::{Conversation, ConversationId, Seq};
-use crate::recording::taken::{Taken, whole};
+use crate::recording::taken::{self, Taken, whole};
 use crate::store::{Place, Role, Search, Shelf, StoreError};
 use crate::web::door;
 
@@ -109,7 +109,8 @@ pub async fn recording(req: &mut Request, depot: &mut Depot, res: &mut Response)
         return Err(StatusError::bad_request());
     };
     let events = whole(&door.store, conversation).await.map_err(away)?;
-    let taken = tokio::task::spawn_blocking(move || Taken::of(conversation, &events, false)).await;
+    let known = taken::known(&door.store, conversation).await.map_err(away)?;
+    let taken = tokio::task::spawn_blocking(move || Taken::of(conversation, &events, known, false)).await;
     let Some(taken) = taken.map_err(|_| StatusError::internal_server_error())? else {
         return Err(StatusError::not_found().brief("nobody said anything in it"));
     };
