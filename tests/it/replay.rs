@@ -309,3 +309,36 @@ fn a_long_run_shows_how_far_it_is() {
     let results = fs::read_to_string(site.path("results.txt")).expect("the results");
     assert!(results.contains("ok      slow.yaml") && !results.contains('\r'), "{results}");
 }
+
+#[test]
+fn an_update_writes_what_it_says_and_nothing_else() {
+    let site = Site::starter();
+    let step = "say: hello, answer: { entry: track-parcel }";
+    // Steps that have no lines of their own.
+    let flow = format!("conversation: [ {{ {step} }} ]\n");
+    let within = format!("tests:\n  - conversation: [ {{ {step} }} ]\n");
+    for text in [&flow, &within] {
+        site.write("told/flow.yaml", text);
+        let ran = site.run(&["replay", "told", "--update", "--yes"]);
+        assert!(ran.code == 1 && ran.out.contains("0 expectations written in 0 files"), "{ran:?}");
+        assert_eq!(&fs::read_to_string(site.path("told/flow.yaml")).unwrap(), text);
+    }
+
+    // A file beside it, a link to it, and who may read it.
+    site.write("told/flow.yaml", "conversation: []\n");
+    site.write("told/a.new", "of somebody else");
+    site.write("a.yaml", &format!("conversation:\n  - {{ {step} }}\n  - {{ {step} }}\n"));
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(site.path("a.yaml"), private).unwrap();
+    std::os::unix::fs::symlink("../a.yaml", site.path("told/a.yaml")).unwrap();
+    let ran = site.run(&["replay", "told", "a.yaml", "--update", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let written = "  - say: hello\n    answer: { entry: greeting }\n";
+    assert_eq!(fs::read_to_string(site.path("a.yaml")).unwrap(), format!("conversation:\n{written}{written}"));
+    assert!(fs::symlink_metadata(site.path("told/a.yaml")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(site.path("told/a.new")).unwrap(), "of somebody else");
+    let about = fs::metadata(site.path("a.yaml")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o777, 0o600);
+    let hidden = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with('.');
+    assert!(!fs::read_dir(site.folder.path()).unwrap().any(|file| hidden(&file.unwrap())), "nothing is left over");
+}

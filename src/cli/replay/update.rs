@@ -1,6 +1,7 @@
 //! `purser replay --update`: shows what would change, by groups of equal changes, and writes what is agreed to.
 
-use std::fs;
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use anyhow::Context;
 
 use super::Tally;
 use crate::recording::update::{Group, edits, rewritten};
+use crate::recording::{Recording, Step};
 
 /// So many places of a group are shown.
 const SHOWN: usize = 5;
@@ -36,15 +38,23 @@ pub fn run(groups: Vec<Group>, tally: Tally, yes: bool) -> anyhow::Result<ExitCo
             Reply::Quit => break,
         }
     }
-    let written: usize = agreed.iter().map(|group| group.places.len()).sum();
-    let mut files = 0;
+    // A file may be named twice, and a link stays one.
+    for place in agreed.iter_mut().flat_map(|group| &mut group.places) {
+        if let Ok(real) = place.file.canonicalize() {
+            place.file = real;
+        }
+    }
     let edits = edits(&agreed);
     let mut paths: Vec<_> = edits.keys().copied().collect();
     paths.sort();
+    let (mut files, mut missed) = (0, HashSet::new());
     for path in paths {
-        write(path, &edits[path])?;
-        files += 1;
+        let left = write(path, &edits[path])?;
+        files += usize::from(left.len() < edits[path].len());
+        missed.extend(left.into_iter().map(|line| (path, line)));
     }
+    let places = agreed.iter().flat_map(|group| &group.places);
+    let written = places.filter(|place| !missed.contains(&(place.file.as_path(), place.line))).count();
     println!("{written} expectations written in {files} files; run it again to see what is left");
     Ok(if written == all && tally.unreadable == 0 { ExitCode::SUCCESS } else { tally.code() })
 }
@@ -90,14 +100,51 @@ fn show(number: usize, of: usize, group: &Group) {
     println!();
 }
 
-/// Writes a file anew, beside it first, so that it is never half there.
-fn write(path: &Path, steps: &std::collections::HashMap<u32, crate::recording::Step>) -> anyhow::Result<()> {
-    let shown = path.display();
+/// Writes a file anew, beside it first, so that it is never half there. Gives the lines of the steps that stay as they are.
+fn write(path: &Path, steps: &HashMap<u32, Step>) -> anyhow::Result<Vec<u32>> {
+    let shown = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-    let (text, missed) = rewritten(&text, steps);
-    for line in missed {
+    let (written, missed) = rewritten(&text, steps);
+    for line in &missed {
         println!("{shown}:{line}: this step does not begin with a dash on its line, and is left as it is");
     }
-    let beside = path.with_extension("new");
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).with_context(|| format!("cannot write {shown}"))
+    if !is_meant(&shown, (&text, &written), steps, &missed) {
+        println!("{shown}: steps share lines with something else here, and all of it is left as it is");
+        return Ok(steps.keys().copied().collect());
+    }
+    if written != text {
+        replace(path, &written).with_context(|| format!("cannot write {shown}"))?;
+    }
+    Ok(missed)
+}
+
+/// Whether the file says the same as before but for these steps.
+fn is_meant(name: &str, (before, after): (&str, &str), steps: &HashMap<u32, Step>, missed: &[u32]) -> bool {
+    let read = |text: &str| Recording::parse_any(name, text.strip_prefix('\u{feff}').unwrap_or(text)).ok();
+    let (Some(mut before), Some(mut after)) = (read(before), read(after)) else { return false };
+    let all = |recordings: &mut Vec<Recording>, change: &dyn Fn(&mut Step)| {
+        recordings.iter_mut().flat_map(|recording| &mut recording.conversation).for_each(change);
+    };
+    all(&mut before, &|step| {
+        if let Some(new) = steps.get(&step.line).filter(|_| !missed.contains(&step.line)) {
+            step.answer.clone_from(&new.answer);
+        }
+        step.line = 0;
+    });
+    all(&mut after, &|step| step.line = 0);
+    before == after
+}
+
+/// Puts a text in the place of a file's, whom else may read it stays as it is.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let permissions = fs::metadata(path)?.permissions();
+    let mut file = File::options().write(true).create_new(true).open(&beside)?;
+    let done = file.write_all(text.as_bytes()).and_then(|()| file.set_permissions(permissions));
+    let done = done.and_then(|()| fs::rename(&beside, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    done
 }
