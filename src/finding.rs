@@ -105,14 +105,15 @@ impl Finding {
         if let Some(hint) = &self.hint {
             out.push_str(&format!(" ({hint})"));
         }
-        out
+        out.chars().map(|c| if c.is_whitespace() { ' ' } else { harmless(c) }).collect()
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = if self.is_error() { "error" } else { "warning" };
-        writeln!(f, "{severity}: {}", self.message)?;
+        let shown = |text: &str| -> String { text.chars().map(|c| if c == '\n' { c } else { harmless(c) }).collect() };
+        writeln!(f, "{severity}: {}", shown(&self.message))?;
         let margin = " ".repeat(self.line.to_string().len());
         match self.line {
             0 => write!(f, "{margin}--> {}", self.file)?,
@@ -125,7 +126,7 @@ impl fmt::Display for Finding {
             write!(f, "\n{margin} = see {also}")?;
         }
         match &self.hint {
-            Some(hint) => write!(f, "\n{margin} = {hint}"),
+            Some(hint) => write!(f, "\n{margin} = {}", shown(hint)),
             None => Ok(()),
         }
     }
@@ -137,14 +138,17 @@ impl fmt::Display for Place {
     }
 }
 
+/// A file may be anybody's, and a terminal would do what it says.
+fn harmless(c: char) -> char {
+    if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }
+}
+
 /// A line of the text with its number, and a mark below the place.
 fn snippet(text: &str, line: u32, column: u32) -> Option<String> {
     let shown = text.lines().nth(line.checked_sub(1)? as usize)?;
     let before = column.saturating_sub(1) as usize;
     // Of a long line only the part around the place.
     let skip = if shown.chars().count() > SNIPPET_WIDTH { before.saturating_sub(SNIPPET_WIDTH / 2) } else { 0 };
-    // A file may be anybody's, and a terminal would do what it says.
-    let harmless = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
     let part: String = shown.chars().skip(skip).take(SNIPPET_WIDTH).map(harmless).collect();
     let part = part.trim_end();
     let lead = if skip > 0 { "…" } else { "" };
@@ -177,6 +181,13 @@ mod tests {
         let place = Place { file: "b.yaml".to_owned(), line: 12, column: 3 };
         let finding = Finding::warning("faq", "is empty").also(place);
         assert_eq!(finding.to_string(), "warning: is empty\n --> faq\n  = see b.yaml:12:3");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_printed() {
+        let finding = Finding::error("a.yaml", "unknown key `\u{1b}[2J`\nand more").hint("\u{1b}c");
+        assert_eq!(finding.to_string(), "error: unknown key `\u{fffd}[2J`\nand more\n --> a.yaml\n  = \u{fffd}c");
+        assert_eq!(finding.one_line(), "a.yaml: unknown key `\u{fffd}[2J` and more (\u{fffd}c)");
     }
 
     #[test]

@@ -25,14 +25,14 @@ pub fn why(steps: &[Step], explained: &[(String, Vec<String>)]) -> String {
     let mut out = format!("  trace: {}\n", trace(steps));
     for (responder, lines) in explained {
         for line in lines {
-            out.push_str(&format!("  {responder}: {line}\n"));
+            out.push_str(&format!("  {responder}: {}\n", printable(line)));
         }
     }
     out
 }
 
 /// Without what a terminal would obey.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').collect()
 }
 

@@ -342,3 +342,16 @@ fn an_update_writes_what_it_says_and_nothing_else() {
     let hidden = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with('.');
     assert!(!fs::read_dir(site.folder.path()).unwrap().any(|file| hidden(&file.unwrap())), "nothing is left over");
 }
+
+#[test]
+fn a_recording_cannot_talk_to_the_terminal() {
+    let site = Site::starter();
+    site.write(
+        "a.yaml",
+        "about: \"\\e[2J\"\nconversation:\n  - say: \"\\e[31mhello\"\n    answer: { contains: \"\\e]0;x\\a\" }\n",
+    );
+    for arguments in [&["replay", "a.yaml"][..], &["replay", "a.yaml", "--update"]] {
+        let ran = site.run(arguments);
+        assert!(ran.code == 1 && ran.out.contains("[31mhello") && !ran.out.contains(['\u{1b}', '\u{7}']), "{ran:?}");
+    }
+}

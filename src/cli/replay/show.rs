@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{Played, Tally};
 use crate::cli::steps;
+use crate::cli::terminal::printable;
 use crate::recording::{Failure, Recording, Replayed, diff};
 
 /// The narrowest column of two beside each other.
@@ -40,7 +41,7 @@ impl Look {
 
 /// Writes what came of a file.
 pub fn write(out: &mut impl Write, played: &Played, look: Look) -> anyhow::Result<()> {
-    let name = played.path.display().to_string();
+    let name = printable(&played.path.display().to_string());
     played.notes.iter().try_for_each(|note| writeln!(out, "{}", note.one_line()))?;
     let recordings = match &played.outcome {
         Ok(recordings) => recordings,
@@ -77,12 +78,12 @@ fn write_with(
     look: Look,
 ) -> io::Result<()> {
     if let Some(about) = &recording.about {
-        writeln!(out, "  {about}")?;
+        writeln!(out, "  {}", printable(about))?;
     }
     for turned in replayed.turns.iter().filter(|turned| !turned.failures.is_empty()) {
-        writeln!(out, "  {name}:{}: {}", turned.line, turned.said)?;
+        writeln!(out, "  {name}:{}: {}", turned.line, printable(&turned.said))?;
         for failure in &turned.failures {
-            for line in sides(failure, look) {
+            for line in sides(&harmless(failure), look) {
                 writeln!(out, "{}", format!("    {line}").trim_end())?;
             }
         }
@@ -91,6 +92,12 @@ fn write_with(
         }
     }
     Ok(())
+}
+
+/// The same without what a terminal would obey: a recording may be anybody's.
+pub(super) fn harmless(failure: &Failure) -> Failure {
+    let Failure { what, expected, got, why } = failure;
+    Failure { what, expected: printable(expected), got: printable(got), why: why.as_deref().map(printable) }
 }
 
 /// Both sides: of a text beside each other where there is room, else one below the other.

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::Tally;
+use super::show::harmless;
+use crate::cli::terminal::printable;
 use crate::recording::update::{Group, edits, rewritten};
 use crate::recording::{Recording, Step};
 
@@ -88,11 +90,11 @@ fn ask() -> anyhow::Result<Reply> {
 fn show(number: usize, of: usize, group: &Group) {
     let steps = if group.places.len() == 1 { "1 step".to_owned() } else { format!("{} steps", group.places.len()) };
     println!("{number} of {of}, {steps}");
-    for line in group.change.to_string().lines() {
+    for line in harmless(&group.change).to_string().lines() {
         println!("  {line}");
     }
     for place in group.places.iter().take(SHOWN) {
-        println!("    {}:{}: {}", place.file.display(), place.line, place.said);
+        println!("    {}:{}: {}", place.file.display(), place.line, printable(&place.said));
     }
     if group.places.len() > SHOWN {
         println!("    and {} more", group.places.len() - SHOWN);
