@@ -104,6 +104,13 @@ fn describe(error: &Error) -> (String, Option<String>) {
             (None, "f32" | "f64") => ("this must be a number".to_owned(), None),
             (None, other) => (format!("this is no {other}"), None),
         },
+        Error::Unexpected { expected: "sequence start", .. } => {
+            ("a list is wanted here".to_owned(), Some("each item begins with a dash: `- …`".to_owned()))
+        }
+        Error::Unexpected { expected: "mapping start", .. } => {
+            ("keys with values are wanted here".to_owned(), Some("write such as `key: value`".to_owned()))
+        }
+        Error::Eof { .. } => ("there is nothing in it".to_owned(), None),
         other => (UserMessageFormatter.format_message(other).into_owned(), None),
     }
 }
@@ -152,6 +159,15 @@ mod tests {
 
         let finding = read::<BTreeMap<String, u32>>("a.yaml", "minutes: -1\n").unwrap_err();
         assert_eq!((finding.line, finding.message.as_str()), (1, "this must be a whole number from 0 to 4294967295"));
+
+        for (text, message, hint) in [
+            ("a:\n", "a list is wanted here", Some("each item begins with a dash: `- …`")),
+            ("a b\n", "keys with values are wanted here", Some("write such as `key: value`")),
+        ] {
+            let finding = read::<BTreeMap<String, Vec<u32>>>("a.yaml", text).unwrap_err();
+            assert_eq!((finding.message.as_str(), finding.hint.as_deref()), (message, hint), "{text}");
+        }
+        assert_eq!(read::<u32>("a.yaml", "").unwrap_err().message, "there is nothing in it");
 
         let finding = read::<Shape>("a.yaml", "colour: y\n").unwrap_err();
         assert_eq!(finding.hint.as_deref(), Some("the keys are listen"));

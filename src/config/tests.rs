@@ -87,7 +87,7 @@ fn what_is_said_of_retention_is_checked() {
         ("retention: { days: 0 }", "retention.days: 0 is not a number of days from 1 to 36500"),
         ("retention: { closed_days: -1 }", "a whole number from 0 to 4294967295\n --> purser.yaml:1:27"),
         ("retention: { anonymus_days: 3 }", "did you mean `anonymous_days`?"),
-        ("retention: 30", "expected mapping start\n --> purser.yaml:1:12"),
+        ("retention: 30", "keys with values are wanted here\n --> purser.yaml:1:12"),
     ] {
         let problem = problem(text);
         assert!(problem.contains(part), "{text}: {problem}");
