@@ -368,3 +368,28 @@ fn a_transcript_keeps_its_texts_both_ways() {
     assert_eq!(written(&recordings), expected);
     assert!(left.contains("b.chat:6:1: of `[HeroCard]` the words and the buttons are taken"), "{left}");
 }
+
+/// A memory whose values are names of other values, twice each, and one of more cases than anybody has.
+#[test]
+fn a_scripting_memory_stays_within_bounds() {
+    let site = Site::empty();
+    let name = |n: usize| "n".repeat(n);
+    let sets: String = (1..40).map(|n| format!("SET_SCRIPTING_MEMORY {}|${1}${1}\n", name(n + 1), name(n))).collect();
+    site.write("c/grows.convo.txt", &format!("grows\n\n#begin\n{sets}\n#me\n${}\n\n#bot\nhello\n", name(40)));
+    let (recordings, left) = converted(&site, "c/grows.convo.txt");
+    assert!(
+        recordings.is_empty() && left.contains("at most 4000 are possible; what is said here is left out"),
+        "{left}"
+    );
+
+    let cases: String = (0..20_000).map(|n| format!("case{n}|{n}\n")).collect();
+    site.write("m/many.scriptingmemory.txt", &format!("      |$n\n{cases}"));
+    site.write("m/many.convo.txt", &format!("many\n\n{}", "#me\nhi $n\n\n#bot\nhello\n\n".repeat(20_000)));
+    let (recordings, left) = converted(&site, "m/many.convo.txt");
+    assert_eq!(recordings.len(), 8, "{left}");
+    for expected in
+        ["of a scripting memory 10000 cases are read", "of the 10000 cases of the scripting memory the first 8"]
+    {
+        assert!(left.contains(expected), "{left}");
+    }
+}

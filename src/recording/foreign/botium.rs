@@ -1,6 +1,6 @@
 //! Botium: `.convo.txt` with the utterances and the scripting memory beside it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use regex::Regex;
@@ -36,6 +36,12 @@ struct Section {
 /// Parts include parts so deep at most, and into so many sections.
 const DEEPEST: usize = 8;
 const MOST_SECTIONS: usize = 10_000;
+/// So many cases are read, of names so many, and so many lines are made of a conversation in all its cases.
+const MOST_CASES: usize = 10_000;
+const MOST_NAMES: usize = 200;
+const MOST_LINES: usize = 1_000_000;
+/// A text that becomes longer than this, in bytes, with what its names stand for keeps its names.
+const LONGEST: usize = 64 << 10;
 
 pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
     let around = Around::of(path, text);
@@ -45,7 +51,14 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
     let mut leave = |line: u32, message: String| carried.notes.push(note(name, line, message));
     around.expanded(own, &mut Vec::new(), &mut sections, &mut leave);
     carried.notes.extend(around.unread.iter().map(|message| note(name, 1, message)));
-    for (case, values) in &around.cases {
+    let lines: usize = sections.iter().map(|section| section.lines.len() + 1).sum();
+    let most = (MOST_LINES / lines.max(1)).max(1);
+    if around.cases.len() > most {
+        let message = format!("of the {} cases of the scripting memory the first {most} are taken", around.cases.len());
+        carried.notes.push(note(name, 1, message));
+    }
+    let mut noted = HashSet::new();
+    for (case, values) in around.cases.iter().take(most) {
         let about = if case.is_empty() { title.clone() } else { format!("{title}: {case}") };
         let mut memory = values.clone();
         let mut told = Told::about(&about);
@@ -62,7 +75,8 @@ pub(super) fn read(path: &Path, name: &str, text: &str) -> Carried {
                 other => leave(section.line, format!("`#{other}` has no place in a recording")),
             }
         }
-        carried.notes.extend(notes.into_iter().filter(|note| !carried.notes.contains(note)).collect::<Vec<_>>());
+        // Each case has the same to say.
+        carried.notes.extend(notes.into_iter().filter(|note| noted.insert((note.line, note.message.clone()))));
         if told.is_empty() {
             let line = sections.first().map_or(1, |section| section.line);
             carried.notes.push(note(name, line, "the customer says nothing here; it is left out"));
@@ -105,7 +119,9 @@ fn prepare(section: &Section, memory: &mut HashMap<String, String>, leave: &mut 
 /// `SET_SCRIPTING_MEMORY name|value`; false for anything else.
 fn remember(text: &str, memory: &mut HashMap<String, String>) -> bool {
     let Some(rest) = text.trim().strip_prefix("SET_SCRIPTING_MEMORY ") else { return false };
-    if let Some((name, value)) = rest.split_once('|') {
+    if let Some((name, value)) = rest.split_once('|')
+        && memory.len() < 2 * MOST_NAMES
+    {
         memory.insert(format!("${}", name.trim().trim_start_matches('$')), value.trim().to_owned());
     }
     true
@@ -182,7 +198,11 @@ impl Around {
     fn memory(&mut self, text: &str, convo: &str) {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty());
         let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<String>>();
-        let Some(names) = lines.next().map(cells) else { return };
+        let Some(mut names) = lines.next().map(cells) else { return };
+        if names.len() > MOST_NAMES {
+            self.unread.push(format!("of a scripting memory with {} names {MOST_NAMES} are read", names.len()));
+            names.truncate(MOST_NAMES);
+        }
         if !names.iter().skip(1).any(|name| convo.contains(name.as_str())) {
             return;
         }
@@ -191,8 +211,12 @@ impl Around {
             let case = values.first().cloned().unwrap_or_default();
             let pairs = names.iter().zip(&values).skip(1).map(|(name, value)| (name.clone(), value.clone()));
             // Several tables may each know a part of a case.
-            match self.cases.iter_mut().find(|(known, _)| *known == case) {
-                Some((_, known)) => known.extend(pairs),
+            match self.cases.iter().position(|(known, _)| *known == case) {
+                Some(known) => self.cases[known].1.extend(pairs),
+                None if self.cases.len() == MOST_CASES => {
+                    self.unread.push(format!("of a scripting memory {MOST_CASES} cases are read"));
+                    return;
+                }
                 None => self.cases.push((case, pairs.collect())),
             }
         }
@@ -405,11 +429,36 @@ fn words_of(text: String, mut leave: impl FnMut(String)) -> String {
     }
 }
 
-/// A text with the names of the memory replaced by what they hold, the longest names first.
+/// A text with the names of the memory replaced by what they hold, which may be names again. The longest names go first.
 fn filled(text: &str, memory: &HashMap<String, String>) -> String {
-    let mut names: Vec<&String> = memory.keys().collect();
-    names.sort_by_key(|name| std::cmp::Reverse(name.len()));
-    names.into_iter().fold(text.to_owned(), |text, name| text.replace(name.as_str(), &memory[name]))
+    let mut names: Vec<&String> = memory.keys().filter(|name| !name.is_empty()).collect();
+    names.sort_by_key(|name| (std::cmp::Reverse(name.len()), (*name).clone()));
+    let mut filled = text.to_owned();
+    for _ in 0..DEEPEST {
+        match filled_once(&filled, &names, memory) {
+            Some(next) if next != filled => filled = next,
+            _ => break,
+        }
+    }
+    filled
+}
+
+/// `None` if that is too long to have been meant.
+fn filled_once(text: &str, names: &[&String], memory: &HashMap<String, String>) -> Option<String> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(c) = rest.chars().next() {
+        let name = names.iter().find(|name| rest.starts_with(name.as_str()));
+        let (taken, put) = match name {
+            Some(name) => (name.len(), memory[*name].as_str()),
+            None => (c.len_utf8(), &rest[..c.len_utf8()]),
+        };
+        if out.len() + put.len() > LONGEST {
+            return None;
+        }
+        out.push_str(put);
+        rest = &rest[taken..];
+    }
+    Some(out)
 }
 
 /// A text in which each name stands for one word.

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Action, Earlier, Expected, Recording, Step, read};
-use crate::conversation::Author;
+use crate::conversation::{Author, Text};
 use crate::finding::Finding;
 
 pub use botframework::transcript;
@@ -43,10 +43,27 @@ pub fn read_any(path: &Path) -> Result<Carried, Box<Finding>> {
         // What could not be carried over leaves an answer of which nothing is said.
         let steps = carried.recordings.iter_mut().flat_map(|recording| &mut recording.conversation);
         steps.for_each(|step| step.answer = step.answer.take().filter(|answer| *answer != Expected::default()));
+        let name = path.display().to_string();
+        let (recordings, notes) = (&mut carried.recordings, &mut carried.notes);
+        recordings
+            .iter_mut()
+            .for_each(|recording| recording.conversation.retain(|step| can_be_said(&name, step, notes)));
+        recordings.retain(|recording| !recording.conversation.is_empty());
         let mut seen = HashSet::new();
         carried.notes.retain(|note| seen.insert((note.line, note.message.clone())));
     }
     Ok(carried)
+}
+
+/// Whether a customer of purser could send this; if not, that is noted.
+fn can_be_said(name: &str, step: &Step, notes: &mut Vec<Finding>) -> bool {
+    let Action::Say { text, attachments, .. } = &step.action else { return true };
+    if text.is_empty() && !attachments.is_empty() {
+        return true;
+    }
+    let wrong = Text::new(text).err();
+    notes.extend(wrong.as_ref().map(|error| note(name, step.line, format!("{error}; what is said here is left out"))));
+    wrong.is_none()
 }
 
 fn read_as_named(path: &Path) -> Result<Carried, Box<Finding>> {
