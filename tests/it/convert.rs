@@ -393,3 +393,19 @@ fn a_scripting_memory_stays_within_bounds() {
         assert!(left.contains(expected), "{left}");
     }
 }
+
+#[test]
+fn an_activity_is_named_by_its_line_and_a_customer_is_no_bot() {
+    let site = Site::empty();
+    let wrapped = "{\n  \"name\": [\n    {}],\n  \"activities\": [\n    {\"type\": \"event\"},\n    {\"type\": \"message\", \
+                   \"text\": \"hello\",\n     \"from\": {\"id\": \"7\", \"name\": \"Joe Abbott\"}, \"recipient\": {\"name\": \
+                   \"EchoBot\"}},\n    null, \"words\",\n    {\"text\": \"hi\", \"from\": {\"name\": \"EchoBot\"}, \"value\": 1}\n  ]\n}\n";
+    site.write("a.transcript", wrapped);
+    let (recordings, left) = converted(&site, "a.transcript");
+    assert_eq!(written(&recordings), "conversation:\n  - say: hello\n    answer: { contains: [hi] }\n");
+    for expected in
+        ["a.transcript:5:1: an activity of the type `event`", ":8:1: a message without words", ":9:1: `value`"]
+    {
+        assert!(left.contains(expected), "{expected} in\n{left}");
+    }
+}

@@ -176,30 +176,59 @@ fn file_name(attachment: &Value) -> String {
 }
 
 fn is_bot(activity: &Value) -> bool {
-    if let Some(role) = activity["from"]["role"].as_str() {
-        return role.eq_ignore_ascii_case("bot");
-    }
-    let named = |key: &str| activity["from"][key].as_str().unwrap_or_default().to_lowercase();
-    named("name").contains("bot") || named("id").contains("bot")
+    static BOT: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?i:bots?(?:[^a-z]|$)|(?:^|[^a-z])bot)|(?:^|[a-z])Bot").ok());
+    let role = |who: &str| activity[who]["role"].as_str().map(|role| role.eq_ignore_ascii_case("bot"));
+    let named = |who: &str| {
+        let has = |key: &&str| {
+            let name = activity[who][*key].as_str().unwrap_or_default();
+            BOT.as_ref().is_some_and(|bot| bot.is_match(name))
+        };
+        ["name", "id"].iter().any(has)
+    };
+    // Whoever speaks to a bot is none, whatever they are called.
+    role("from").or(role("recipient").map(|is_bot| !is_bot)).unwrap_or_else(|| named("from"))
 }
 
-/// The lines on which the items of the outermost list begin.
+/// The lines on which the activities begin: the items of the list, or of the list in `activities`.
 fn lines_of_items(text: &str) -> Vec<u32> {
-    let (mut lines, mut line, mut depth) = (Vec::new(), 1, 0);
+    let (mut lines, mut line, mut depth) = (Vec::new(), 1, 0_usize);
     let (mut in_text, mut escaped) = (false, false);
-    for c in text.chars() {
+    // How deep the items are, and whether the next one has still to begin.
+    let mut items = None;
+    let mut is_next = false;
+    let mut begun = 0;
+    let mut last = "";
+    for (at, c) in text.char_indices() {
+        if c == '\n' {
+            line += 1;
+        }
+        if is_next && !in_text && !c.is_whitespace() && c != ']' && items == Some(depth) {
+            lines.push(line);
+            is_next = false;
+        }
         match c {
-            '\n' => line += 1,
             _ if escaped => escaped = false,
             '\\' if in_text => escaped = true,
-            '"' => in_text = !in_text,
-            '{' | '[' if !in_text => {
-                if c == '{' && depth == 1 {
-                    lines.push(line);
+            '"' => {
+                if in_text {
+                    last = &text[begun..at];
                 }
-                depth += 1;
+                (in_text, begun) = (!in_text, at + 1);
             }
-            '}' | ']' if !in_text => depth -= 1,
+            '{' | '[' if !in_text => {
+                depth += 1;
+                if c == '[' && items.is_none() && (depth == 1 || (depth == 2 && last == "activities")) {
+                    (items, is_next) = (Some(depth), true);
+                }
+            }
+            '}' | ']' if !in_text => {
+                if items == Some(depth) {
+                    return lines;
+                }
+                depth = depth.saturating_sub(1);
+            }
+            ',' if !in_text && items == Some(depth) => is_next = true,
             _ => {}
         }
     }
