@@ -72,11 +72,11 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
 
     let left_out = gaps.left_out;
     let groups = gaps.groups();
-    let taken = stage.faq.ids();
+    let mut taken = stage.faq.ids().into_iter().map(str::to_owned).collect();
     let mut out = io::stdout().lock();
     if options.json {
         let shown =
-            groups.iter().take(options.limit).map(|group| json!({ "gap": group, "entry": group.entry(&taken) }));
+            groups.iter().take(options.limit).map(|group| json!({ "gap": group, "entry": group.entry(&mut taken) }));
         let object = json!({
             "questions": questions, "groups": groups.len(), "left_out": left_out, "gaps": shown.collect::<Vec<_>>(),
         });
@@ -93,7 +93,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
         for wording in group.wordings.iter().take(SHOWN) {
             writeln!(out, "    \"{}\"", one_line(wording, 90))?;
         }
-        writeln!(out, "\n{}", group.entry(&taken))?;
+        writeln!(out, "\n{}", group.entry(&mut taken))?;
     }
     if groups.len() > options.limit {
         writeln!(out, "and {} more groups; `--limit` shows more", groups.len() - options.limit)?;

@@ -151,7 +151,12 @@ impl Gaps {
         }
         let wording = text.split_whitespace().fold(String::new(), |all, word| {
             let fits = all.chars().count() + word.chars().count() < LONGEST;
-            if fits { format!("{all}{}{word}", if all.is_empty() { "" } else { " " }) } else { all }
+            match (all.is_empty(), fits) {
+                // Of a word that is longer than that its beginning will do.
+                (true, _) => word.chars().take(LONGEST).collect(),
+                (false, true) => format!("{all} {word}"),
+                (false, false) => all,
+            }
         });
         let is_new = |known: &String| !known.eq_ignore_ascii_case(&wording);
         if !wording.is_empty() && group.wordings.len() < WORDINGS && group.wordings.iter().all(is_new) {
@@ -232,9 +237,12 @@ fn telling(text: &str, language: &str) -> BTreeSet<String> {
 }
 
 impl Group {
-    /// An entry for the FAQ, as YAML at the place of a list's item. `taken` are the names that there are.
-    pub fn entry(&self, taken: &BTreeSet<&str>) -> String {
-        let mut out = format!("  - id: {}\n    phrases:\n", self.id(taken));
+    /// An entry for the FAQ, as YAML at the place of a list's item. `taken` are the names that there are, and from now on
+    /// its own.
+    pub fn entry(&self, taken: &mut BTreeSet<String>) -> String {
+        let id = self.id(taken);
+        let mut out = format!("  - id: {id}\n    phrases:\n");
+        taken.insert(id);
         for wording in &self.wordings {
             out.push_str(&format!("      - {}\n", super::write::item(wording)));
         }
@@ -242,14 +250,14 @@ impl Group {
         out
     }
 
-    fn id(&self, taken: &BTreeSet<&str>) -> String {
+    fn id(&self, taken: &BTreeSet<String>) -> String {
         let first = self.wordings.first().map_or("", String::as_str);
         let ascii = fold(&first.to_lowercase());
         let words = ascii.split(|c: char| !c.is_ascii_alphanumeric());
         let words = words.filter(|word| !word.is_empty() && !TELL_NOTHING.split_whitespace().any(|no| no == *word));
         let words = words.filter(|word| word.chars().any(char::is_alphabetic)).take(4).collect::<Vec<_>>();
         let id = if words.is_empty() { "new-entry".to_owned() } else { words.join("-") };
-        let free = |id: &String| !taken.contains(id.as_str());
+        let free = |id: &String| !taken.contains(id);
         let mut numbered = std::iter::once(id.clone()).chain((2..1_000).map(|n| format!("{id}-{n}")));
         numbered.find(free).unwrap_or(id)
     }
@@ -258,6 +266,14 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_has_a_phrase_whatever_was_asked() {
+        let mut gaps = Gaps::default();
+        gaps.add(&format!("{} and more", "x".repeat(500)), None, Why::Unanswered);
+        let entry = gaps.groups()[0].entry(&mut BTreeSet::new());
+        assert!(entry.contains(&format!("      - {}\n", super::super::write::item(&"x".repeat(LONGEST)))), "{entry}");
+    }
 
     #[test]
     fn alike_questions_come_together_and_become_an_entry() {
@@ -275,10 +291,12 @@ mod tests {
         assert_eq!(counts, [3, 2, 1, 1], "{groups:#?}");
         let Group { unanswered, down, person, wordings, .. } = &groups[0];
         assert_eq!((*unanswered, *down, *person, wordings.len()), (1, 1, 1, 2));
-        let entry = groups[0].entry(&BTreeSet::from(["ship-live-animals"]));
+        let mut taken = BTreeSet::from(["ship-live-animals".to_owned()]);
+        let entry = groups[0].entry(&mut taken);
         let expected = "  - id: ship-live-animals-2\n    phrases:\n      - do you ship live animals?\n      - Can I ship \
                         an animal that lives?\n    answer: |\n      Write here what the customer should read.\n";
         assert_eq!(entry, expected);
-        assert!(groups[1].entry(&BTreeSet::new()).contains("id: new-entry\n    phrases:\n      - \"1234\""));
+        assert!(groups[0].entry(&mut taken).contains("id: ship-live-animals-3\n"), "no name comes twice");
+        assert!(groups[1].entry(&mut BTreeSet::new()).contains("id: new-entry\n    phrases:\n      - \"1234\""));
     }
 }
