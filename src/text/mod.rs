@@ -3,7 +3,8 @@
 //!
 //! [`words`] parts a sentence; [`number`] reads digits and number words; [`quantity`], [`money`], [`date`], [`place`]
 //! and [`postcode`] find what their names say; [`parcel`] knows the parcel numbers of the carriers, [`card`] those of
-//! payment cards; [`status`] what is said of where a parcel is.
+//! payment cards; [`span`] finds how long something takes, [`status`] what is said
+//! of where a parcel is.
 
 pub mod card;
 pub mod date;
@@ -13,5 +14,7 @@ pub mod parcel;
 pub mod place;
 pub mod postcode;
 pub mod quantity;
+pub mod span;
+mod stated;
 pub mod status;
 pub mod words;

@@ -16,6 +16,9 @@ pub struct Money {
     pub at: Range<usize>,
 }
 
+/// What may stand between a sign and its number.
+const BLANKS: [char; 3] = [' ', '\u{A0}', '\u{202F}'];
+
 /// More than this is nobody's price and perhaps no number at all.
 const MOST: f64 = 1e12;
 
@@ -25,7 +28,9 @@ pub fn amounts(text: &str, language: &str) -> Vec<Money> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < words.len() {
-        match amount_at(&words, text, at, language) {
+        // A sign belongs to one number.
+        let end = found.last().map_or(0, |money: &Money| money.at.end);
+        match amount_at(&words, text, at, end, language) {
             Some((money, next)) => {
                 found.push(money);
                 at = next;
@@ -36,7 +41,8 @@ pub fn amounts(text: &str, language: &str) -> Vec<Money> {
     found
 }
 
-fn amount_at(words: &[Word<'_>], text: &str, at: usize, language: &str) -> Option<(Money, usize)> {
+/// The amount that begins at a word, or with a sign before it that stands behind `end`.
+fn amount_at(words: &[Word<'_>], text: &str, at: usize, end: usize, language: &str) -> Option<(Money, usize)> {
     // "EUR 12"
     if let Some((currency, 1.0)) = unit(&words[at].folded, words[at].raw)
         && words[at].raw.len() == 3
@@ -48,15 +54,16 @@ fn amount_at(words: &[Word<'_>], text: &str, at: usize, language: &str) -> Optio
     }
     let (value, taken) = number_at(words, at, language)?;
     let (first, last) = (&words[at], &words[at + taken - 1]);
-    // "£12"
-    if let Some(sign) = first.before.chars().next_back().filter(|_| text[..first.at.start].ends_with(first.before))
+    // "£12", "£ 12"
+    let before = text[end.min(first.at.start)..first.at.start].trim_end_matches(BLANKS);
+    if let Some(sign) = before.chars().next_back()
         && let Some(currency) = sign_of(sign)
     {
-        let from = first.at.start - sign.len_utf8();
+        let from = end + before.len() - sign.len_utf8();
         return Some((money(value, 1.0, currency, from..last.at.end)?, at + taken));
     }
     // "12 €"
-    let rest = text[last.at.end..].trim_start_matches([' ', '\u{A0}', '\u{202F}']);
+    let rest = text[last.at.end..].trim_start_matches(BLANKS);
     let begins = text.len() - rest.len();
     if let Some(sign) = rest.chars().next()
         && let Some(currency) = sign_of(sign)
@@ -131,6 +138,8 @@ mod tests {
         for (text, language, expected) in [
             ("it was £12.50", "en", vec![(1_250, "GBP")]),
             ("12,50 €", "de", vec![(1_250, "EUR")]),
+            ("€ 12,50 oder £ 5", "de", vec![(1_250, "EUR"), (500, "GBP")]),
+            ("12 € 50 Cent", "de", vec![(1_200, "EUR"), (50, "EUR")]),
             ("12,50€ bezahlt", "de", vec![(1_250, "EUR")]),
             ("EUR 12", "en", vec![(1_200, "EUR")]),
             ("1.200,50 Euro", "de", vec![(120_050, "EUR")]),

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::stated::{may_end, stated};
 use super::words::fold;
 
 /// Where a parcel, or the money for it, is said to be.
@@ -11,6 +12,10 @@ use super::words::fold;
 pub enum Status {
     /// It was given to its recipient.
     Delivered,
+    /// It has come to where it is said to be.
+    Arrived,
+    /// It is, or was, where parcels are sorted.
+    Sorted,
     /// It is in the van.
     OutForDelivery,
     /// It is on its way.
@@ -27,14 +32,18 @@ pub enum Status {
     Customs,
     /// It goes back.
     Returning,
-    /// Nobody knows where it is.
+    /// Nobody knows where it is, or nobody will get it.
     Lost,
+    /// It was looked for and is there.
+    Found,
     /// Something happened to it.
     Damaged,
     /// The money was given back.
     Refunded,
     /// It is not sent any more.
     Cancelled,
+    /// Something was booked, changed, passed on or decided for the customer.
+    Arranged,
 }
 
 /// A status that a sentence has.
@@ -50,7 +59,7 @@ pub struct Named {
 /// How a status is called, in folded words.
 static NAMES: LazyLock<Vec<(Status, Regex)>> = LazyLock::new(|| {
     [
-        (Status::Delivered, r"delivered|has arrived|have arrived|zugestellt|ausgeliefert|geliefert|angekommen"),
+        (Status::Delivered, r"delivered|zugestellt|ausgeliefert|geliefert"),
         (
             Status::OutForDelivery,
             r"out for delivery|with the (?:driver|courier)|in (?:der )?zustellung|zustellfahrzeug",
@@ -90,7 +99,7 @@ const FEW: usize = 6;
 /// Words after which something may be or not.
 static IF: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"\b(?:if|when|once|unless|whether|until|as soon as|in case|should|wenn|falls|sobald|ob|bis|nachdem|solange|sollte[n]?)\b",
+        r"\b(?:if|when|once|unless|whether|until|as soon as|as long as|in case|should|wenn|falls|sobald|ob|bis|nachdem|solange|sollte[n]?)\b",
     )
 });
 
@@ -110,7 +119,15 @@ pub fn statuses(sentence: &str) -> Vec<Named> {
         });
         is_claim.reduce(|one, other| one || other).map(|is_claim| Named { status: *status, is_claim })
     });
-    found.collect()
+    let mut found: Vec<Named> = found.collect();
+    for (status, begins) in stated(&folded) {
+        if !IF.is_match(&folded[..begins]) {
+            found.retain(|named| named.status != status);
+            found.push(Named { status, is_claim: true });
+        }
+    }
+    found.sort_unstable();
+    found
 }
 
 /// Whether a word is part of a status, so that what follows it matters.
@@ -119,7 +136,7 @@ pub fn hints_at_status(word: &str) -> bool {
     let ends =
         ["arrived", "delivery", "driver", "courier", "transit", "way", "collection", "pick", "customs", "attempt"];
     let enden = ["zustellung", "zustellfahrzeug", "weg", "bereit", "zoll", "zuruck"];
-    ends.contains(&word.as_str()) || enden.contains(&word.as_str()) || !statuses(&word).is_empty()
+    ends.contains(&word.as_str()) || enden.contains(&word.as_str()) || may_end(&word) || !statuses(&word).is_empty()
 }
 
 /// Folded, with single blanks in the place of all that is neither letter nor digit.
@@ -156,6 +173,25 @@ mod tests {
             ("Das Paket wird morgen zugestellt.", vec![(Delivered, false)]),
             (r#"{"status":"out_for_delivery"}"#, vec![(OutForDelivery, true)]),
             ("We open at nine.", vec![]),
+            ("Your parcel arrived.", vec![(Arrived, true)]),
+            ("Your parcel arrived at your neighbour's house", vec![(Arrived, true)]),
+            ("If it has arrived, look behind the house.", vec![]),
+            ("It was left in the porch.", vec![(Delivered, true)]),
+            ("You can collect it at our depot.", vec![]),
+            ("As long as it is not on the van, you can redirect it.", vec![]),
+            ("Your parcel left our depot.", vec![(Sorted, true)]),
+            ("The driver has collected it.", vec![(Sent, true)]),
+            ("The courier has your parcel.", vec![(OutForDelivery, true)]),
+            ("Your parcel has cleared customs.", vec![(Customs, true)]),
+            ("Nobody was at home when our driver came.", vec![(Attempted, true)]),
+            ("Your parcel has been found.", vec![(Found, true)]),
+            ("We have paid your money back.", vec![(Refunded, true)]),
+            ("I have booked a new delivery for you.", vec![(Arranged, true)]),
+            ("Ihr Paket kam an.", vec![(Arrived, true)]),
+            ("Ihr Paket wurde beim Nachbarn abgegeben.", vec![(Delivered, true)]),
+            ("Ihr Paket hat das Depot verlassen.", vec![(Sorted, true)]),
+            ("Die Erstattung wurde genehmigt.", vec![(Refunded, true)]),
+            ("Ihre Adresse wurde geändert.", vec![(Arranged, true)]),
         ] {
             let found: Vec<_> = statuses(sentence).iter().map(|named| (named.status, named.is_claim)).collect();
             assert_eq!(found, expected, "{sentence}");

@@ -5,30 +5,26 @@
 //! pounds back" must not read it as our answer.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use time::Date;
 
+use super::figures::{numbers, numbers_at, terms, terms_said};
 use crate::text::date::{Day, days};
 use crate::text::money::amounts;
 use crate::text::parcel::parcel_numbers;
+use crate::text::span::{Span, Unit, spans};
 use crate::text::status::{Named, Status, statuses};
 use crate::text::words::fold;
 
-static DIGITS: LazyLock<Regex> = LazyLock::new(|| regex(r"\d+"));
 static PERCENT: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)(\d+(?:[.,]\d+)?)\s?(?:%|percent|per cent|prozent)"));
 static CLOCK: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?i)\b(\d{1,2})(?:[:.](\d{2}))?\s?(?:am|pm|a\.m|p\.m|uhr|h\b|o.clock)"));
 static EMAIL: LazyLock<Regex> = LazyLock::new(|| regex(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"));
 /// "1." and "2)" that begin a line number a list.
 static LISTED: LazyLock<Regex> = LazyLock::new(|| regex(r"(?m)^\s*\d{1,2}[.)]\s"));
-static MONTHS: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"\b(january|february|april|june|july|august|september|october|november|december|januar|februar|marz|juni|juli|oktober|dezember|christmas|easter|weihnachten|ostern)\b",
-    )
-});
-
 /// "On Saturdays" is said of all of them, and of no day in the calendar.
 static WEEKDAY: LazyLock<Regex> = LazyLock::new(|| {
     regex(
@@ -92,7 +88,9 @@ pub(super) struct Facts {
     days: HashSet<Date>,
     /// Those that an entry only names as days of the week, by their next date.
     weekdays: HashSet<(Date, Weekly)>,
-    months: HashSet<String>,
+    /// Months, times of the day, words for money: what is named and has no figure.
+    terms: HashSet<String>,
+    spans: HashSet<Span>,
     parcels: HashSet<String>,
     numbers: HashSet<String>,
     percents: HashSet<String>,
@@ -102,6 +100,7 @@ pub(super) struct Facts {
     statuses: HashSet<Status>,
     /// Told by a tool.
     told: HashSet<Status>,
+    told_numbers: HashSet<String>,
     /// What only the customer said.
     own_numbers: HashSet<String>,
     own_emails: HashSet<String>,
@@ -124,10 +123,11 @@ impl Facts {
                     None => _ = self.days.insert(day.date),
                 }
             }
+            self.spans.extend(spans(text, &language));
         }
-        self.months.extend(months(text));
+        self.terms.extend(terms_said(text));
         self.parcels.extend(parcel_numbers(text).into_iter().map(|number| number.compact));
-        self.numbers.extend(digits(text));
+        self.numbers.extend(numbers(text));
         self.percents.extend(percents(text));
         self.clock.extend(clock(text));
         self.emails.extend(emails(text));
@@ -140,6 +140,7 @@ impl Facts {
         self.days.extend(self.languages.iter().flat_map(|language| {
             self.today.iter().flat_map(|today| days(text, *today, language)).map(|day| day.date).collect::<Vec<_>>()
         }));
+        self.told_numbers.extend(numbers(text));
         self.told.extend(sentences(text).flat_map(statuses).map(|named| named.status));
     }
 
@@ -147,13 +148,17 @@ impl Facts {
     /// their own. No amount, day, percentage or status becomes true by it.
     pub fn add_customer(&mut self, text: &str) {
         self.parcels.extend(parcel_numbers(text).into_iter().map(|number| number.compact));
-        self.own_numbers.extend(digits(text));
+        self.own_numbers.extend(numbers(text));
+        let sizes = |(_, unit): &Span| matches!(unit, Unit::Kilograms | Unit::Centimetres);
+        self.spans.extend(self.languages.iter().flat_map(|language| spans(text, language)).filter(sizes));
         self.own_emails.extend(emails(text));
     }
 
     /// What a sentence states that nothing says, if it does.
     pub fn check(&self, sentence: &str) -> Result<(), Breach> {
         let known = |named: &Named| match named.is_claim {
+            // What was delivered has arrived.
+            true if named.status == Status::Arrived && self.told.contains(&Status::Delivered) => true,
             true => self.told.contains(&named.status),
             false => self.statuses.contains(&named.status),
         };
@@ -166,39 +171,66 @@ impl Facts {
     /// The same of figures, days and addresses alone.
     pub fn check_figures(&self, sentence: &str) -> Result<(), Breach> {
         let sentence = &*LISTED.replace_all(sentence, "\n");
+        // Where something stands that was looked at as more than a number.
+        let mut seen: Vec<Range<usize>> = Vec::new();
         for language in &self.languages {
-            if amounts(sentence, language).iter().any(|money| !self.amounts.contains(&(money.minor, money.currency))) {
-                return Err(Breach::Amount);
+            for money in amounts(sentence, language) {
+                if !self.amounts.contains(&(money.minor, money.currency)) {
+                    return Err(Breach::Amount);
+                }
+                seen.push(money.at);
             }
-            let known = |day: &Day| {
-                let as_said = |weekly: &Weekly| self.weekdays.contains(&(day.date, *weekly));
-                let of_week = match weekly(&sentence[day.at.clone()]) {
-                    Some(Weekly::Named) => [Weekly::Named, Weekly::On].iter().any(as_said),
-                    Some(Weekly::On) => as_said(&Weekly::On),
-                    None => false,
-                };
-                of_week || self.days.contains(&day.date)
-            };
-            if !self.today.iter().flat_map(|today| days(sentence, *today, language)).all(|day| known(&day)) {
-                return Err(Breach::Date);
+            for day in self.today.iter().flat_map(|today| days(sentence, *today, language)) {
+                if !self.has_day(&day, &sentence[day.at.clone()]) {
+                    return Err(Breach::Date);
+                }
+                seen.push(day.at);
             }
         }
-        if months(sentence).any(|month| !self.months.contains(&month)) {
-            return Err(Breach::Date);
+        if let Some((breach, _)) = terms(sentence).find(|(_, term)| !self.terms.contains(term)) {
+            return Err(breach);
         }
-        if parcel_numbers(sentence).iter().any(|number| !self.parcels.contains(&number.compact)) {
-            return Err(Breach::Parcel);
+        for number in parcel_numbers(sentence) {
+            if !self.parcels.contains(&number.compact) {
+                return Err(Breach::Parcel);
+            }
+            seen.push(number.at);
         }
         if emails(sentence).any(|email| !self.emails.contains(&email) && !self.own_emails.contains(&email)) {
             return Err(Breach::Email);
         }
         if percents(sentence).any(|percent| !self.percents.contains(&percent))
             || clock(sentence).any(|time| !self.clock.contains(&time))
+            || self.languages.iter().flat_map(|language| spans(sentence, language)).any(|span| !self.has_span(span))
         {
             return Err(Breach::Number);
         }
+        seen.extend(CLOCK.find_iter(sentence).map(|time| time.range()));
+        let is_seen = |at: &Range<usize>| seen.iter().any(|seen| seen.start <= at.start && at.end <= seen.end);
         let unknown = |number: &String| !self.numbers.contains(number) && !self.own_numbers.contains(number);
-        if digits(sentence).any(|number| unknown(&number)) { Err(Breach::Number) } else { Ok(()) }
+        match numbers_at(sentence).any(|(at, number)| !is_seen(&at) && unknown(&number)) {
+            true => Err(Breach::Number),
+            false => Ok(()),
+        }
+    }
+
+    fn has_day(&self, day: &Day, words: &str) -> bool {
+        let as_said = |weekly: &Weekly| self.weekdays.contains(&(day.date, *weekly));
+        let of_week = match weekly(words) {
+            Some(Weekly::Named) => [Weekly::Named, Weekly::On].iter().any(as_said),
+            Some(Weekly::On) => as_said(&Weekly::On),
+            None => false,
+        };
+        of_week || self.days.contains(&day.date)
+    }
+
+    /// What a tool has looked up says what its numbers count in its own way.
+    fn has_span(&self, (tenths, unit): Span) -> bool {
+        let number = match tenths % 10 {
+            0 => (tenths / 10).to_string(),
+            rest => format!("{}.{rest}", tenths / 10),
+        };
+        self.spans.contains(&(tenths, unit)) || self.told_numbers.contains(&number)
     }
 }
 
@@ -222,14 +254,6 @@ fn weekly(words: &str) -> Option<Weekly> {
     WEEKDAY.is_match(day).then_some(weekly)
 }
 
-fn digits(text: &str) -> impl Iterator<Item = String> + '_ {
-    // "07" is as good as "7", and "00" as "0".
-    DIGITS.find_iter(text).map(|found| match found.as_str().trim_start_matches('0') {
-        "" => "0".to_owned(),
-        number => number.to_owned(),
-    })
-}
-
 fn percents(text: &str) -> impl Iterator<Item = String> + '_ {
     PERCENT.captures_iter(text).map(|found| found[1].replace(',', "."))
 }
@@ -241,12 +265,6 @@ fn clock(text: &str) -> impl Iterator<Item = (String, String)> + '_ {
 
 fn emails(text: &str) -> impl Iterator<Item = String> + '_ {
     EMAIL.find_iter(text).map(|found| found.as_str().trim_end_matches('.').to_lowercase())
-}
-
-fn months(text: &str) -> impl Iterator<Item = String> {
-    let folded = fold(text);
-    let found: Vec<String> = MONTHS.find_iter(&folded).map(|found| found.as_str().to_owned()).collect();
-    found.into_iter()
 }
 
 /// What may be looked at by itself: of data each field, of prose each sentence.
@@ -283,6 +301,9 @@ mod tests {
             "It is out for delivery and should arrive on Friday.",
             "It comes on 27 November.",
             "PX123456785GB is out for delivery.",
+            "It comes on 27.11.2026, or 27/11.",
+            "It is on the van.",
+            "It takes two to three working days.",
             "If it was delivered to a neighbour, there is a card.",
             "In December there is 20 % off.",
             "1. Weigh it\n2. Pack it",
@@ -317,6 +338,21 @@ mod tests {
             ("PX987654321GB is another one.", Breach::Parcel),
             ("We give you 90% back.", Breach::Number),
             ("It takes 4 days.", Breach::Number),
+            ("It takes seven working days.", Breach::Number),
+            ("It takes 49 days.", Breach::Number),
+            ("It takes 3 hours, or 8 days.", Breach::Number),
+            ("It costs 49 more.", Breach::Number),
+            ("It costs £ 3.50.", Breach::Amount),
+            ("It is free of charge.", Breach::Amount),
+            ("It comes this afternoon.", Breach::Date),
+            ("It comes in May.", Breach::Date),
+            ("Es kommt am Wochenende.", Breach::Date),
+            ("Your parcel arrived at your neighbour's house.", Breach::Status),
+            ("It was handed to your neighbour.", Breach::Status),
+            ("Your parcel is in our depot in Leeds.", Breach::Status),
+            ("Your refund has been approved.", Breach::Status),
+            ("Your address has been changed.", Breach::Status),
+            ("Ihr Paket liegt beim Nachbarn.", Breach::Status),
             ("We are there until 11 pm.", Breach::Number),
             ("Write to boss@evil.example.", Breach::Email),
         ] {

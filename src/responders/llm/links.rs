@@ -11,7 +11,7 @@ use super::facts::Breach;
 
 /// Whatever looks like an address: with a scheme, or a host that a reader would type.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?i)\b(?:([a-z][a-z0-9+.-]{1,20}):(?://)?)?((?:[a-z0-9-]+\.)+[a-z]{2,24})(?::\d+)?\b";
+    let pattern = r"(?i)\b(?:([a-z][a-z0-9+.-]{1,20}):(?://)?)?((?:[\p{L}\p{N}-]+\.)+\p{L}{2,24})(?::\d+)?\b";
     Regex::new(pattern).expect("a pattern that a test has tried")
 });
 /// Schemes that are more than text.
@@ -136,6 +136,7 @@ mod tests {
             ("Go to https://evil.example/pay", Breach::Link),
             ("Go to evil.example and pay", Breach::Link),
             ("Go to EVIL.example", Breach::Link),
+            ("Go to halyаrd.example", Breach::Link),
             ("Go to https://halyаrd.example", Breach::Link),
             ("javascript:alert(1)", Breach::Link),
             ("data:text/html,x", Breach::Link),

@@ -11,6 +11,7 @@
 mod client;
 mod counts;
 mod facts;
+mod figures;
 mod links;
 mod mask;
 mod places;

@@ -13,6 +13,7 @@ use regex::Regex;
 use time::Date;
 
 use super::facts::{Breach, Facts};
+use super::figures::hints_at_term;
 use super::links::Hosts;
 use super::mask::Mask;
 use super::thoughts::Thoughts;
@@ -215,7 +216,7 @@ fn is_harmless(word: &str) -> bool {
     };
     let is_day = Date::from_ordinal_date(2026, 1)
         .is_ok_and(|some| ["en", "de"].iter().any(|language| !days(word, some, language).is_empty()));
-    !is_day && !(0..parts.len()).any(is_number) && !hints_at_status(word)
+    !is_day && !(0..parts.len()).any(is_number) && !hints_at_status(word) && !hints_at_term(word)
 }
 
 #[cfg(test)]
