@@ -324,6 +324,9 @@ impl<'a> Writing<'a> {
             Err(trouble) => {
                 let rest = match trouble {
                     Trouble::TooLarge => None,
+                    // It does not want this question: a filter, or a limit of its length, refuses so. One customer keeps
+                    // nobody else from it.
+                    Trouble::Refused(400 | 413 | 422) => None,
                     Trouble::Busy(_, Some(wait)) => llm.breaker.asked_to_wait(*wait),
                     _ => llm.breaker.failed(),
                 };

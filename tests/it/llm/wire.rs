@@ -200,6 +200,18 @@ async fn a_server_that_fails_again_and_again_is_left_alone() {
     assert!(asked == 5 || began.elapsed() > Duration::from_secs(2), "after five failures it rests: {asked}");
     let resting = site.llm.counts().questions.get_or_create(&[("outcome", "resting")]).get();
     assert_eq!(resting, 8 - asked as u64);
+
+    // One that refuses single questions is there for the next.
+    let model = Model::start(|_, number| match number {
+        0..8 => response(400, "application/json", "{\"error\":{\"code\":\"content_filter\"}}"),
+        _ => says(ANSWER),
+    })
+    .await;
+    let site = Site::new(&model, |_| ());
+    for _ in 0..8 {
+        assert_eq!(by(&site.ask(QUESTION).await.0), "pipeline");
+    }
+    assert_eq!(by(&site.ask(QUESTION).await.0), "llm");
 }
 
 #[tokio::test]
