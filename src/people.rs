@@ -77,6 +77,8 @@ pub struct Opens {
     pub in_days: u16,
     /// The day of the week, from Monday, which is 0.
     pub weekday: u8,
+    /// The date.
+    pub date: time::Date,
     /// Hour and minute.
     pub at: (u8, u8),
 }
@@ -110,9 +112,11 @@ impl Hours {
                 let first = here.map(|span| span.from).filter(|from| in_days > 0 || *from > now.time()).min();
                 if let Some(from) = first {
                     let number = |n: i8| u8::try_from(n).unwrap_or_default();
+                    let month = time::Month::try_from(number(day.month())).ok()?;
                     return Some(Opens {
                         in_days: u16::try_from(in_days).unwrap_or(u16::MAX),
                         weekday: u8::try_from(index(day.weekday())).unwrap_or_default(),
+                        date: time::Date::from_calendar_date(day.year().into(), month, number(day.day())).ok()?,
                         at: (number(from.hour()), number(from.minute())),
                     });
                 }

@@ -3,15 +3,19 @@
 use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
+use time::{Date, Duration};
 
 use super::lines::{Line, Lines};
 use super::markdown::escaped;
 use super::{Answer, Asked, BoxFuture, Presence, Reply, Responder, Turn};
 use crate::conversation::{Button, Focus, Millis, Reason};
 use crate::people::Opens;
+use crate::text::date::written;
 
 /// The state in which it asks where an answer is to go.
 const VERSION: u32 = 1;
+/// From so many days ahead on, a day of the week is not enough to say when.
+const WEEK: u16 = 7;
 /// The longest e-mail address.
 const LONGEST: usize = 254;
 
@@ -114,14 +118,27 @@ impl Person {
     }
 }
 
-fn opening(lines: &Lines, languages: &[String], Opens { in_days, weekday, at: (hour, minute) }: Opens) -> String {
+fn opening(lines: &Lines, languages: &[String], Opens { in_days, weekday, date, at: (hour, minute) }: Opens) -> String {
     let days = lines.say(Line::Weekdays, languages).0;
+    let (line, language) = lines.say(Line::PeopleBack, languages);
     let day = match in_days {
         0 => lines.say(Line::Today, languages).0.trim(),
         _ => days.split(',').nth(weekday.into()).unwrap_or_default().trim(),
     };
-    let line = lines.say(Line::PeopleBack, languages).0;
-    line.trim_end().replace("{day}", day).replace("{time}", &format!("{hour}:{minute:02}"))
+    // A day of the week alone would be taken for the next one.
+    let day = if in_days < WEEK { day.to_owned() } else { format!("{day}, {}", on(date, in_days, language)) };
+    line.trim_end().replace("{day}", &day).replace("{time}", &format!("{hour}:{minute:02}"))
+}
+
+/// A date as a language writes it, without the day of the week; as 2026-12-28 where we do not know how.
+fn on(date: Date, in_days: u16, language: &str) -> String {
+    let today = date.checked_sub(Duration::days(in_days.into())).unwrap_or(date);
+    let known = ["en", "de"].contains(&language.split(['-', '_']).next().unwrap_or_default());
+    let written = written(date, today, language);
+    match written.split_once(", ").filter(|_| known) {
+        Some((_, date)) => date.to_owned(),
+        None => date.to_string(),
+    }
 }
 
 /// The state is the team that gets the word.
@@ -157,7 +174,22 @@ fn contact(text: &str) -> Result<(&'static str, String), bool> {
 
 #[cfg(test)]
 mod tests {
+    use time::macros::date;
+
     use super::*;
+
+    #[test]
+    fn who_comes_back_after_the_holidays_says_on_which_date() {
+        let lines = Lines::new(Lines::built_in().map(|(tag, texts)| (tag.to_owned(), texts)), "en");
+        let said = |in_days, language: &str| {
+            let opens = Opens { in_days, weekday: 0, date: date!(2027 - 01 - 04), at: (9, 0) };
+            opening(&lines, &[language.to_owned()], opens)
+        };
+        assert_eq!(said(6, "en"), "We are here again on Monday at 9:00.");
+        assert_eq!(said(12, "en"), "We are here again on Monday, 4 January 2027 at 9:00.");
+        assert_eq!(said(3, "de"), "Montag um 9:00 Uhr sind wir wieder da.");
+        assert_eq!(said(12, "de-AT"), "Montag, 4. Januar 2027 um 9:00 Uhr sind wir wieder da.");
+    }
 
     #[test]
     fn an_address_is_found_and_checked() {
