@@ -74,6 +74,8 @@ pub enum Line {
     QueuedAt,
     /// Nobody is there now; asks for an e-mail address or a phone number.
     PeopleAway,
+    /// Asks for the same of a customer who would rather not wait.
+    LeaveMessage,
     /// When somebody is there again. `{day}` and `{time}` stand for it.
     PeopleBack,
     /// What is said for a `{day}` that is today.
@@ -124,7 +126,7 @@ pub enum Line {
 
 impl Line {
     /// All of them.
-    pub const ALL: [Line; 54] = [
+    pub const ALL: [Line; 55] = [
         Line::NothingFound,
         Line::DidYouMean,
         Line::PersonButton,
@@ -156,6 +158,7 @@ impl Line {
         Line::Queued,
         Line::QueuedAt,
         Line::PeopleAway,
+        Line::LeaveMessage,
         Line::PeopleBack,
         Line::Today,
         Line::Weekdays,

@@ -73,7 +73,9 @@ impl Person {
         }
         match turn.people {
             Presence::Never => Answer::HandOver(self.say(turn, Line::Person)),
-            _ if turn.choice.as_deref() == Some(Person::MESSAGE) => self.ask(turn, None),
+            Presence::Now if turn.choice.as_deref() == Some(Person::MESSAGE) => {
+                asks(self.say(turn, Line::LeaveMessage), turn.team.clone())
+            }
             Presence::Now => {
                 let (hand_over, team) = (Some(Reason::Asked), turn.team.clone());
                 let reply = Reply { hand_over, team, ..self.say(turn, Line::Queued) };

@@ -154,7 +154,7 @@ fn files_are_checked_against_each_other() {
         wrong(&[("fr.yaml", fr)]),
         "warning: fr.yaml: `fr` has no `lines:` for nothing-found, did-you-mean, person-button, sources, person, apology, \
          cancelled, cancel-words, agree-button, decline-button, agree-words, decline-words, agreed, proposal-over, errand-done, errand-refused, errand-unknown, too-long, unreadable, not-stored, \
-         too-fast, too-many, full, sign-in, greeting, starters, privacy, queued, queued-at, people-away, people-back, today, \
+         too-fast, too-many, full, sign-in, greeting, starters, privacy, queued, queued-at, people-away, leave-message, people-back, today, \
          weekdays, contact-unclear, message-taken, back-button, back-words, with-bot, message-button, joined, \
          transferred, requeued, given-back, closed-by-agent, closed-idle, nobody-came, forgotten, still-there, ask-rating, rated, blocked, attached, \
          attachment-gone (they are said in the site's own language or in English)\n\

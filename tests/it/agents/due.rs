@@ -92,9 +92,10 @@ async fn nobody_comes_then_it_is_closed(database: &TestDatabase) {
     let press = json!({ "type": "say", "client_id": "m2", "text": "Leave a message", "choice": "person/message" });
     customer.send(press).await;
     customer.hear("ack").await;
-    customer
+    let asked = customer
         .hear_where("the question", |frame| frame["text"].as_str().is_some_and(|text| text.contains("e-mail")))
         .await;
+    assert!(!asked["text"].as_str().is_some_and(|text| text.contains("Nobody")), "they are only busy: {asked}");
     let (_, answer) = customer.ask("m3", "me at anna@").await;
     assert!(answer["text"].as_str().is_some_and(|text| text.contains("does not look like")), "{answer}");
     let (_, answer) = customer.ask("m4", "sorry, anna@example.org").await;
