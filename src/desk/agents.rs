@@ -108,8 +108,9 @@ impl Desk {
         }
         let text = || self.line(head, Line::WithBot);
         match said.choice.as_deref() {
-            // Whoever does not wait for a person says so before it is asked what to do instead.
-            Some(Person::MESSAGE) => match head.back(String::new(), now) {
+            // Whoever does not wait for a person says so before it is asked what to do instead. Where one has come just
+            // then, nobody needs to: it is read.
+            Some(Person::MESSAGE) if head.status == Status::Waiting => match head.back(String::new(), now) {
                 Some(left) => {
                     let said = say(&left.next);
                     left.then(said)

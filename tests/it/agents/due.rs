@@ -137,6 +137,12 @@ async fn a_forgotten_conversation_goes_back_into_the_queue(database: &TestDataba
     // Another one may take it now.
     let ben = Agent::new(&purser, "ben", Role::Agent).await;
     ben.take(&visitor).await;
+    // The button of the time before does not send him away again.
+    let press = json!({ "type": "say", "client_id": "m3", "text": "Leave a message", "choice": "person/message" });
+    customer.send(press).await;
+    customer.hear_where("the ack", |frame| frame["type"] == "ack" && frame["client_id"] == "m3").await;
+    let head = purser.store.conversation(ConversationId(visitor.conversation)).await.expect("a read");
+    assert_eq!(head.map(|head| head.status), Some(Status::Agent));
     purser.stop().await;
 }
 
