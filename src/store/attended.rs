@@ -176,7 +176,8 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
     let (from, order) = match shelf {
         Shelf::Waiting => (
             "attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status IN ('waiting', 'message')",
-            "a.since",
+            // Whoever sits and waits is in the list, however much word was left before.
+            "a.status DESC, a.since",
         ),
         Shelf::Taken => {
             ("attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status = 'agent'", "a.since")
@@ -211,7 +212,7 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
     let _ = write!(sql, " ORDER BY {order} LIMIT ?");
     let pattern = (!is_all).then(|| pattern(engine, &search.text));
     let from = search.from.unwrap_or(NEWEST);
-    let rows: Vec<Listed> = on!(Engine, engine, side => {
+    let mut rows: Vec<Listed> = on!(Engine, engine, side => {
         // Of parts that stand above; what comes from outside is bound.
         let mut query = sqlx::query(AssertSqlSafe(sql));
         if let Shelf::One(id) = shelf {
@@ -237,6 +238,9 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
         }
         listed
     });
+    if shelf == Shelf::Waiting {
+        rows.sort_by_key(|listed| listed.since);
+    }
     let last = rows.last().filter(|_| rows.len() >= limit as usize).and_then(|last| shelf.place(last));
     Ok(Found { further: last.or(end), rows })
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use purser::clock::Clock;
 use purser::conversation::{Author, ConversationId, Kind, Reason, Status};
 use purser::people::Hours;
-use purser::store::Role;
+use purser::store::{Role, Shelf};
 use serde_json::{Value, json};
 
 use super::{Agent, events};
@@ -105,7 +105,13 @@ async fn nobody_comes_then_it_is_closed(database: &TestDatabase) {
     let (_, answer) = customer.ask("m5", "saturday delivery").await;
     assert_eq!(answer["text"], "Yes, **on Saturdays** too.");
 
+    // However much word was left before, whoever waits is in the list.
+    later(&now, 1);
     let (visitor, _customer) = calls(&purser).await;
+    let first = purser.store.attended(Shelf::Waiting, 1).await.expect("a list");
+    assert_eq!(first.iter().map(|row| row.head.id).collect::<Vec<_>>(), [ConversationId(visitor.conversation)]);
+    let both = purser.store.attended(Shelf::Waiting, 2).await.expect("a list");
+    assert!(both.len() == 2 && both[0].since < both[1].since, "in the order in which they came");
     later(&now, 4);
     wake(&purser).await;
     later(&now, 61);
