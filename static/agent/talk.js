@@ -64,6 +64,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
 
   const isMine = () => head?.status === "agent" && head.agent === me().id;
   const leads = () => me().role === "admin";
+  const hasIt = () => head?.status === "agent" && (isMine() || leads());
+  const mayClose = () => hasIt() || head?.status === "waiting";
   const does = async (what) => {
     try {
       return (await act({ conversation: head.id, ...what })) || true;
@@ -131,10 +133,11 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (stay) toEnd();
   };
   // What an event changes of the state.
-  const take = ({ kind, agent, tags: now, attribute, name }) => {
+  const take = ({ kind, agent, tags: now, attribute, name, reason }) => {
     if (kind === "joined") Object.assign(head, { status: "agent", agent });
     if (kind === "transferred") Object.assign(head, name ? { status: "agent", agent } : { status: "waiting", agent: null });
-    if (kind === "handover") head.status = "waiting";
+    // With word that was left the assistant goes on.
+    if (kind === "handover" && reason !== "message") head.status = "waiting";
     if (kind === "left" || kind === "reopened") Object.assign(head, { status: "bot", agent: null });
     if (kind === "closed" || kind === "erased") Object.assign(head, { status: "closed", agent: null });
     if (kind === "tagged") head.tags = now;
@@ -148,13 +151,13 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     if (!head) return;
     const { status } = head;
     const { signed_in: signed } = head;
-    title.textContent = signed.name || head.known.name || signed.email || head.known.email || "Visitor " + head.id.slice(-4);
+    title.textContent = signed.name || head.known.name || signed.email || head.known.email || head.known.phone || "Visitor " + head.id.slice(-4);
     const all = [];
     if (status === "waiting" || status === "bot") all.push(button("Take", "Answer this customer (t)", () => take0(), "primary"));
-    if (status === "agent" && (isMine() || leads())) all.push(transferList(), button("To assistant", "Give the chat back to the assistant (Shift+B)", back), button("Close", "End the chat (Shift+C)", close));
+    if (hasIt()) all.push(transferList(), button("To assistant", "Give the chat back to the assistant (Shift+B)", back));
+    if (mayClose()) all.push(button("Close", "End the chat (Shift+C)", close));
     // Not where "Take" stood a moment ago: whoever is about to press that takes nothing away from a colleague.
     if (status === "agent" && !isMine() && leads()) all.push(button("Take over", "Answer in the place of the agent who has it", () => take0(true)));
-    if (status === "waiting") all.push(button("Close", "End the chat (Shift+C)", close));
     all.push(moreList());
     // A list that is open under the agent's hand stays.
     const shape = JSON.stringify([head.id, status, head.agent, head.blocked, all.map(({ textContent }) => textContent)]);
@@ -428,8 +431,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
       watch();
     },
     take: () => head && head.status !== "closed" && !isMine() && take0(),
-    back: () => isMine() && back(),
-    close: () => isMine() && close(),
+    back: () => hasIt() && back(),
+    close: () => mayClose() && close(),
     passOn: () => opens(actions.querySelector(".pass")),
     more: () => opens(actions.querySelector(".more")),
     reply() {

@@ -120,6 +120,27 @@ async fn a_customer_and_two_agents() {
     customer.say("saturday delivery").await;
     customer.hear("Yes, on Saturdays too.").await;
     anna.when("the end", "$('.board').innerText && !$('.rows .row .chip.waiting')").await;
+
+    // With word that is left the assistant goes on; who waits is ended by the key that the button names.
+    let theirs = visitor(&customer).await;
+    let mut socket = shop.purser.visit(&theirs, 0).await;
+    socket
+        .send(json!({ "type": "say", "client_id": "w1", "text": "Leave a message", "choice": "person/message" }))
+        .await;
+    socket.hear("ack").await;
+    socket.hear_where("the question", |frame| frame["text"].as_str().is_some_and(|text| text.contains("e-mail"))).await;
+    socket.ask("w2", "+44 20 7946 0123").await;
+    anna.when("the word", "$('.line:last-child').innerText.includes('left word')").await;
+    let close = "$$('.actions > button').some((b) => b.innerText === 'Close')";
+    assert_eq!(
+        anna.js(&format!("return [{close}, $('.talk h2').innerText]")).await,
+        json!([false, "+44 20 7946 0123"])
+    );
+    socket.ask("w3", "talk to a person").await;
+    anna.when("who waits", close).await;
+    anna.js("document.activeElement.blur()").await;
+    anna.key("C").await;
+    customer.hear("Anna has ended this chat").await;
     for browser in [customer, anna, ben] {
         browser.end().await;
     }
