@@ -9,7 +9,7 @@ const KEYS = [
   ["j, k", "next and previous conversation"], ["1 to 5", "waiting, mine, others, closed, all"], ["/", "search"], ["t", "take"],
   ["r", "reply"], ["n", "note"], ["x", "pass on"], ["Shift+B", "give back to the assistant"], ["Shift+C", "close"],
   ["Enter", "send; Shift+Enter begins a line"], ["/ in an empty field", "pick a reply"], ["Esc", "leave the field, or the conversation"],
-  ["e", "more: save, block"], ["g", "ratings, for editors"], ["a", "away or back"], ["m", "sound on or off"], ["?", "this list"],
+  ["i", "the customer, where the side is not shown"], ["e", "more: save, block"], ["g", "ratings, for editors"], ["a", "away or back"], ["m", "sound on or off"], ["?", "this list"],
 ];
 const SHOWN = 6_000; // how long trouble is shown
 
@@ -123,10 +123,10 @@ addEventListener("keydown", (event) => {
   // The field of a page that was closed a moment ago may still get the key.
   const target = event.target.closest("input, textarea, select");
   const field = target?.checkVisibility() ? target : null;
-  if (event.key === "Escape" && !event.defaultPrevented) return field ? field.blur() : open("");
+  if (event.key === "Escape" && !event.defaultPrevented) return field ? field.blur() : talk.leave() || open("");
   if (field) return;
   const does = {
-    j: () => board.step(1), k: () => board.step(-1), t: () => talk.take(), r: () => talk.reply(), n: () => talk.note(), x: () => talk.passOn(), e: () => talk.more(), g: rated,
+    j: () => board.step(1), k: () => board.step(-1), t: () => talk.take(), r: () => talk.reply(), n: () => talk.note(), i: () => talk.about(), x: () => talk.passOn(), e: () => talk.more(), g: rated,
     B: () => talk.back(), C: () => talk.close(), "/": () => board.focusSearch(), a: () => duty({ away: !me.away }), m: () => (alerts.toggle(), dress()), "?": () => keys.showModal(),
     1: () => board.choose("waiting"), 2: () => board.choose("mine"), 3: () => board.choose("others"), 4: () => board.choose("closed"), 5: () => board.choose("all"),
   }[event.key];

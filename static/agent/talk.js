@@ -54,12 +54,19 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
   const account = h("dl", { class: "account" });
   const known = h("dl");
   const tags = h("input", { "aria-label": "Tags, separated by commas", placeholder: "tags, separated by commas", maxlength: 300, onchange: () => does({ do: "tags", tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }) });
-  const side = h("aside", { class: "side", "aria-label": "Customer" }, h("h3", {}, "Customer"), account, known, h("h3", {}, "Tags"), tags);
+  // Where there is no room for it at the side, it comes when it is wanted.
+  const about = h("button", { type: "button", class: "about", title: "Who the customer is, and tags (i)", "aria-expanded": "false", onclick: () => shows(!side.classList.contains("shown")) }, "Customer");
+  const shows = (on) => {
+    side.classList.toggle("shown", on);
+    about.ariaExpanded = `${on}`;
+    (on ? side.firstChild : about).focus();
+  };
+  const side = h("aside", { class: "side", "aria-label": "Customer" }, h("button", { type: "button", class: "about", onclick: () => shows(false) }, "Close"), h("h3", {}, "Customer"), account, known, h("h3", {}, "Tags"), tags);
   const sure = h("dialog", { "aria-label": "Block the customer" }, h("h2", {}, "Block this customer?"),
     h("p", {}, "The chat ends, and nothing this customer writes is taken any more, here or in another chat. A colleague can undo it here."),
     h("form", { method: "dialog" }, h("button", { autofocus: "" }, "No"), " ", h("button", { class: "danger", onclick: () => does({ do: "block" }) }, "Block")));
   element.append(
-    h("header", {}, h("button", { type: "button", class: "quiet back", "aria-label": "Back to the list", onclick: () => shut() }, "‹"), h("div", {}, title, watchers), actions),
+    h("header", {}, h("button", { type: "button", class: "quiet back", "aria-label": "Back to the list", onclick: () => shut() }, "‹"), h("div", {}, title, watchers), about, actions),
     log, typing, form, sure);
 
   const isMine = () => head?.status === "agent" && head.agent === me().id;
@@ -370,6 +377,8 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
         watch();
         typing.textContent = title.textContent = "";
         picker.hidden = true;
+        side.classList.remove("shown");
+        about.ariaExpanded = "false";
         // What is half written waits for its chat.
         if (shown) drafts.set(shown, { text: field.value, mode });
         const half = drafts.get(id);
@@ -433,6 +442,13 @@ export const talkOf = ({ me, board, shut, trouble, changed }) => {
     take: () => head && head.status !== "closed" && !isMine() && take0(),
     back: () => hasIt() && back(),
     close: () => mayClose() && close(),
+    about: () => head && about.checkVisibility() && shows(!side.classList.contains("shown")),
+    // Whether there was something to leave before the conversation itself.
+    leave() {
+      const shown = side.classList.contains("shown");
+      if (shown) shows(false);
+      return shown;
+    },
     passOn: () => opens(actions.querySelector(".pass")),
     more: () => opens(actions.querySelector(".more")),
     reply() {

@@ -359,6 +359,14 @@ async fn it_fits_on_a_phone_and_in_the_dark() {
         let wide = browser.js("return document.documentElement.scrollWidth - innerWidth").await;
         assert!(wide.as_i64() <= Some(0), "{name}: {wide} too wide");
         browser.js("document.activeElement.blur()").await;
+        // Who it is, and the tags, are at hand also where there is no room for them.
+        browser.key("i").await;
+        browser.when("the side", "$('.side dl').checkVisibility() && $('.side input').checkVisibility()").await;
+        picture(&browser, &format!("side-{name}.png")).await;
+        if name.starts_with("phone") {
+            browser.press("Escape").await;
+            browser.when("the chat", "!$('.side').checkVisibility() && $('.msg.agent').checkVisibility()").await;
+        }
         browser.key("?").await;
         browser.when("the keys", "$('.keys').open").await;
         picture(&browser, &format!("keys-{name}.png")).await;
