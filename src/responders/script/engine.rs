@@ -23,7 +23,7 @@ pub(super) const MAX_TEXT: usize = 64 << 10;
 /// The most items of a list, and of all lists in it.
 pub(super) const MAX_ITEMS: usize = 4_096;
 /// The most fields of a map, and of all maps in it.
-const MAX_FIELDS: usize = 2_048;
+pub(super) const MAX_FIELDS: usize = 2_048;
 /// How deep functions may call each other.
 const MAX_CALLS: usize = 32;
 /// How many variables may be in view at a time.

@@ -2,12 +2,15 @@
 
 use rhai::{Dynamic, EvalAltResult, ParseError, Position};
 
-use super::engine::{MAX_OPERATIONS, REMOVED, engine};
+use super::engine::{MAX_FIELDS, MAX_ITEMS, MAX_OPERATIONS, MAX_TEXT, REMOVED, engine};
 use super::plugin::Plugin;
 use super::sizes::shown;
 use super::{calls, run};
 use crate::finding::Finding;
 use crate::yaml;
+
+/// So many loops are named.
+const MOST_LOOPS: usize = 5;
 
 /// A script that does not compile.
 pub(super) fn in_text(file: &str, text: &str, error: &ParseError) -> Finding {
@@ -65,11 +68,34 @@ pub(super) fn of(plugin: &Plugin, error: EvalAltResult) -> Fault {
     let _ = error.take_position();
     let (message, hint) = describe(&error);
     let (line, column) = place(position);
+    // Where a run is stopped, the engine does not say.
+    let is_stopped = matches!(error, EvalAltResult::ErrorTerminated(..) | EvalAltResult::ErrorTooManyOperations(_));
+    if line == 0 && is_stopped {
+        return Fault { finding: at_loop(plugin, Finding { hint, ..plugin.finding(message) }), kind: kind(&error) };
+    }
     let finding = match plugin.script_of(function.as_deref()) {
         Some(script) => Finding::error(&script.file, message).at(&script.text, line, column),
         None => plugin.finding(message),
     };
     Fault { finding: Finding { hint, ..finding }, kind: kind(&error) }
+}
+
+/// The finding at the loop that it can only be about, or with the places of those that it may be about.
+fn at_loop(plugin: &Plugin, finding: Finding) -> Finding {
+    let loops: Vec<_> = plugin.loops().take(MOST_LOOPS + 1).collect();
+    match &loops[..] {
+        [] => finding,
+        [(script, (line, column))] => Finding { file: script.file.clone(), ..finding }.at(&script.text, *line, *column),
+        loops => {
+            let shown = loops.iter().take(MOST_LOOPS).map(|(script, (line, _))| format!("{}:{line}", script.file));
+            let mut shown = shown.collect::<Vec<_>>().join(", ");
+            if loops.len() > MOST_LOOPS {
+                shown.push_str(" and more");
+            }
+            let before = finding.hint.clone().map(|hint| format!("{hint} ")).unwrap_or_default();
+            finding.hint(format!("{before}Its loops are at {shown}"))
+        }
+    }
 }
 
 /// A run that returned something else than an answer.
@@ -136,6 +162,19 @@ fn describe(error: &EvalAltResult) -> (String, Option<String>) {
         EvalAltResult::ErrorTerminated(..) => {
             let message = format!("the script takes longer than {:?} for a message", run::TIME);
             (message, Some("is there a loop that does not end?".to_owned()))
+        }
+        EvalAltResult::ErrorDataTooLarge(what, _) => {
+            let message = match what.as_str() {
+                "Length of string" => format!("a text is too large: it would have more than {MAX_TEXT} bytes"),
+                "Size of array/BLOB" => {
+                    format!("a list is too large: it would have more than {MAX_ITEMS} items in all")
+                }
+                "Size of object map" => {
+                    format!("a map is too large: it would have more than {MAX_FIELDS} fields in all")
+                }
+                other => format!("{other} is too large"),
+            };
+            (message, None)
         }
         EvalAltResult::ErrorStackOverflow(_) => {
             let message = format!("functions call each other deeper than {}", engine().max_call_levels());

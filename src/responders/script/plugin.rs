@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use rhai::AST;
+use rhai::{AST, ASTNode, Stmt};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -54,6 +54,8 @@ pub struct Plugin {
     reached: Mutex<BTreeSet<String>>,
     /// Functions of modules, and which of the scripts they are in.
     origins: HashMap<String, usize>,
+    /// Where its loops are: which of the scripts, line and column.
+    loops: Vec<(usize, (u32, u32))>,
 }
 
 /// A script's text.
@@ -153,6 +155,7 @@ impl Plugin {
             has_statements: !linked.ast.statements().is_empty(),
             ast: linked.ast,
             origins: linked.origins,
+            loops: linked.loops,
             scripts,
             tests: tests.map(str::to_owned),
             folder: format!("{}/{}", files.root, files.name),
@@ -233,6 +236,11 @@ impl Plugin {
         self.scripts.get(index)
     }
 
+    /// Its loops: in which script, line and column.
+    pub(super) fn loops(&self) -> impl Iterator<Item = (&Script, (u32, u32))> {
+        self.loops.iter().filter_map(|(index, place)| Some((self.scripts.get(*index)?, *place)))
+    }
+
     /// Something that is wrong with it as a whole.
     pub(super) fn finding(&self, message: impl Into<String>) -> Finding {
         Finding::error(self.scripts.first().map_or("", |script| &script.file), message)
@@ -306,6 +314,7 @@ fn compile(script: &Script) -> Result<AST, Box<Finding>> {
 struct Linked {
     ast: AST,
     origins: HashMap<String, usize>,
+    loops: Vec<(usize, (u32, u32))>,
 }
 
 /// Puts a script and its modules together, and finds what only shows then.
@@ -329,7 +338,16 @@ fn link(scripts: &[Script], asts: Vec<AST>, findings: &mut Vec<Finding>) -> Link
         findings.extend(closures::check(&script.file, &script.text, ast));
         findings.extend(calls::check(&script.file, &script.text, ast, &names));
     }
+    let mut loops = Vec::new();
+    for (index, ast) in asts.iter().enumerate() {
+        ast.walk(&mut |path: &[ASTNode]| {
+            if let Some(ASTNode::Stmt(stmt @ (Stmt::While(..) | Stmt::Do(..) | Stmt::For(..)))) = path.last() {
+                loops.push((index, fault::place(stmt.position())));
+            }
+            true
+        });
+    }
     // Constants of modules come first, so that the script's own may build on them.
     let ast = asts.into_iter().rev().reduce(|all, ast| all.merge(&ast)).unwrap_or_default();
-    Linked { ast, origins }
+    Linked { ast, origins, loops }
 }

@@ -456,6 +456,21 @@ async fn a_bomb_only_hurts_its_plugin() {
     }
 }
 
+#[tokio::test]
+async fn a_loop_without_an_end_is_named_by_its_place() {
+    let told = async |body: &str| {
+        let plugin = load(&format!("fn answer(turn) {{\n  let x = 0;\n{body}  pass()\n}}")).unwrap();
+        told_by(plugin, "x").await
+    };
+    let one = told("  while true {\n    x += 1;\n  }\n").await;
+    assert!(one.contains("main.rhai:3:3: the script "), "{one}");
+    let two = told("  for i in 0..3 { x += i; }\n  loop {\n    x += 1;\n  }\n").await;
+    assert!(
+        two.contains("Its loops are at ") && two.contains("main.rhai:3, ") && two.contains("main.rhai:4)"),
+        "{two}"
+    );
+}
+
 #[test]
 fn every_example_of_the_reference_runs() {
     let mut tried = 0;
