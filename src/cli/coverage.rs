@@ -16,6 +16,7 @@ use super::replay::found;
 use super::traffic::{Place, Stream, back};
 use crate::config::Config;
 use crate::content::{Snapshot, load_files};
+use crate::finding::Finding;
 use crate::recording::coverage::{Coverage, Pair, Part, Reached, Report};
 use crate::recording::foreign::read_any;
 use crate::recording::{Stage, crew, past};
@@ -84,21 +85,25 @@ fn of_files(options: &Options, stage: &Stage, coverage: &mut Coverage) -> anyhow
     let mut unreadable = 0;
     let work = |runtime: &Runtime, path: &PathBuf| {
         let carried = read_any(path)?;
+        let notes = carried.notes;
         runtime.block_on(async {
             let mut reached = Vec::new();
             for recording in carried.recordings {
                 reached.extend(Reached::of_replay(&recording.replay(stage).await, stage));
             }
-            Ok(reached)
+            Ok((reached, notes))
         })
     };
     crew::in_order(
         crew::threads(),
         files.iter(),
         work,
-        |reached: Result<Vec<Reached>, Box<crate::finding::Finding>>| {
+        |reached: Result<(Vec<Reached>, Vec<Finding>), Box<Finding>>| {
             match reached {
-                Ok(reached) => reached.into_iter().for_each(|reached| coverage.add(reached)),
+                Ok((reached, notes)) => {
+                    notes.iter().for_each(|note| eprintln!("{}", note.one_line()));
+                    reached.into_iter().for_each(|reached| coverage.add(reached));
+                }
                 Err(finding) => {
                     unreadable += 1;
                     eprintln!("{finding}");

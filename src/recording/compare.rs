@@ -24,7 +24,7 @@ use crate::store::Logged;
 const EXAMPLES: usize = 5;
 /// So many groups are told apart.
 const GROUPS: usize = 5_000;
-/// So many files that cannot be read are named.
+/// So many files that cannot be read are named, and so many things that were left out of others.
 const UNREADABLE: usize = 100;
 
 /// Where questions come from, a piece of work for one thread.
@@ -93,6 +93,8 @@ pub struct Report {
     pub left_out: u64,
     /// Files that could not be read, and what else went wrong on the way.
     pub problems: Vec<String>,
+    /// What of files of other formats has no place in a recording, and was left out.
+    pub notes: Vec<String>,
 }
 
 /// Changes that are alike.
@@ -136,6 +138,7 @@ struct Compared {
     not_recorded: u64,
     changes: Vec<(Kind, String, String, Example)>,
     problem: Option<Box<Finding>>,
+    notes: Vec<Finding>,
 }
 
 /// Answers all questions of all this twice, with this many threads. Of stored conversations those said before `since`
@@ -158,6 +161,7 @@ pub fn run(
         groups: Vec::new(),
         left_out: 0,
         problems: Vec::new(),
+        notes: Vec::new(),
     };
     let mut known: HashMap<(Kind, String, String), usize> = HashMap::new();
     let work = |runtime: &Runtime, material: Material| compare(runtime, material, sides, since);
@@ -179,6 +183,8 @@ impl Report {
         {
             self.problems.push(problem.one_line());
         }
+        let room = UNREADABLE.saturating_sub(self.notes.len());
+        self.notes.extend(compared.notes.iter().take(room).map(Finding::one_line));
         for (kind, from, to, example) in compared.changes {
             self.changed += 1;
             let key = (kind, from, to);
@@ -233,7 +239,10 @@ async fn compare_file(path: &Path, sides: &Sides<'_>) -> Compared {
     let mut compared = Compared::default();
     let name = path.display().to_string();
     let recordings = match read_any(path) {
-        Ok(carried) => carried.recordings,
+        Ok(carried) => {
+            compared.notes = carried.notes;
+            carried.recordings
+        }
         Err(finding) => return Compared { problem: Some(finding), ..compared },
     };
     for recording in recordings {

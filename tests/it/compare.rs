@@ -118,6 +118,17 @@ fn files_compare_with_any_content_and_without_a_store() {
 }
 
 #[test]
+fn what_files_of_other_projects_hold_besides_is_named() {
+    let site = Site::starter();
+    site.write("told/test_a.yml", "stories:\n- story: a\n  steps:\n  - user: hello\n  - slot_was_set:\n    - b: 1\n");
+    let named = "told/test_a.yml:5:1: `slot_was_set` has no place in a recording";
+    let ran = site.run(&["compare", "told", "--before", "."]);
+    assert!(ran.code == 0 && ran.err.contains(named) && ran.out.contains("0 of 1 questions"), "{ran:?}");
+    let ran = site.run(&["coverage", "told"]);
+    assert!(ran.code == 0 && ran.err.contains(named) && ran.out.contains("1 questions"), "{ran:?}");
+}
+
+#[test]
 fn content_that_does_not_load_on_one_side_is_named() {
     let site = Site::starter();
     site.write("talk.yaml", TALK);

@@ -93,6 +93,7 @@ pub fn run(config: &Config, options: &Options) -> anyhow::Result<ExitCode> {
         let page = page::page(&report, options.link.as_deref())?;
         fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    report.notes.iter().for_each(|note| eprintln!("{note}"));
     let mut out = io::stdout().lock();
     match options.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
