@@ -26,8 +26,11 @@ static TERMS: LazyLock<[(Breach, Regex); 2]> = LazyLock::new(|| {
     ]
 });
 /// What is wished, and is no time.
-static WISHES: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\bgood (?:morning|afternoon|evening)|guten (?:morgen|abend)|schonen abend"));
+static WISHES: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"\b(?:good|nice|lovely|pleasant|great) (?:morning|afternoon|evening|weekend)|guten (?:morgen|abend)|schone[ns] (?:abend|nachmittag|wochenende)",
+    )
+});
 
 /// "It costs nothing" is an amount, too.
 static NOTHING: LazyLock<Regex> = LazyLock::new(|| {
@@ -116,7 +119,7 @@ mod tests {
     fn what_says_as_much_as_a_number_is_found() {
         for (text, expected) in [
             ("It comes this afternoon, or at noon.", vec![Breach::Date, Breach::Date]),
-            ("Good morning! You may go on a march.", vec![]),
+            ("Good morning! You may go on a march. Have a nice weekend!", vec![]),
             ("It comes in May, or on the 3rd.", vec![Breach::Date, Breach::Date]),
             ("It comes on the third.", vec![Breach::Date]),
             ("We are on the second floor of it", vec![]),
