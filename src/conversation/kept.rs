@@ -87,6 +87,9 @@ pub struct Attended {
     pub name: Option<String>,
     /// Since when it waits, or this agent has it.
     pub since: Millis,
+    /// When it began to wait, if it has been with somebody since, or waits for somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_from: Option<Millis>,
     /// When the visitor or an agent said something last.
     pub said_at: Millis,
     /// Whether the visitor said it, so that the agent is to answer.

@@ -375,6 +375,7 @@ impl Draft {
                 agent: None,
                 name: None,
                 since,
+                waits_from: None,
                 said_at,
                 visitor_last: true,
                 told: true,
@@ -397,10 +398,14 @@ impl Draft {
     fn owned(&mut self, agent: Option<&Person>) {
         let before = self.next.kept.person.take();
         let (id, name) = (agent.map(|agent| agent.id), agent.map(|agent| agent.name.clone()));
+        // Whoever comes back into the queue does not stand behind those who came later. Word that was left stood in none.
+        let came = before.as_ref().filter(|before| !before.message);
+        let waits_from = came.map(|before| before.waits_from.unwrap_or(before.since));
         let person = Attended {
             agent: id,
             name,
             since: self.at,
+            waits_from,
             said_at: self.at,
             visitor_last: before.as_ref().is_none_or(|before| before.visitor_last),
             told: false,

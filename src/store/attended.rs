@@ -122,7 +122,10 @@ pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sq
                 continue;
             };
             let agent = person.and_then(|person| person.agent).map(|agent| agent.0);
-            let since = person.map_or(head.last_at, |person| person.since);
+            let since = person.map_or(head.last_at, |person| match head.status {
+                Status::Waiting => person.waits_from.unwrap_or(person.since),
+                _ => person.since,
+            });
             let query = sqlx::query("UPDATE attended SET status = ?, agent = ?, since = ? WHERE conversation_id = ?");
             let query = query.bind(status).bind(agent).bind(since).bind(head.id.0);
             if query.execute(&mut **connection).await?.rows_affected() == 0 {

@@ -131,6 +131,7 @@ async fn a_forgotten_conversation_goes_back_into_the_queue(database: &TestDataba
     assert!(!kinds(&purser, &visitor).await.contains(&Kind::Transferred));
     customer.say("m2", "hello").await;
     customer.hear("ack").await;
+    let (other, _waits) = calls(&purser).await;
     later(&now, 9);
     wake(&purser).await;
     assert!(!kinds(&purser, &visitor).await.contains(&Kind::Transferred));
@@ -140,6 +141,10 @@ async fn a_forgotten_conversation_goes_back_into_the_queue(database: &TestDataba
     assert_eq!((last.kind, last.meta.reason), (Kind::Transferred, Some(Reason::Forgotten)));
     let head = purser.store.conversation(ConversationId(visitor.conversation)).await.expect("a read");
     assert_eq!(head.map(|head| head.status), Some(Status::Waiting));
+    // Whoever came later does not come first.
+    let waiting = purser.store.attended(Shelf::Waiting, 9).await.expect("a list");
+    let waiting: Vec<_> = waiting.iter().map(|row| row.head.id.0).collect();
+    assert_eq!(waiting, [visitor.conversation, other.conversation]);
     // Another one may take it now.
     let ben = Agent::new(&purser, "ben", Role::Agent).await;
     ben.take(&visitor).await;
