@@ -219,8 +219,9 @@ impl FaqSet {
     /// The loaded language for a tag: "de-AT" is content with "de", and "de" with "de-AT".
     pub(super) fn language(&self, tag: &str) -> Option<usize> {
         let find = |test: &dyn Fn(&str) -> bool| self.languages.iter().position(|language| test(&language.tag));
-        let exact = tags(tag).find_map(|tag| find(&|loaded| loaded.eq_ignore_ascii_case(&tag)));
-        exact.or_else(|| {
+        let is = |tag: &str| find(&|loaded| loaded.eq_ignore_ascii_case(tag));
+        // As a rule it is the very tag, as every message finds.
+        is(tag).or_else(|| tags(tag).find_map(|tag| is(&tag))).or_else(|| {
             let primary = tags(tag).last()?;
             find(&|loaded| tags(loaded).last().as_deref() == Some(primary.as_str()))
         })
