@@ -91,7 +91,7 @@ impl EventId {
     /// thereby allows one answer a question at most.
     pub fn answer_key(&self) -> String {
         // A client's own ids must not start with this: see `ClientId`.
-        format!("re:{}", self.0.simple())
+        ["re:", self.0.simple().encode_lower(&mut Uuid::encode_buffer())].concat()
     }
 
     /// A word that nobody can have written before this event was, to set something apart by.
@@ -141,9 +141,14 @@ impl VisitorId {
 pub struct ClientId(String);
 
 impl ClientId {
-    /// An id for a message whose client gave none.
+    /// An id for a message whose client gave none: no other has it.
     pub fn new() -> ClientId {
-        ClientId(Uuid::now_v7().simple().to_string())
+        ClientId::of(EventId::new())
+    }
+
+    /// The same, for the message that becomes this event.
+    pub fn of(event: EventId) -> ClientId {
+        ClientId(event.0.simple().encode_lower(&mut Uuid::encode_buffer()).to_owned())
     }
 
     /// The id as text.

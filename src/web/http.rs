@@ -16,6 +16,7 @@ use salvo::prelude::*;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::admission::{Guest, Stay, check_origin};
 use super::metrics::Over;
@@ -169,7 +170,7 @@ async fn talk(session: &mut Session<Stream>, seat: Arc<Seat>, seen: Seq) -> Resu
 /// A response that holds the frames which answer one.
 #[derive(Default)]
 struct Reply {
-    frames: Vec<String>,
+    frames: Vec<Utf8Bytes>,
     bytes: usize,
     refused: Option<Refused>,
 }
@@ -196,7 +197,10 @@ impl Reply {
         }
         res.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         res.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        res.body(format!("{{\"frames\":[{}]}}", self.frames.join(",")));
+        res.body(format!(
+            "{{\"frames\":[{}]}}",
+            self.frames.iter().map(Utf8Bytes::as_str).collect::<Vec<_>>().join(",")
+        ));
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ammonia::{Builder, UrlRelative};
+use foldhash::fast::RandomState;
 use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 use serde_json::value::RawValue;
 
@@ -57,10 +58,10 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 });
 
 /// What was rendered, by its Markdown.
-type Rendered<T> = LazyLock<Mutex<HashMap<Box<str>, Arc<T>>>>;
+pub type Rendered<T> = LazyLock<Mutex<HashMap<Box<str>, T, RandomState>>>;
 
-static AS_HTML: Rendered<str> = LazyLock::new(Mutex::default);
-static AS_NODES: Rendered<RawValue> = LazyLock::new(Mutex::default);
+static AS_HTML: Rendered<Arc<str>> = LazyLock::new(Mutex::default);
+static AS_NODES: Rendered<Arc<RawValue>> = LazyLock::new(Mutex::default);
 
 /// An answer's Markdown as HTML that can be put into any page as it is.
 pub fn html(markdown: &str) -> Arc<str> {
@@ -100,7 +101,8 @@ pub fn text(markdown: &str) -> String {
     text
 }
 
-fn kept<T: ?Sized>(rendered: &Rendered<T>, markdown: &str, render: impl FnOnce(&str) -> Arc<T>) -> Arc<T> {
+/// What was rendered of this Markdown before, or is now.
+pub fn kept<T: Clone>(rendered: &Rendered<T>, markdown: &str, render: impl FnOnce(&str) -> T) -> T {
     if markdown.len() > KEPT_LENGTH {
         return render(markdown);
     }

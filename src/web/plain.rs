@@ -5,8 +5,11 @@
 //! is sent. A bad frame gets one polite message.
 
 use std::borrow::Cow;
+use std::sync::{LazyLock, Mutex};
 
-use super::markdown::{escape, html};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::markdown::{Rendered, escape, html, kept};
 use super::protocol::{ErrorCode, Frame, PlainFrame, Refused};
 use super::session::{Gone, Session, Wire};
 use crate::conversation::{
@@ -15,6 +18,9 @@ use crate::conversation::{
 use crate::desk::DeskError;
 use crate::responders::lines::Line;
 use crate::responders::person::Person;
+
+/// Answers as frames, by their Markdown.
+static WORDED: Rendered<Utf8Bytes> = LazyLock::new(Mutex::default);
 
 /// Follows the visitor's conversation from now on. Nothing is read from the store before something is said.
 pub fn begin<W: Wire>(session: &mut Session<W>, visitor: VisitorId) {
@@ -67,9 +73,10 @@ async fn say<W: Wire>(session: &mut Session<W>, visitor: VisitorId, text: Text) 
             session.seat.insert(seat).clone()
         }
     };
+    let id = EventId::new();
     let said = Said {
-        id: EventId::new(),
-        client_id: ClientId::new(),
+        id,
+        client_id: ClientId::of(id),
         text,
         choice: None,
         language: session.languages.first().cloned(),
@@ -92,8 +99,19 @@ pub fn word(event: &Event) -> Option<Frame> {
     {
         return None;
     }
+    // Buttons under an entry's answer only go further; where no entry answered they are all there is.
+    let answered = event.provenance.as_ref().is_some_and(|provenance| provenance.entry.is_some());
+    let people = |button: &Button| matches!(button.choice.as_deref(), Some(Person::BACK | Person::MESSAGE));
+    let answered = answered && !event.meta.buttons.iter().any(people);
+    let buttons: &[Button] = if answered { &[] } else { &event.meta.buttons };
+    let name = event.meta.name.as_ref().filter(|_| event.kind == Kind::Message);
+    if name.is_none() && buttons.is_empty() && event.meta.attachments.is_empty() {
+        // Most answers are an entry's own words, which many get.
+        let json = kept(&WORDED, &event.body, |body| frame(Cow::Borrowed(&html(body))).json);
+        return Some(Frame { json, seq: None, refused: None });
+    }
     let mut message = String::new();
-    if let (Kind::Message, Some(name)) = (event.kind, &event.meta.name) {
+    if let Some(name) = name {
         message = format!("<p><strong>{}</strong></p>", escape(name));
     }
     message.push_str(&html(&event.body));
@@ -101,13 +119,9 @@ pub fn word(event: &Event) -> Option<Frame> {
     for attachment in &event.meta.attachments {
         message.push_str(&format!("<p>📎 {}</p>", escape(&attachment.name)));
     }
-    // Buttons under an entry's answer only go further; where no entry answered they are all there is.
-    let answered = event.provenance.as_ref().is_some_and(|provenance| provenance.entry.is_some());
-    let people = |button: &Button| matches!(button.choice.as_deref(), Some(Person::BACK | Person::MESSAGE));
-    let answered = answered && !event.meta.buttons.iter().any(people);
-    if !answered && !event.meta.buttons.is_empty() {
+    if !buttons.is_empty() {
         message.push_str("<ul>");
-        for button in &event.meta.buttons {
+        for button in buttons {
             message.push_str("<li>");
             message.push_str(&escape(&button.text));
             message.push_str("</li>");

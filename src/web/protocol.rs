@@ -11,6 +11,7 @@ mod server;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::conversation::Seq;
 
@@ -43,8 +44,8 @@ pub const PAGE_BYTES: usize = 128 * 1024;
 /// A frame that is ready to go, in either dialect.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// What goes out.
-    pub json: String,
+    /// What goes out. It is shared, not copied, where many get the same.
+    pub json: Utf8Bytes,
     /// The last seq that it tells of.
     pub seq: Option<Seq>,
     /// Set if it says that something could not be done.
@@ -62,7 +63,7 @@ pub struct PlainFrame<'a> {
 impl PlainFrame<'_> {
     /// The frame, ready to go.
     pub fn frame(&self) -> Frame {
-        Frame { json: serde_json::to_string(self).unwrap_or_default(), seq: None, refused: None }
+        Frame { json: serde_json::to_string(self).unwrap_or_default().into(), seq: None, refused: None }
     }
 }
 

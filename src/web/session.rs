@@ -206,7 +206,7 @@ impl<W: Wire> Session<W> {
         match self.dialect {
             Dialect::Plain(visitor) => plain::hear(self, visitor, frame).await?,
             Dialect::Typed => typed::hear(self, frame).await?,
-            Dialect::Echo => self.wire.feed(Frame { json: frame.to_owned(), seq: None, refused: None }).await?,
+            Dialect::Echo => self.wire.feed(Frame { json: frame.into(), seq: None, refused: None }).await?,
         }
         self.deliver_waiting().await
     }

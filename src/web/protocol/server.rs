@@ -217,6 +217,6 @@ impl ServerFrame<'_> {
             _ => None,
         };
         // Only maps with keys that are no strings could fail here, and there are none.
-        Frame { json: serde_json::to_string(self).unwrap_or_default(), seq, refused }
+        Frame { json: serde_json::to_string(self).unwrap_or_default().into(), seq, refused }
     }
 }
