@@ -64,6 +64,7 @@ pub mod limits;
 pub mod log;
 pub mod memory;
 pub mod outbound;
+mod patience;
 pub mod people;
 pub mod post;
 pub mod recording;

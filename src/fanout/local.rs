@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Fanout;
@@ -57,7 +58,7 @@ struct Follower {
     events: mpsc::Sender<Arc<Event>>,
 }
 
-type Shard = HashMap<ConversationId, Followed>;
+type Shard = HashMap<ConversationId, Followed, RandomState>;
 
 /// The followers on this node.
 pub(super) struct Local {

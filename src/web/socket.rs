@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite;
 use super::metrics::Over;
 use super::protocol::{CloseCode, Frame, SILENT_FOR, ServerFrame};
 use super::session::{Dialect, Gone, News, Session, Wire};
+use crate::patience::within;
 
 /// A client that does not take a frame for this long is given up.
 pub const TAKES_AT_MOST: Duration = Duration::from_secs(10);
@@ -43,14 +44,14 @@ impl Wire for Socket {
 
 impl Socket {
     async fn put(&mut self, message: Message) -> Result<(), Gone> {
-        match timeout(TAKES_AT_MOST, self.0.feed(message)).await {
+        match within(TAKES_AT_MOST, self.0.feed(message)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Gone),
         }
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
-        match timeout(TAKES_AT_MOST, self.0.flush()).await {
+        match within(TAKES_AT_MOST, self.0.flush()).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Gone),
         }

@@ -19,7 +19,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attachments", &["clock", "conversation", "hex", "outbound", "store"]),
     ("demo", &["conversation", "sources", "store", "text"]),
     ("people", &["conversation"]),
-    ("responders", &["conversation", "finding", "limits", "memory", "outbound", "people", "sources", "text", "yaml"]),
+    (
+        "responders",
+        &["conversation", "finding", "limits", "memory", "outbound", "patience", "people", "sources", "text", "yaml"],
+    ),
     ("content", &["clock", "conversation", "finding", "hex", "recording", "responders", "sources", "store", "yaml"]),
     ("desk", &["clock", "conversation", "fanout", "hex", "people", "responders", "store", "text"]),
     ("post", &["clock", "conversation", "sources", "store"]),
@@ -27,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("accounts", &["clock", "conversation", "hex", "limits", "people", "store"]),
     ("log", &[]),
     ("memory", &[]),
+    ("patience", &[]),
     (
         "config",
         &[
@@ -59,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hex",
             "identity",
             "limits",
+            "patience",
             "post",
             "recording",
             "responders",
