@@ -42,7 +42,7 @@ use crate::conversation::{
 use crate::people::People;
 use crate::responders::lines::Line;
 use crate::responders::person::Person;
-use crate::responders::pipeline::{Answered, Pipeline};
+use crate::responders::pipeline::{Answered, Outcome, Pipeline, Step};
 use crate::responders::{BoxFuture, Notes, Past, Presence, Turn};
 use crate::store::{AppendError, Store, StoreError};
 use crate::text::card::without_cards;
@@ -248,7 +248,7 @@ impl Desk {
         if let Some(ack) = seated.acks.iter().find(|ack| ack.client_id == said.client_id) {
             return Ok(ack.clone());
         }
-        let mut progress = Progress::NotAsked;
+        let (mut progress, mut asked) = (Progress::NotAsked, false);
         for _ in 0..MAX_CONFLICTS {
             let head = self.head(seat, &mut seated).await?;
             if head.last_seq == 0
@@ -261,22 +261,28 @@ impl Desk {
             let seq = decision.next.asked_seq;
             // While people have the conversation nothing is pending.
             let next_in_turn = decision.next.has_pending() && !head.has_pending() && !seated.answering;
-            if decision.next.status != Status::Bot && !matches!(progress, Progress::NotAsked) {
+            if decision.next.status != Status::Bot && asked {
                 self.counts.refused.inc();
-                progress = Progress::NotAsked;
+                (progress, asked) = (Progress::NotAsked, false);
             }
             if next_in_turn && matches!(progress, Progress::NotAsked) {
                 progress = self.begin(seat, &decision.next, &said, seq).await;
+                asked = true;
             }
-            if next_in_turn
-                && let Progress::Ready(answered) = &progress
-                && let Some(answer) = decision.next.answer(said.id, seq, answered.message.clone(), now, LEASE)
-            {
-                decision = decision.then(answer);
+            let mut given = None;
+            if let Progress::Ready(answered) = progress {
+                // Should the log have gone on meanwhile, the pipeline is asked anew.
+                progress = Progress::NotAsked;
+                let Answered { message, outcome, trace, .. } = answered;
+                let agreed = message.effects.agreed.is_some();
+                decision = decision.answered(said.id, seq, message, now, LEASE);
+                let answer = decision.events.iter().rfind(|event| event.meta.question == Some(seq)).cloned();
+                given = answer.map(|answer| (answer, outcome, trace, agreed));
             }
-            decision.next.kept.account |= seat.account.load(Ordering::Relaxed);
-            if decision.next.has_pending() {
-                decision.next.kept.claims = seat.claims();
+            let next = Arc::make_mut(&mut decision.next);
+            next.kept.account |= seat.account.load(Ordering::Relaxed);
+            if next.has_pending() {
+                next.kept.claims = seat.claims();
             }
             let ack = Ack { conversation: seat.id, client_id: said.client_id.clone(), seq, at: decision.next.last_at };
             seat.reachable(&mut decision);
@@ -285,8 +291,10 @@ impl Desk {
                 Ok(()) => {
                     self.counts.messages.inc();
                     self.counts.acknowledged.observe(began.elapsed().as_secs_f64());
-                    if let (Progress::Ready(answered), true) = (&progress, next_in_turn) {
-                        self.note(seat, seq, answered);
+                    if let Some((answer, outcome, trace, agreed)) = given
+                        && let Some(provenance) = &answer.provenance
+                    {
+                        self.note(seat, seq, provenance, outcome, &trace, agreed);
                     }
                     seat.begun.store(true, Ordering::Relaxed);
                     seated.remember(ack.clone());
@@ -300,10 +308,6 @@ impl Desk {
                 }
                 Err(AppendError::Conflict) => {
                     self.conflict(&mut seated);
-                    // What was agreed to may have been agreed to, or declined, in another tab.
-                    if matches!(&progress, Progress::Ready(answered) if answered.message.effects.agreed.is_some()) {
-                        progress = Progress::NotAsked;
-                    }
                 }
                 Err(AppendError::Repeated { seq, at }) => {
                     seated.head = None;
@@ -341,16 +345,16 @@ impl Desk {
         Ok(stored.map(ack))
     }
 
-    /// An answer is stored.
-    fn note(&self, seat: &Seat, seq: Seq, answered: &Answered) {
-        self.counts.answered(answered);
-        if answered.message.effects.agreed.is_some() {
+    /// An answer is stored. `agreed` says whether it lets an errand begin.
+    fn note(&self, seat: &Seat, seq: Seq, provenance: &Provenance, outcome: Outcome, trace: &[Step], agreed: bool) {
+        if agreed {
             self.ordered.notify_one();
         }
-        let Provenance { responder, entry, revision, micros } = &answered.message.provenance;
+        self.counts.answered(provenance, outcome, trace);
+        let Provenance { responder, entry, revision, micros } = provenance;
         tracing::debug!(
-            conversation = %seat.id, seq, responder, entry = entry.as_deref(), %revision, micros, outcome = ?answered.outcome,
-            "answered"
+            conversation = %seat.id, seq, responder, entry = entry.as_deref(), %revision, micros,
+            ?outcome, "answered"
         );
     }
 
@@ -389,13 +393,13 @@ impl Desk {
         self.conflicts.fetch_add(1, Ordering::Relaxed);
     }
 
-    async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Conversation, DeskError> {
+    async fn head(&self, seat: &Seat, seated: &mut Seated) -> Result<Arc<Conversation>, DeskError> {
         if let Some(head) = &seated.head {
             return Ok(head.clone());
         }
         let stored = self.store.conversation(seat.id).await.map_err(DeskError::Unavailable)?;
         seat.begun.fetch_or(stored.is_some(), Ordering::Relaxed);
-        let head = stored.unwrap_or_else(|| Conversation::new(seat.id, seat.visitor));
+        let head = Arc::new(stored.unwrap_or_else(|| Conversation::new(seat.id, seat.visitor)));
         if head.visitor != seat.visitor {
             return Err(DeskError::NotYours);
         }

@@ -274,7 +274,7 @@ async fn fill(url: &DatabaseUrl, questions: &[Asked], numbers: Range<usize>) -> 
                 let seq = asked.next.last_seq;
                 let answer = asked.next.answer(id, seq, answered.message, now, 10_000).context("no answer")?;
                 let decision = asked.then(answer);
-                head = decision.next.clone();
+                head = (*decision.next).clone();
                 store.append(decision).await.map_err(|error| anyhow::anyhow!("{error}"))?;
             }
             Ok::<(), anyhow::Error>(())

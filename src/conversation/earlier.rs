@@ -112,7 +112,7 @@ mod tests {
     fn what_goes_on_or_was_deleted_is_left_alone() {
         let begun = Conversation::new(ConversationId::of_earlier(1, "1"), VisitorId::of_account("4711"));
         let taken = begun.take_in(&[said("1", 1, Author::Visitor)]).expect("something").next;
-        let open = Conversation { status: Status::Bot, ..taken.clone() };
+        let open = Conversation { status: Status::Bot, ..(*taken).clone() };
         assert!(open.take_in(&[said("2", 2, Author::Visitor)]).is_none());
         let erased = taken.erase(3).expect("something to erase").next;
         assert!(erased.take_in(&[said("2", 2, Author::Visitor)]).is_none());

@@ -1,6 +1,7 @@
 //! Events: what happened in a conversation, and who did it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -196,7 +197,7 @@ pub struct Provenance {
     /// The FAQ entry that answered or handed the turn on.
     pub entry: Option<String>,
     /// The content in force.
-    pub revision: String,
+    pub revision: Arc<str>,
     /// How long the pipeline took, in microseconds.
     pub micros: u32,
 }

@@ -92,15 +92,15 @@ mod tests {
             attachments: Vec::new(),
         };
         let decision = head.say(said, now, 10);
-        (decision.next, decision.events.last().expect("an event").clone())
+        (Arc::unwrap_or_clone(decision.next), decision.events.last().expect("an event").clone())
     }
 
     fn answered(head: &Conversation, question: &Event, now: Millis) -> (Conversation, Arc<Event>) {
-        let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: String::new(), micros: 0 };
+        let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "".into(), micros: 0 };
         let effects = Effects { attributes: vec![("order".to_owned(), Some("7".to_owned()))], ..Effects::default() };
         let message = BotMessage { text: "yes".to_owned(), buttons: Vec::new(), language: None, provenance, effects };
         let decision = head.answer(question.id, question.seq, message, now, 10).expect("an answer");
-        (decision.next, decision.events.last().expect("an event").clone())
+        (Arc::unwrap_or_clone(decision.next), decision.events.last().expect("an event").clone())
     }
 
     #[test]

@@ -135,8 +135,8 @@ pub struct Decision {
     pub expected_seq: Seq,
     /// What happened, in order.
     pub events: Vec<Arc<Event>>,
-    /// The state afterwards.
-    pub next: Conversation,
+    /// The state afterwards. Shared, since the desk keeps it and the store writes it.
+    pub next: Arc<Conversation>,
     /// Whether all of it happened before, in another conversation: nobody is told of it again.
     pub copied: bool,
 }
@@ -148,6 +148,16 @@ impl Decision {
         self.events.extend(later.events);
         self.next = later.next;
         self
+    }
+
+    /// The question `question`, which is number `seq` of this decision, is answered with the same append: see
+    /// [`Conversation::answer`]. If it cannot be, nothing changes.
+    pub fn answered(self, question: EventId, seq: Seq, message: BotMessage, now: Millis, limit: Millis) -> Decision {
+        if self.next.takes(seq, &message) {
+            Draft::after(self, now).answer(question, seq, message, now, limit).done()
+        } else {
+            self
+        }
     }
 }
 
@@ -207,56 +217,15 @@ impl Conversation {
         now: Millis,
         limit: Millis,
     ) -> Option<Decision> {
-        if self.status != Status::Bot || seq <= self.answered_seq {
-            return None;
-        }
-        let mut draft = Draft::on(self, now);
-        let Effects { focus, attributes, lookups, usage, sources, agreed, hand_over, team, calls, missed } =
-            message.effects;
-        // A proposal that was agreed to or declined while this answer was made is not open again with it.
-        let focus = focus.filter(|focus| {
-            focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.proposal(kept.id).is_some())
-        });
-        let behind = (focus.is_some() || !lookups.is_empty() || usage.is_some())
-            .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups, usage }));
-        if let Some(proposal) = agreed {
-            let ordered = Errand::Ordered(self.proposal(proposal)?.clone());
-            draft.errand(Author::Visitor, ordered, Some(message.provenance.clone()));
-        }
-        draft.next.kept.focus = focus;
-        draft.next.kept.missed = if missed { self.kept.missed.saturating_add(1) } else { 0 };
-        for (name, value) in attributes {
-            draft.remember(Author::Bot, name, value);
-        }
-        let meta = Meta {
-            buttons: message.buttons,
-            language: message.language.clone(),
-            question: Some(seq),
-            behind,
-            sources,
-            ..Meta::default()
-        };
-        draft.add(
-            EventId::new(),
-            Kind::Message,
-            Author::Bot,
-            message.text,
-            Some(question.answer_key()),
-            Some(message.provenance),
-            meta,
-        );
-        if let Some(asked) = draft.next.kept.focus.as_mut().filter(|focus| focus.seq == 0) {
-            asked.seq = draft.next.last_seq;
-        }
-        draft.next.answered_seq = seq;
-        if message.language.is_some() {
-            draft.next.language = message.language;
-        }
-        draft.next.wake_at = draft.next.has_pending().then_some(now + limit);
-        if let Some(reason) = hand_over {
-            draft.hand_over(reason, team, calls.then_some(seq), limit);
-        }
-        Some(draft.done())
+        self.takes(seq, &message).then(|| Draft::on(self, now).answer(question, seq, message, now, limit).done())
+    }
+
+    /// Whether this message can answer question number `seq`.
+    fn takes(&self, seq: Seq, message: &BotMessage) -> bool {
+        let agreed = message.effects.agreed;
+        self.status == Status::Bot
+            && seq > self.answered_seq
+            && agreed.is_none_or(|proposal| self.proposal(proposal).is_some())
     }
 
     /// What is proposed and waits for the visitor's word, if it is this.
@@ -337,6 +306,12 @@ struct Draft {
 }
 
 impl Draft {
+    /// More on top of what is decided already.
+    fn after(decision: Decision, now: Millis) -> Draft {
+        let next = Arc::unwrap_or_clone(decision.next);
+        Draft { expected_seq: decision.expected_seq, events: decision.events, at: now.max(next.last_at), next }
+    }
+
     fn on(conversation: &Conversation, now: Millis) -> Draft {
         Draft {
             expected_seq: conversation.last_seq,
@@ -383,6 +358,55 @@ impl Draft {
         self.add(EventId::new(), Kind::Attribute, author, String::new(), None, None, meta);
     }
 
+    /// See [`Conversation::answer`].
+    fn answer(mut self, question: EventId, seq: Seq, message: BotMessage, now: Millis, limit: Millis) -> Draft {
+        let Effects { focus, attributes, lookups, usage, sources, agreed, hand_over, team, calls, missed } =
+            message.effects;
+        // A proposal that was agreed to or declined while this answer was made is not open again with it.
+        let focus = focus.filter(|focus| {
+            focus.proposal.as_ref().is_none_or(|kept| kept.id == question || self.next.proposal(kept.id).is_some())
+        });
+        let behind = (focus.is_some() || !lookups.is_empty() || usage.is_some())
+            .then(|| Box::new(Behind { focus: focus.as_deref().cloned(), lookups, usage }));
+        if let Some(proposal) = agreed.and_then(|proposal| self.next.proposal(proposal)).cloned() {
+            self.errand(Author::Visitor, Errand::Ordered(proposal), Some(message.provenance.clone()));
+        }
+        self.next.kept.focus = focus;
+        self.next.kept.missed = if missed { self.next.kept.missed.saturating_add(1) } else { 0 };
+        for (name, value) in attributes {
+            self.remember(Author::Bot, name, value);
+        }
+        let meta = Meta {
+            buttons: message.buttons,
+            language: message.language.clone(),
+            question: Some(seq),
+            behind,
+            sources,
+            ..Meta::default()
+        };
+        self.add(
+            EventId::new(),
+            Kind::Message,
+            Author::Bot,
+            message.text,
+            Some(question.answer_key()),
+            Some(message.provenance),
+            meta,
+        );
+        if let Some(asked) = self.next.kept.focus.as_mut().filter(|focus| focus.seq == 0) {
+            asked.seq = self.next.last_seq;
+        }
+        self.next.answered_seq = seq;
+        if message.language.is_some() {
+            self.next.language = message.language;
+        }
+        self.next.wake_at = self.next.has_pending().then_some(now + limit);
+        if let Some(reason) = hand_over {
+            self.hand_over(reason, team, calls.then_some(seq), limit);
+        }
+        self
+    }
+
     fn errand(&mut self, author: Author, errand: Errand, provenance: Option<Provenance>) {
         let meta = Meta { errand: Some(Box::new(errand)), ..Meta::default() };
         self.add(EventId::new(), Kind::Errand, author, String::new(), None, provenance, meta);
@@ -392,6 +416,6 @@ impl Draft {
         if !self.next.has_pending() {
             self.next.kept.claims = None;
         }
-        Decision { expected_seq: self.expected_seq, events: self.events, next: self.next, copied: false }
+        Decision { expected_seq: self.expected_seq, events: self.events, next: self.next.into(), copied: false }
     }
 }

@@ -47,7 +47,7 @@ fn said() -> Said {
 }
 
 fn message() -> BotMessage {
-    let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "0".to_owned(), micros: 1 };
+    let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "0".into(), micros: 1 };
     BotMessage { text: "here".to_owned(), buttons: Vec::new(), language: None, provenance, effects: Effects::default() }
 }
 
@@ -118,7 +118,7 @@ proptest! {
                 }
                 prop_assert_eq!(decision.expected_seq, conversation.last_seq);
                 log.extend(decision.events);
-                conversation = decision.next;
+                conversation = Arc::unwrap_or_clone(decision.next);
             }
         }
         for (i, event) in log.iter().enumerate() {
@@ -184,7 +184,7 @@ fn an_answer_that_was_under_way_does_not_open_a_proposal_again() {
     let kept = |state: &Conversation| state.kept.focus.as_ref().is_some_and(|focus| focus.proposal.is_some());
     assert!(kept(&proposed));
     // Another tab asks something else, which leaves the proposal open, and meanwhile this one agrees.
-    let answer = |state: Conversation, message: BotMessage| {
+    let answer = |state: Arc<Conversation>, message: BotMessage| {
         let asked = state.say(said(), 3, LIMIT);
         let event = asked.events.last().expect("a message");
         asked.next.answer(event.id, event.seq, message, 4, LIMIT).expect("an answer").next
@@ -200,7 +200,7 @@ fn an_answer_that_was_under_way_does_not_open_a_proposal_again() {
 fn a_message_into_a_closed_conversation_reopens_it() {
     let mut conversation =
         Conversation::new(ConversationId::new(), VisitorId::of_token("x")).say(said(), 1, LIMIT).next;
-    conversation.status = Status::Closed;
+    Arc::make_mut(&mut conversation).status = Status::Closed;
     let decision = conversation.say(said(), 2, LIMIT);
     let kinds: Vec<_> = decision.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [Kind::Reopened, Kind::Message]);

@@ -93,7 +93,8 @@ impl Desk {
                 Some(decision)
             };
             if self.append(seat, seated, answer).await? {
-                self.note(seat, seq, &answered);
+                let Answered { message, outcome, trace, .. } = &answered;
+                self.note(seat, seq, &message.provenance, *outcome, trace, message.effects.agreed.is_some());
                 return Ok(true);
             }
         } else {
@@ -207,6 +208,7 @@ impl Desk {
             stubs: None,
             past: Some(self.past.clone()),
             drafts: None,
+            untraced: self.notes.get().is_none(),
             people: self.presence(),
             call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
         }

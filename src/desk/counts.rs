@@ -5,7 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use crate::responders::pipeline::{Answered, Outcome};
+use crate::conversation::Provenance;
+use crate::responders::pipeline::{Outcome, Step};
 
 /// Counted since the start.
 #[derive(Debug)]
@@ -60,9 +61,8 @@ impl Default for Counts {
 
 impl Counts {
     /// An answer was stored.
-    pub(super) fn answered(&self, answered: &Answered) {
-        let provenance = &answered.message.provenance;
-        let outcome = match answered.outcome {
+    pub(super) fn answered(&self, provenance: &Provenance, outcome: Outcome, trace: &[Step]) {
+        let outcome = match outcome {
             Outcome::Answer => "answer",
             Outcome::Ask => "ask",
             Outcome::Suggest => "suggest",
@@ -71,7 +71,7 @@ impl Counts {
         };
         self.answers.get_or_create(&Answer { responder: provenance.responder.clone(), outcome }).inc();
         self.answered.observe(f64::from(provenance.micros) / 1e6);
-        for step in answered.trace.iter().filter(|step| matches!(&*step.said, "failed" | "too slow")) {
+        for step in trace.iter().filter(|step| matches!(&*step.said, "failed" | "too slow")) {
             self.failures.get_or_create(&Failure { responder: step.responder.clone(), how: step.said.clone() }).inc();
         }
     }

@@ -82,10 +82,10 @@ impl Desk {
 impl Seat {
     /// While people have the conversation, it knows who its signed-in customer is, and where to reach one who has gone.
     pub(super) fn reachable(&self, decision: &mut Decision) {
-        let next = &mut decision.next;
-        if next.kept.person.is_none() {
+        if decision.next.kept.person.is_none() {
             return;
         }
+        let next = Arc::make_mut(&mut decision.next);
         let profile = self.profile.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let kept = &mut next.kept;
         for (said, known) in [("name", &mut kept.account_name), ("email", &mut kept.account_email)] {

@@ -31,7 +31,7 @@ pub struct Seat {
 #[derive(Default)]
 pub(super) struct Seated {
     /// The state that the log's end was last seen in; thrown away on a conflict.
-    pub(super) head: Option<Conversation>,
+    pub(super) head: Option<Arc<Conversation>>,
     /// Whether an answer of this conversation is under way on this node.
     pub(super) answering: bool,
     pub(super) acks: VecDeque<Ack>,
@@ -127,7 +127,7 @@ impl Seats {
             return seat;
         }
         let begun = AtomicBool::new(head.is_some());
-        let state = sync::Mutex::new(Seated { head, ..Seated::default() });
+        let state = sync::Mutex::new(Seated { head: head.map(Arc::new), ..Seated::default() });
         let (account, profile) = (AtomicBool::new(false), Mutex::default());
         let seat = Arc::new(Seat { id, visitor, seats: self.clone(), begun, account, profile, state });
         shard.insert(id, Arc::downgrade(&seat));

@@ -273,16 +273,12 @@ impl<'a> Play<'a> {
         let asked = head.say(said, now, LIMIT);
         let seq = asked.next.last_seq;
         let answered = self.stage.pipeline.answer(&turn).await;
-        let decided = asked.next.answer(id, seq, answered.message.clone(), now, LIMIT);
-        let decision = match decided {
-            Some(answer) => asked.then(answer),
-            None => asked,
-        };
+        let decision = asked.answered(id, seq, answered.message.clone(), now, LIMIT);
         let ordered =
             decision.events.iter().rfind(|event| matches!(event.meta.errand.as_deref(), Some(Errand::Ordered(_))));
         self.ordered = ordered.cloned().or(self.ordered.take());
         self.history.add(decision.events);
-        self.head = decision.next;
+        self.head = Arc::unwrap_or_clone(decision.next);
         self.now += STEP;
         self.buttons.clone_from(&answered.message.buttons);
         let expected = step.answer.as_ref();
@@ -326,7 +322,7 @@ impl<'a> Play<'a> {
             self.buttons.clone_from(&message.meta.buttons);
         }
         self.history.add(decision.events);
-        self.head = decision.next;
+        self.head = Arc::unwrap_or_clone(decision.next);
         self.now += STEP;
         Turned { told: message, ..Turned::unanswered(step.line, &said, failures) }
     }

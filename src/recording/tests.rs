@@ -141,7 +141,7 @@ fn a_stored_conversation_becomes_a_recording() {
                 provenance: Provenance {
                     responder: "faq".to_owned(),
                     entry: Some("greeting".to_owned()),
-                    revision: "r".to_owned(),
+                    revision: "r".into(),
                     micros: 3,
                 },
                 effects: crate::conversation::Effects::default(),
@@ -151,7 +151,7 @@ fn a_stored_conversation_becomes_a_recording() {
             decision = decision.then(answer);
         }
         events.extend(decision.events);
-        head = decision.next;
+        head = Arc::unwrap_or_clone(decision.next);
     };
     say(1_772_442_000_000, "hello", None, Some("Hello!\n\nWhat can I do?\n"));
     say(1_772_442_000_900, "first this", None, None);
@@ -194,7 +194,7 @@ fn while_a_person_is_wanted_purser_is_silent_in_the_recording_too() {
     let answer = |seq, question, responder: &str, entry: Option<&str>, text: &str| {
         let told = event(seq, Kind::Message, Author::Bot, text, Meta { question: Some(question), ..Meta::default() });
         let (responder, entry) = (responder.to_owned(), entry.map(str::to_owned));
-        let provenance = Some(Provenance { responder, entry, revision: "r".to_owned(), micros: 1 });
+        let provenance = Some(Provenance { responder, entry, revision: "r".into(), micros: 1 });
         Arc::new(Event { provenance, ..Event::clone(&told) })
     };
     let called =

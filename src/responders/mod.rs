@@ -99,6 +99,8 @@ pub struct Turn {
     pub call_if_missed: bool,
     /// Takes the draft of an answer while it is being written, where somebody reads along.
     pub drafts: Option<Arc<dyn Drafts>>,
+    /// Nobody wants to know who was asked: of the steps only failures are taken down.
+    pub untraced: bool,
 }
 
 /// Takes the draft of an answer: what the customer reads while it is being written. Nothing of it is stored. When the

@@ -18,6 +18,7 @@ use super::lines::{Line, Lines, bare};
 use super::person::Person;
 use super::{Answer, Asked, Presence, Proposed, Reply, Responder, Suggestions, Turn};
 use crate::conversation::{BotMessage, Button, Effects, Focus, Proposal, Provenance, Words, is_verdict};
+use crate::patience::within;
 
 /// The name under which the pipeline's own lines stand in the provenance.
 pub const PIPELINE: &str = "pipeline";
@@ -62,7 +63,7 @@ pub struct Answered {
     pub message: BotMessage,
     /// How sure the answering or suggesting responder was, 0 to 1.
     pub score: Option<f32>,
-    /// Who was asked, in order, and what each made of it.
+    /// Who was asked, in order, and what each made of it; only failures where the turn is untraced.
     pub trace: Vec<Step>,
 }
 
@@ -290,7 +291,7 @@ impl Pipeline {
         // Whatever a responder does, the customer gets an answer: a panic counts as a failure.
         let responding = AssertUnwindSafe(async { responder.respond(turn).await }).catch_unwind();
         let limit = responder.limit().unwrap_or(self.limit);
-        let responding = tokio::time::timeout(limit, responding);
+        let responding = within(limit, responding);
         let given = match drafts {
             None => responding.await,
             Some(drafts) => {
@@ -329,6 +330,9 @@ impl Pipeline {
                 return Answer::Pass;
             }
         };
+        if turn.untraced {
+            return answer;
+        }
         let said = match &answer {
             Answer::Pass => "pass".to_owned(),
             Answer::Suggest(some) => {
@@ -514,7 +518,7 @@ impl Pipeline {
         Provenance {
             responder: responder.to_owned(),
             entry,
-            revision: self.revision.to_string(),
+            revision: self.revision.clone(),
             micros: micros(course.started),
         }
     }

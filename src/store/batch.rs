@@ -323,7 +323,7 @@ async fn insert_events(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx:
                     event.client_id.as_deref(),
                     provenance.map(|provenance| provenance.responder.as_str()),
                     provenance.and_then(|provenance| provenance.entry.as_deref()),
-                    provenance.map(|provenance| provenance.revision.as_str()),
+                    provenance.map(|provenance| &*provenance.revision),
                     provenance.map(|provenance| i64::from(provenance.micros)),
                     *meta,
                 );

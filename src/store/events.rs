@@ -308,7 +308,7 @@ where
         Some(responder) => Some(Provenance {
             responder,
             entry: row.try_get(9)?,
-            revision: row.try_get::<Option<String>, _>(10)?.unwrap_or_default(),
+            revision: row.try_get::<Option<&str>, _>(10)?.unwrap_or_default().into(),
             micros: u32::try_from(row.try_get::<Option<i64>, _>(11)?.unwrap_or(0))
                 .map_err(|_| unreadable("the time taken"))?,
         }),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -121,7 +122,7 @@ impl Append {
             if !fits(event.client_id.as_deref(), 64)
                 || !fits(provenance.map(|provenance| provenance.responder.as_str()), 255)
                 || !fits(provenance.and_then(|provenance| provenance.entry.as_deref()), 255)
-                || !fits(provenance.map(|provenance| provenance.revision.as_str()), 64)
+                || !fits(provenance.map(|provenance| &*provenance.revision), 64)
             {
                 return Err(StoreError::Misfit("a name in it is too long"));
             }
@@ -159,16 +160,24 @@ fn fits(text: Option<&str>, limit: usize) -> bool {
 }
 
 /// Appends that are committed together: at most one a conversation and one a visitor, so that none of them can be in
-/// the way of another.
+/// the way of another. One for all batches, so that its tables need not grow with each.
 #[derive(Default)]
 struct Batch {
     appends: Vec<Append>,
     bytes: usize,
-    conversations: HashSet<ConversationId>,
-    visitors: HashSet<VisitorId>,
+    conversations: HashSet<ConversationId, RandomState>,
+    visitors: HashSet<VisitorId, RandomState>,
 }
 
 impl Batch {
+    /// What was taken, and from now on it is empty.
+    fn take(&mut self) -> Vec<Append> {
+        self.bytes = 0;
+        self.conversations.clear();
+        self.visitors.clear();
+        std::mem::take(&mut self.appends)
+    }
+
     fn is_full(&self) -> bool {
         self.appends.len() >= FULL || self.bytes >= FULL_BYTES
     }
@@ -176,10 +185,9 @@ impl Batch {
     /// Takes the append, or gives it back if it must wait for the next batch.
     fn offer(&mut self, append: Append) -> Option<Append> {
         let head = &append.decision.next;
-        if self.is_full() || self.conversations.contains(&head.id) || self.visitors.contains(&head.visitor) {
+        if self.is_full() || self.visitors.contains(&head.visitor) || !self.conversations.insert(head.id) {
             return Some(append);
         }
-        self.conversations.insert(head.id);
         self.visitors.insert(head.visitor);
         self.bytes += append.bytes;
         self.appends.push(append);
@@ -203,6 +211,8 @@ pub(super) struct Writer {
     /// What is sent of what happens.
     posting: Arc<ArcSwap<Posting>>,
     link: Option<Link>,
+    /// What is gathered for the next commit.
+    batch: Batch,
     /// Appends that wait for the previous one of their conversation.
     held: VecDeque<Append>,
     /// How far visitors have seen their conversations, to be noted after the next batch.
@@ -232,6 +242,7 @@ impl Writer {
             counts,
             posting,
             link: None,
+            batch: Batch::default(),
             held: VecDeque::new(),
             seen: BTreeMap::new(),
             aside: None,
@@ -299,13 +310,12 @@ impl Writer {
 
     /// Waits for something to do, and takes what has gathered. Empty with nothing put aside: there is no more.
     async fn gather(&mut self) -> Vec<Append> {
-        let mut batch = Batch::default();
         let waiting = std::mem::take(&mut self.held);
-        self.held.extend(waiting.into_iter().filter_map(|append| batch.offer(append)));
-        let mut order = if batch.appends.is_empty() { self.next().await } else { self.orders.try_recv().ok() };
+        self.held.extend(waiting.into_iter().filter_map(|append| self.batch.offer(append)));
+        let mut order = if self.batch.appends.is_empty() { self.next().await } else { self.orders.try_recv().ok() };
         while let Some(next) = order {
             match next {
-                Order::Append(append) => self.held.extend(batch.offer(append)),
+                Order::Append(append) => self.held.extend(self.batch.offer(append)),
                 Order::Seen(conversation, seq) => {
                     let last = self.seen.entry(conversation).or_default();
                     *last = seq.max(*last);
@@ -315,12 +325,12 @@ impl Writer {
                     break;
                 }
             }
-            if batch.is_full() || self.held.len() >= HELD {
+            if self.batch.is_full() || self.held.len() >= HELD {
                 break;
             }
             order = self.orders.try_recv().ok();
         }
-        batch.appends
+        self.batch.take()
     }
 
     /// Waits for the next order, and empties the log of changes meanwhile if that is due.

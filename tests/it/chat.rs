@@ -89,7 +89,7 @@ async fn a_bot_message_says_where_it_comes_from(database: &TestDatabase) {
     let provenance = events[1].provenance.as_ref().expect("a provenance");
     assert_eq!(provenance.responder, "faq");
     assert_eq!(provenance.entry.as_deref(), Some("saturday"));
-    assert_eq!(provenance.revision, revision);
+    assert_eq!(*provenance.revision, *revision);
     assert_eq!(events[0].provenance, None);
     purser.stop().await;
 }

@@ -87,7 +87,7 @@ fn committed(conversation: ConversationId, seqs: std::ops::RangeInclusive<Seq>) 
         author: Author::Bot,
         body: format!("Nr. {seq} 😀 \"\\\n"),
         client_id: Some(format!("re:{seq}")),
-        provenance: Some(Provenance { responder: "faq".to_owned(), entry: None, revision: "r".to_owned(), micros: 3 }),
+        provenance: Some(Provenance { responder: "faq".to_owned(), entry: None, revision: "r".into(), micros: 3 }),
         meta: Meta { question: Some(seq), ..Meta::default() },
     };
     Committed { conversation, events: seqs.map(|seq| Arc::new(event(seq))).collect(), attended: false }
@@ -311,7 +311,7 @@ async fn store_silently(store: &Store, head: &Conversation) -> Conversation {
     let decision = head.say(said, 1_750_000_000_000, 10_000);
     let next = decision.next.clone();
     store.append(decision).await.expect("stored");
-    next
+    Arc::unwrap_or_clone(next)
 }
 
 fn new() -> Conversation {

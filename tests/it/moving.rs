@@ -73,7 +73,7 @@ pub async fn grow(url: &str) -> Grown {
     let new = || Conversation::new(ConversationId::new(), VisitorId(*uuid::Uuid::new_v4().as_bytes()));
     let append = async |logs: &mut BTreeMap<_, (_, Vec<Arc<Event>>)>, decision: Decision| -> Conversation {
         store.append(decision.clone()).await.expect("nothing is in its way");
-        let head = decision.next;
+        let head = Arc::unwrap_or_clone(decision.next);
         let (kept, log) = logs.entry(head.id).or_insert_with(|| (head.clone(), Vec::new()));
         log.retain(|_| head.status != Status::Closed);
         log.extend(decision.events);
@@ -98,7 +98,9 @@ pub async fn grow(url: &str) -> Grown {
     for outcome in join_all(many.iter().map(|decision| store.append(decision.clone()))).await {
         outcome.expect("nothing is in its way");
     }
-    logs.extend(many.into_iter().map(|decision| (decision.next.id, (decision.next, decision.events))));
+    logs.extend(
+        many.into_iter().map(|decision| (decision.next.id, (Arc::unwrap_or_clone(decision.next), decision.events))),
+    );
 
     let mut sets = Vec::new();
     for (number, revision) in ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"].into_iter().enumerate() {

@@ -122,7 +122,7 @@ fn reply(text: &str) -> BotMessage {
         provenance: Provenance {
             responder: "faq".to_owned(),
             entry: Some("opening-hours".to_owned()),
-            revision: "0123456789ab".to_owned(),
+            revision: "0123456789ab".into(),
             micros: 17,
         },
         effects: Effects::default(),
@@ -143,14 +143,14 @@ fn exchange(conversation: &Conversation, text: &str) -> Decision {
 
 fn close(conversation: &Conversation) -> Decision {
     let mut decision = question(conversation, "bye");
-    decision.next.status = Status::Closed;
-    decision.next.wake_at = None;
+    let next = Arc::make_mut(&mut decision.next);
+    (next.status, next.wake_at) = (Status::Closed, None);
     decision
 }
 
 async fn stored(store: &Store, decision: &Decision) -> Conversation {
     store.append(decision.clone()).await.expect("nothing is in its way");
-    decision.next.clone()
+    Conversation::clone(&decision.next)
 }
 
 async fn log(store: &Store, id: ConversationId) -> Vec<Arc<Event>> {
@@ -720,7 +720,7 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     event.provenance = event.provenance.map(|p| Provenance { entry: Some("e".repeat(256)), ..p });
     long.events[1] = Arc::new(event);
     let mut language = good.clone();
-    language.next.language = Some("x".repeat(65));
+    Arc::make_mut(&mut language.next).language = Some("x".repeat(65));
     for bad in [gap, short, empty, large, long, language] {
         let outcome = store.append(bad).await;
         assert!(matches!(outcome, Err(AppendError::Unavailable(StoreError::Misfit(_)))), "{outcome:?}");
@@ -729,8 +729,8 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     let mut twice = good.clone();
     let event = Event { client_id: good.events[0].client_id.clone(), ..(*good.events[1]).clone() };
     twice.events[1] = Arc::new(event);
-    twice.next.id = ConversationId::new();
-    twice.next.visitor = visitor();
+    let next = Arc::make_mut(&mut twice.next);
+    (next.id, next.visitor) = (ConversationId::new(), visitor());
     let (bad, fine) = tokio::join!(store.append(twice), store.append(good.clone()));
     assert!(matches!(bad, Err(AppendError::Unavailable(StoreError::Refused(_)))), "{bad:?}");
     assert_eq!(fine, Ok(()));
@@ -739,8 +739,8 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     event.provenance = event.provenance.map(|p| Provenance { entry: Some("é".repeat(255)), ..p });
     event.seq = 3;
     let mut longest = Decision { expected_seq: 2, events: vec![Arc::new(event)], next: good.next, copied: false };
-    longest.next.last_seq = 3;
-    longest.next.language = Some("ü".repeat(64));
+    let next = Arc::make_mut(&mut longest.next);
+    (next.last_seq, next.language) = (3, Some("ü".repeat(64)));
     let head = stored(&store, &longest).await;
     assert_eq!(store.events_after(head.id, 2, 1).await, Ok(longest.events));
 }
@@ -810,8 +810,9 @@ fn as_forgotten(mut log: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let names = "[a-zA-Z0-9 üß😀'\"\\\\\0-]{0,60}";
-    let provenance = (names, prop::option::of(names), "[0-9a-f]{12}", any::<u32>())
-        .prop_map(|(responder, entry, revision, micros)| Provenance { responder, entry, revision, micros });
+    let provenance = (names, prop::option::of(names), "[0-9a-f]{12}", any::<u32>()).prop_map(
+        |(responder, entry, revision, micros)| Provenance { responder, entry, revision: revision.into(), micros },
+    );
     let buttons = prop::collection::vec((any::<String>(), prop::option::of(names)), 0..3);
     let thumb = prop::sample::select(vec![Some(Thumb::Up), Some(Thumb::Down), None]);
     let rated = prop::option::of((any::<Seq>(), thumb).prop_map(|(answer, thumb)| Rated { answer, thumb }));
@@ -859,7 +860,7 @@ fn append_of(head: &Conversation, events: Vec<Event>) -> Decision {
         Arc::new(Event { seq: next.last_seq, ..event })
     });
     let events = events.collect();
-    Decision { expected_seq: head.last_seq, events, next, copied: false }
+    Decision { expected_seq: head.last_seq, events, next: next.into(), copied: false }
 }
 
 // From here on, things are broken.
@@ -921,7 +922,7 @@ async fn commits_once_with_a_cut(cut: Cut) {
     }
     for decision in &decisions {
         let id = decision.next.id;
-        assert_eq!(store.conversation(id).await, Ok(Some(decision.next.clone())));
+        assert_eq!(store.conversation(id).await, Ok(Some(Conversation::clone(&decision.next))));
         assert_eq!(store.events_after(id, decision.expected_seq, 100).await.as_ref(), Ok(&decision.events));
         assert_eq!(told.get(&id), Some(&decision.events));
     }
@@ -1085,7 +1086,7 @@ async fn nothing_acknowledged_is_lost_with_the_server() {
                     }
                 }
                 expected.extend(decision.events.iter().cloned());
-                head = decision.next;
+                head = Arc::unwrap_or_clone(decision.next);
                 let _ = progress.send(());
             }
             (head, expected)

@@ -9,6 +9,7 @@ mod rows;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
@@ -285,7 +286,7 @@ impl Taken {
                 Err(AppendError::Unavailable(error)) => return Err(error.into()),
                 Err(_) => bail!("its conversation {} was changed meanwhile", next.id),
             }
-            self.head = next;
+            self.head = Arc::unwrap_or_clone(next);
             appended += size;
             rest = later;
         }

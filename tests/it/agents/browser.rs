@@ -241,11 +241,12 @@ async fn hostile_texts_are_text() {
                 head.last_at,
             )
             .expect("a note");
-        let known = std::sync::Arc::make_mut(&mut decision.next.kept.attributes);
+        let next = std::sync::Arc::make_mut(&mut decision.next);
+        let known = std::sync::Arc::make_mut(&mut next.kept.attributes);
         for name in ["name", "email", text] {
             known.insert(name.to_owned(), text.clone());
         }
-        let kept = &mut decision.next.kept;
+        let kept = &mut next.kept;
         (kept.account_name, kept.account_email) = (Some(text.as_str().into()), Some(text.as_str().into()));
         purser.store.append(decision).await.expect("an append");
         browser.reload().await;

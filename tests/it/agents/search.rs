@@ -43,8 +43,9 @@ async fn what_is_old_is_found_too(database: &TestDatabase) {
         // Of one second there are a hundred, so that the order among them counts.
         let second = i64::try_from(number / 100).expect("a small number");
         let mut decision = head.say(said, second * 1_000, 1_000);
-        decision.next.wake_at = None;
-        decision.next.answered_seq = decision.next.asked_seq;
+        let next = Arc::make_mut(&mut decision.next);
+        next.wake_at = None;
+        next.answered_seq = next.asked_seq;
         ids.push(json!(id));
         appends.push(purser.store.append(decision));
     }
