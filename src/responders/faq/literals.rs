@@ -1,12 +1,14 @@
-//! Entries that answer to their phrases as they stand, without any weighing.
+//! Entries that answer to their phrases as they stand, without any weighing; and whether a message is a wording as it
+//! stands.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use aho_corasick::AhoCorasick;
+use foldhash::fast::FixedState;
 
 use super::matcher::{EntryWordings, Mode};
-use super::normalise::normalise;
 
 /// The phrases of those entries.
 pub struct Literals {
@@ -16,16 +18,29 @@ pub struct Literals {
     anywhere: Option<AhoCorasick>,
     /// Pattern of `anywhere` → its entry.
     entries: Vec<usize>,
+    /// The hash of each entry with each of its phrases in normal form. It needs no secret: only content is in it, and who
+    /// finds another text of the same hash gets an answer that was near anyway.
+    written: HashSet<u64, FixedState>,
 }
 
 impl Literals {
-    /// Of two entries with the same phrase the one of higher priority has it, then the first.
-    pub fn of(all: &[EntryWordings]) -> Literals {
+    /// Of all entries; `normal` has all of their phrases, one after the other, in normal form. Of two entries with the same
+    /// phrase the one of higher priority has it, then the first.
+    pub fn of(all: &[EntryWordings], normal: &[String]) -> Literals {
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|&entry| Reverse(all[entry].priority));
         let (mut exact, mut anywhere, mut entries) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut rest = normal;
+        let of_each = all.iter().map(|entry| {
+            let phrases;
+            (phrases, rest) = rest.split_at(entry.phrases.len());
+            phrases
+        });
+        let of_each: Vec<&[String]> = of_each.collect();
+        let written = of_each.iter().enumerate();
+        let written = written.flat_map(|(entry, phrases)| phrases.iter().map(move |text| key(entry, text))).collect();
         for entry in order {
-            let phrases = all[entry].phrases.iter().map(|phrase| normalise(phrase)).filter(|phrase| !phrase.is_empty());
+            let phrases = of_each[entry].iter().filter(|phrase| !phrase.is_empty()).cloned();
             match all[entry].mode {
                 Mode::Wording => {}
                 Mode::Exact => phrases.for_each(|phrase| {
@@ -38,7 +53,12 @@ impl Literals {
             }
         }
         let anywhere = if anywhere.is_empty() { None } else { AhoCorasick::new(anywhere).ok() };
-        Literals { exact, anywhere, entries }
+        Literals { exact, anywhere, entries, written }
+    }
+
+    /// Whether a text in normal form is a phrase of this entry.
+    pub fn is_phrase(&self, entry: usize, text: &str) -> bool {
+        self.written.contains(&key(entry, text))
     }
 
     /// The entry that answers to a text in normal form.
@@ -55,8 +75,13 @@ impl Literals {
     }
 }
 
+fn key(entry: usize, text: &str) -> u64 {
+    FixedState::default().hash_one((entry, text))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::normalise::normalise;
     use super::*;
 
     fn entry(mode: Mode, priority: i32, phrases: &[&str]) -> EntryWordings {
@@ -65,12 +90,16 @@ mod tests {
 
     #[test]
     fn phrases_answer_as_they_stand() {
-        let literals = Literals::of(&[
+        let all = [
             entry(Mode::Wording, 9, &["host"]),
             entry(Mode::Exact, 0, &["Hello!", "yes"]),
             entry(Mode::Word, 0, &["host", "a person", "yes", "客服"]),
             entry(Mode::Word, 1, &["a person please"]),
-        ]);
+        ];
+        let normal: Vec<String> = all.iter().flat_map(|entry| &entry.phrases).map(|phrase| normalise(phrase)).collect();
+        let literals = Literals::of(&all, &normal);
+        assert!(literals.is_phrase(0, "host") && literals.is_phrase(1, "yes") && literals.is_phrase(2, "yes"));
+        assert!(!literals.is_phrase(0, "yes") && !literals.is_phrase(1, "host") && !literals.is_phrase(0, "hosts"));
         for (text, expected) in [
             ("hello", Some(1)),
             ("HELLO?", Some(1)),

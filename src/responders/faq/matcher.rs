@@ -146,7 +146,9 @@ impl Matcher {
     pub fn build(wordings: &Wordings) -> Matcher {
         let Wordings { language, entries, words, ignore, not_ours } = wordings;
         let of_entries = entries.iter().flat_map(|entry| &entry.phrases);
-        let mut normal = of_entries.chain(not_ours).map(|wording| normalise(wording)).collect::<Vec<_>>().into_iter();
+        let normal: Vec<String> = of_entries.chain(not_ours).map(|wording| normalise(wording)).collect();
+        let literals = Literals::of(entries, &normal);
+        let mut normal = normal.into_iter();
         let vocabulary = Vocabulary::build(language, words, ignore, normal.as_slice().iter().map(String::as_str));
         let mut reading = Reading::default();
         let mut read = |wordings: usize| -> Vec<Said> {
@@ -168,7 +170,7 @@ impl Matcher {
         let examples = classes.flat_map(|(class, said)| said.iter().map(move |said| (class, said)));
         Matcher {
             likelihood: Likelihood::learn(examples, phrases.rarity(), entries.len() + 1),
-            literals: Literals::of(entries),
+            literals,
             priorities: entries.iter().map(|entry| entry.priority).collect(),
             vocabulary,
             phrases,
@@ -179,7 +181,15 @@ impl Matcher {
     pub fn find(&self, text: &str) -> Found {
         SCRATCH.with_borrow_mut(|scratch| {
             let candidates = self.rank(text, SHORTLIST, LEAST_LIKELY, scratch);
-            Found { outcome: decide(candidates), known: scratch.reading.known() }
+            let best = candidates.first().copied();
+            let mut outcome = decide(candidates);
+            // Whoever writes a wording down wants it answered, be it of common words alone.
+            if let Some(best) = best.filter(|best| best.score < SURE)
+                && self.literals.is_phrase(best.entry, &scratch.reading.text)
+            {
+                outcome = Outcome::Sure(best);
+            }
+            Found { outcome, known: scratch.reading.known() }
         })
     }
 

@@ -177,3 +177,20 @@ fn the_same_content_gives_the_same_numbers() {
     assert!(nearest.len() > 1);
     assert_eq!(Matcher::build(&shop()).nearest(text, 9), nearest);
 }
+
+/// An editor who adds a question to an entry sees it answered, though each of its words is common.
+#[test]
+fn a_wording_as_it_stands_is_answered() {
+    let of_ways = |ways: &[&str]| ways.iter().map(|way| format!("ship {way}")).collect::<Vec<_>>();
+    let ways =
+        [&["by train", "by plane"], &["to Rome", "to Paris"], &["a bicycle", "a sofa"], &["on Sunday", "at night"]];
+    let mut entries: Vec<EntryWordings> =
+        ways.iter().map(|ways| EntryWordings { mode: Mode::Wording, priority: 0, phrases: of_ways(*ways) }).collect();
+    entries.push(entry(Mode::Wording, 0, &["how to ship", "begin with us"]));
+    let ignore = texts(&["how", "to", "a", "by", "on", "at", "with", "us"]);
+    let wordings = Wordings { language: "en".into(), entries, words: Vec::new(), ignore, not_ours: Vec::new() };
+    let matcher = Matcher::build(&wordings);
+    assert_eq!(outcome(&matcher, "How to SHIP?"), Ok(4), "{:#?}", matcher.explain("how to ship", 3));
+    assert_ne!(outcome(&matcher, "ship"), Ok(4), "{:#?}", matcher.explain("ship", 3));
+    assert_ne!(outcome(&matcher, "how to ship bananas"), Ok(4), "{:#?}", matcher.explain("how to ship bananas", 3));
+}
