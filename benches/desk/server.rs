@@ -180,6 +180,7 @@ impl MariaDb {
             .arg(format!("--datadir={}", data.display()))
             .args(root)
             .env("PATH", path())
+            .env("TMPDIR", folder.path())
             .output()
             .context("mariadb-install-db (on Debian: apt-get install mariadb-server)")?;
         ensure!(install.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&install.stderr));
@@ -194,6 +195,7 @@ impl MariaDb {
             .arg(format!("--pid-file={}", folder.path().join("pid").display()))
             .args(root)
             .env("PATH", path())
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log"))?)

@@ -153,6 +153,9 @@ impl Guarded {
             .arg(server.get_program())
             .args(server.get_args())
             .env("PATH", path())
+            // A MariaDB server that starts takes each temporary table in its folder for what an earlier one has left, and
+            // deletes it: in a folder for all they would take them from each other.
+            .env("TMPDIR", folder)
             // A Ctrl-C is for the tests; the guard learns of their end and tidies up.
             .process_group(0)
             .stdin(Stdio::piped())
@@ -276,6 +279,8 @@ fn install(data: &Path) -> Result<(), String> {
     let mut command = Command::new("mariadb-install-db");
     command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     command.arg(format!("--datadir={}", data.display())).args(as_root()).env("PATH", path());
+    // As in `Guarded::run`.
+    command.env("TMPDIR", data.parent().unwrap_or(data));
     let output = command.output().map_err(|error| format!("mariadb-install-db: {error}"))?;
     if output.status.success() {
         Ok(())
