@@ -128,6 +128,12 @@ pub fn text_of(path: &Path) -> Result<String, Box<Finding>> {
     let name = path.display().to_string();
     let unreadable = |error: io::Error| Box::new(Finding::error(&name, format!("cannot be read: {error}")));
     let about = fs::metadata(path).map_err(unreadable)?;
+    if about.is_dir() {
+        fs::read_dir(path).map_err(unreadable)?;
+        let hint =
+            "name another, or its files: those of a folder end with .yaml, .yml, .convo.txt, .transcript or .chat";
+        return Err(Box::new(Finding::error(&name, "the folder holds no recordings").hint(hint)));
+    }
     let most = yaml::MAX_BYTES as u64;
     let too_large = |bytes: u64| {
         let message = format!("the file has {bytes} bytes, at most {most} are read");

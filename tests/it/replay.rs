@@ -207,6 +207,21 @@ fn a_folder_of_traps_is_read_to_its_end() {
     }
 }
 
+/// Whoever mistypes a folder is not told that all is well.
+#[test]
+fn a_folder_without_recordings_is_named() {
+    let site = site();
+    fs::create_dir_all(site.path("empty/inner")).unwrap();
+    site.write("empty/notes.txt", "nothing to replay");
+    let ran = site.run(&["replay", "told", "empty"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.out.contains("error: the folder holds no recordings\n --> empty\n"), "{ran:?}");
+    for command in [&["coverage", "empty"][..], &["compare", "empty", "--before", "."]] {
+        let ran = site.run(command);
+        assert!([&ran.out, &ran.err].iter().any(|said| said.contains("the folder holds no recordings")), "{ran:?}");
+    }
+}
+
 /// A recording has the name of a file that was sent, and that is all of it.
 #[test]
 fn files_are_sent_in_recordings_by_their_names() {

@@ -254,10 +254,13 @@ fn play(runtime: &Runtime, stage: &Stage, path: &Path) -> Played {
 pub(super) fn found(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {
-        match path.is_dir() {
-            true => find(path, &mut HashSet::new(), &mut files),
-            // A file that is named itself may be called anything.
-            false => files.push(path.clone()),
+        let before = files.len();
+        if path.is_dir() {
+            find(path, &mut HashSet::new(), &mut files);
+        }
+        // A file that is named itself may be called anything; and whoever reads a folder without recordings says so.
+        if files.len() == before {
+            files.push(path.clone());
         }
     }
     files
