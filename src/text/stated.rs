@@ -1,5 +1,5 @@
 //! Sentences that say where a parcel or its money is, or that something was done, without the name of a
-//! [`Status`](super::status::Status) as such: "the driver has it", "it was left in the porch".
+//! [`Status`] as such: "the driver has it", "it was left in the porch".
 //!
 //! Each pattern is a claim by itself. What is only possible ("you can collect it at our depot") has none.
 
