@@ -286,7 +286,9 @@ impl Desk {
             }
             let ack = Ack { conversation: seat.id, client_id: said.client_id.clone(), seq, at: decision.next.last_at };
             seat.reachable(&mut decision);
+            decision.goes_on = decision.only_goes_on(&head).then_some(seated.as_of);
             let next = decision.next.clone();
+            let as_of = self.store.deletions();
             match self.store.append(decision).await {
                 Ok(()) => {
                     self.counts.messages.inc();
@@ -304,6 +306,7 @@ impl Desk {
                         self.finish_later(seat, &mut seated, said.id, seq, under_way);
                     }
                     seated.head = Some(next);
+                    seated.as_of = as_of;
                     return Ok(ack);
                 }
                 Err(AppendError::Conflict) => {
@@ -397,6 +400,7 @@ impl Desk {
         if let Some(head) = &seated.head {
             return Ok(head.clone());
         }
+        let as_of = self.store.deletions();
         let stored = self.store.conversation(seat.id).await.map_err(DeskError::Unavailable)?;
         seat.begun.fetch_or(stored.is_some(), Ordering::Relaxed);
         let head = Arc::new(stored.unwrap_or_else(|| Conversation::new(seat.id, seat.visitor)));
@@ -404,6 +408,7 @@ impl Desk {
             return Err(DeskError::NotYours);
         }
         seated.head = Some(head.clone());
+        seated.as_of = as_of;
         Ok(head)
     }
 }

@@ -139,6 +139,9 @@ pub struct Decision {
     pub next: Arc<Conversation>,
     /// Whether all of it happened before, in another conversation: nobody is told of it again.
     pub copied: bool,
+    /// Set where the state only goes on by this ([`Decision::only_goes_on`]), so that the store may leave it unwritten:
+    /// what it had said of deletions (`Store::deletions`) before the state was seen that this was decided on.
+    pub goes_on: Option<u64>,
 }
 
 impl Decision {
@@ -148,6 +151,28 @@ impl Decision {
         self.events.extend(later.events);
         self.next = later.next;
         self
+    }
+
+    /// Whether it is a question and its answer, and of the state nothing changes but its end: what the state is
+    /// afterwards can be told from the state before and the last event.
+    pub fn only_goes_on(&self, before: &Conversation) -> bool {
+        let [question, answer] = self.events.as_slice() else { return false };
+        let is_turn = question.kind == Kind::Message
+            && question.author == Author::Visitor
+            && answer.kind == Kind::Message
+            && answer.author == Author::Bot
+            && question.at == answer.at;
+        let is_answered = |state: &Conversation| state.status == Status::Bot && !state.has_pending();
+        let next = &*self.next;
+        is_turn
+            && before.last_seq > 0
+            && is_answered(before)
+            && is_answered(next)
+            && next.answered_seq == question.seq
+            && next.visitor == before.visitor
+            && next.language == before.language
+            && (next.wake_at, before.wake_at) == (None, None)
+            && next.kept == before.kept
     }
 
     /// The question `question`, which is number `seq` of this decision, is answered with the same append: see
@@ -416,6 +441,12 @@ impl Draft {
         if !self.next.has_pending() {
             self.next.kept.claims = None;
         }
-        Decision { expected_seq: self.expected_seq, events: self.events, next: self.next.into(), copied: false }
+        Decision {
+            expected_seq: self.expected_seq,
+            events: self.events,
+            next: self.next.into(),
+            copied: false,
+            goes_on: None,
+        }
     }
 }

@@ -156,7 +156,7 @@ impl Desk {
         let seat = self.seat(head.id, head.visitor).await?;
         let mut seated = seat.state.lock().await;
         // What this node remembers of it may be of before another one closed it.
-        seated.head = Some(head.clone().into());
+        seated.found(head.clone());
         let decide = |head: &Conversation| {
             // Something may have been said since.
             self.keeping.retention.is_over(head, now).then(|| head.erase_for(Author::System, now)).flatten()

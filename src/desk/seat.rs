@@ -32,6 +32,8 @@ pub struct Seat {
 pub(super) struct Seated {
     /// The state that the log's end was last seen in; thrown away on a conflict.
     pub(super) head: Option<Arc<Conversation>>,
+    /// What the store had said of deletions before it was; 0 if that is not known.
+    pub(super) as_of: u64,
     /// Whether an answer of this conversation is under way on this node.
     pub(super) answering: bool,
     pub(super) acks: VecDeque<Ack>,
@@ -91,6 +93,12 @@ impl Drop for Seat {
 }
 
 impl Seated {
+    /// A state that was read some time ago.
+    pub(super) fn found(&mut self, head: Conversation) {
+        self.head = Some(Arc::new(head));
+        self.as_of = 0;
+    }
+
     pub(super) fn remember(&mut self, ack: Ack) {
         if self.acks.len() == REMEMBERED_ACKS {
             self.acks.pop_front();

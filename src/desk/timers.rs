@@ -32,7 +32,7 @@ impl Desk {
             }
             None => self.store.claim(head.id, wake_at, NEVER).await.map(drop),
             Some(_) => {
-                seated.head = Some(head.into());
+                seated.found(head);
                 let done = self
                     .append(seat, seated, |head| {
                         let (what, _) = self.due(head, now).filter(|(_, at)| *at <= now)?;

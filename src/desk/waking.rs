@@ -78,7 +78,7 @@ impl Desk {
                     self.look_after(&seat, &mut seated, head, wake_at).await?;
                 } else if self.store.claim(head.id, wake_at, until).await? {
                     taken_up += 1;
-                    seated.head = Some(Arc::new(Conversation { wake_at: Some(until), ..head }));
+                    seated.found(Conversation { wake_at: Some(until), ..head });
                     self.take_up(&seat, &mut seated).await?;
                 }
             }

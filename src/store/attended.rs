@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::Store;
 use super::error::StoreError;
-use super::events::to_conversation;
+use super::events::{head, log_end, to_conversation};
 use super::pool::{Engine, Link, on};
 use super::sought::{holds, pattern};
 use super::writer::{Append, Order, Work};
@@ -142,9 +142,9 @@ async fn write_seen(link: &mut Link, id: ConversationId, agent: AgentId, seq: Se
     on!(Link, link, connection => {
         // Not beyond the end, or what comes later would count as seen.
         let set = "UPDATE attended SET seen_seq = ? WHERE conversation_id = ? AND agent = ? AND seen_seq < ? \
-                   AND ? <= (SELECT last_seq FROM conversations WHERE id = ?)";
+                   AND EXISTS (SELECT 1 FROM events WHERE conversation_id = ? AND seq >= ?)";
         let seq = i64::from(seq);
-        let query = sqlx::query(set).bind(seq).bind(id.0).bind(agent.0).bind(seq).bind(seq).bind(id.0);
+        let query = sqlx::query(set).bind(seq).bind(id.0).bind(agent.0).bind(seq).bind(id.0).bind(seq);
         Ok(query.execute(&mut **connection).await?.rows_affected() > 0)
     })
 }
@@ -168,39 +168,45 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
          ORDER BY e.seq DESC LIMIT 1"
     );
     let called = format!("FROM events e WHERE e.conversation_id = c.id AND e.seq = {call}");
+    let head = head!();
     let mut sql = format!(
-        "SELECT c.id, c.visitor, c.status, c.created_at, c.last_seq, c.last_at, c.asked_seq, c.answered_seq, \
-         c.language, c.wake_at, c.kept, COALESCE(a.since, c.created_at), \
+        "SELECT {head}, COALESCE(a.since, c.created_at), \
          COALESCE((SELECT e.author {said}), (SELECT e.author {called})), \
          COALESCE((SELECT e.body {said}), (SELECT e.body {called})), \
          (SELECT COUNT(*) FROM events e WHERE e.conversation_id = c.id AND e.seq > a.seen_seq \
-          AND e.seq > c.last_seq - {COUNTED} AND e.kind = 'message' AND e.author = 'visitor') "
+          AND e.seq > COALESCE(l.seq, c.last_seq) - {COUNTED} AND e.kind = 'message' AND e.author = 'visitor') "
     );
     let (from, order) = match shelf {
         Shelf::Waiting => (
-            "attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status IN ('waiting', 'message')",
+            "attended a JOIN conversations c ON c.id = a.conversation_id {end} WHERE a.status IN ('waiting', 'message')",
             // Whoever sits and waits is in the list, however much word was left before.
             "a.status DESC, a.since",
         ),
         Shelf::Taken => {
-            ("attended a JOIN conversations c ON c.id = a.conversation_id WHERE a.status = 'agent'", "a.since")
+            ("attended a JOIN conversations c ON c.id = a.conversation_id {end} WHERE a.status = 'agent'", "a.since")
         }
         Shelf::Closed => (
             "(SELECT conversation_id, status, since, seen_seq FROM attended WHERE status = 'closed' AND {place} \
              ORDER BY since DESC, conversation_id DESC LIMIT {newest}) a JOIN conversations c ON c.id = a.conversation_id \
-             WHERE 1 = 1",
+             {end} WHERE 1 = 1",
             "a.since DESC, c.id DESC",
         ),
         Shelf::All => (
             "(SELECT id FROM conversations WHERE {place} ORDER BY created_at DESC, id DESC LIMIT {newest}) n \
-             JOIN conversations c ON c.id = n.id LEFT JOIN attended a ON a.conversation_id = c.id WHERE 1 = 1",
+             JOIN conversations c ON c.id = n.id LEFT JOIN attended a ON a.conversation_id = c.id {end} WHERE 1 = 1",
             "c.created_at DESC, c.id DESC",
         ),
-        Shelf::One(_) => ("conversations c LEFT JOIN attended a ON a.conversation_id = c.id WHERE c.id = ?", "c.id"),
+        Shelf::One(_) => {
+            ("conversations c LEFT JOIN attended a ON a.conversation_id = c.id {end} WHERE c.id = ?", "c.id")
+        }
     };
     let newest = if is_all { limit } else { SEARCHED };
     let place = shelf.columns().map(|[at, id]| after(at, id)).unwrap_or_default();
-    let _ = write!(sql, "FROM {}", from.replace("{newest}", &newest.to_string()).replace("{place}", &place));
+    let _ = write!(
+        sql,
+        "FROM {}",
+        from.replace("{newest}", &newest.to_string()).replace("{place}", &place).replace("{end}", log_end!())
+    );
     if !is_all {
         let _ = write!(
             sql,

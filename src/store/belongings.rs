@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
 use super::writer::{Append, Order, Work};
-use super::{Store, attachments, customers};
+use super::{Store, attachments, customers, deletions};
 use crate::conversation::{Author, Conversation, ConversationId, Event, Kind, Millis, Seq, Status, VisitorId};
 
 /// The log of a conversation.
@@ -115,9 +115,12 @@ async fn forget(
 
 /// Takes out all of a conversation that ends at this seq.
 async fn remove(link: &mut Link, conversation: ConversationId, last: Seq) -> Result<bool, sqlx::Error> {
+    deletions::count(link).await?;
     on!(Link, link, connection => {
-        let head = sqlx::query("DELETE FROM conversations WHERE id = ? AND last_seq = ?");
-        let head = head.bind(conversation.0).bind(i64::from(last)).execute(&mut **connection).await?;
+        let head = "DELETE FROM conversations WHERE id = ? AND last_seq <= ? \
+                    AND NOT EXISTS (SELECT 1 FROM events WHERE conversation_id = ? AND seq > ?)";
+        let (last, head) = (i64::from(last), sqlx::query(head).bind(conversation.0));
+        let head = head.bind(last).bind(conversation.0).bind(last).execute(&mut **connection).await?;
         if head.rows_affected() == 0 {
             return Ok(false);
         }
@@ -152,7 +155,8 @@ async fn past(
 ) -> Result<Vec<Past>, StoreError> {
     on!(Engine, engine, side => {
         let query = sqlx::query(
-            "SELECT id, created_at, last_at, first FROM (SELECT c.id, c.created_at, c.last_at, (SELECT e.body \
+            "SELECT id, created_at, last_at, first FROM (SELECT c.id, c.created_at, (SELECT MAX(e.at) FROM events e \
+             WHERE e.conversation_id = c.id) AS last_at, (SELECT e.body \
              FROM events e WHERE e.conversation_id = c.id AND e.kind = 'message' AND e.author = 'visitor' \
              ORDER BY e.seq LIMIT 1) AS first FROM conversations c WHERE c.visitor = ? AND c.id <> ?) past \
              WHERE first IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?",

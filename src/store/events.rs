@@ -24,26 +24,44 @@ macro_rules! events {
     };
 }
 
+/// What `to_conversation` reads. A head that is not at the end of its log was left where it is by turns (`Decision::goes_on`): the
+/// last event is the answer to the one before it.
+macro_rules! head {
+    () => {
+        "c.id, c.visitor, c.status, c.created_at, COALESCE(l.seq, c.last_seq), COALESCE(l.at, c.last_at), \
+         COALESCE(l.seq - 1, c.asked_seq), COALESCE(l.seq - 1, c.answered_seq), c.language, c.wake_at, c.kept"
+    };
+}
+/// To a head `c`, the last event of its log as `l` if the head is not there.
+macro_rules! log_end {
+    () => {
+        "LEFT JOIN events l ON l.conversation_id = c.id AND l.seq > c.last_seq AND l.seq = \
+         (SELECT n.seq FROM events n WHERE n.conversation_id = c.id ORDER BY n.seq DESC LIMIT 1)"
+    };
+}
+macro_rules! heads {
+    () => {
+        concat!("conversations c ", log_end!())
+    };
+}
+pub(super) use {head, heads, log_end};
+
 macro_rules! conversations {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, visitor, status, created_at, last_seq, last_at, asked_seq, answered_seq, language, wake_at, kept ",
-            "FROM conversations WHERE ",
-            $rest
-        )
+        concat!("SELECT ", head!(), " FROM ", heads!(), " WHERE ", $rest)
     };
 }
 
 pub(super) async fn conversation(engine: &Engine, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
     on!(Engine, engine, side => {
-        let row = sqlx::query(conversations!("id = ?")).bind(id.0).fetch_optional(&side.readers).await?;
+        let row = sqlx::query(conversations!("c.id = ?")).bind(id.0).fetch_optional(&side.readers).await?;
         row.as_ref().map(to_conversation).transpose()
     })
 }
 
 pub(super) async fn open_conversation(engine: &Engine, visitor: VisitorId) -> Result<Option<Conversation>, StoreError> {
     on!(Engine, engine, side => {
-        let query = sqlx::query(conversations!("open_visitor = ?")).bind(&visitor.0[..]);
+        let query = sqlx::query(conversations!("c.open_visitor = ?")).bind(&visitor.0[..]);
         let row = query.fetch_optional(&side.readers).await?;
         row.as_ref().map(to_conversation).transpose()
     })
@@ -81,7 +99,7 @@ pub(super) async fn said(
 
 pub(super) async fn due(engine: &Engine, now: Millis, limit: u32) -> Result<Vec<Conversation>, StoreError> {
     on!(Engine, engine, side => {
-        let query = sqlx::query(conversations!("wake_at <= ? ORDER BY wake_at, id LIMIT ?"));
+        let query = sqlx::query(conversations!("c.wake_at <= ? ORDER BY c.wake_at, c.id LIMIT ?"));
         let rows = query.bind(now).bind(i64::from(limit)).fetch_all(&side.readers).await?;
         let mut due = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -105,7 +123,7 @@ pub(super) async fn begun(
     let (at, id) = after.map_or((Millis::MIN, Uuid::nil()), |(at, id)| (at, id.0));
     on!(Engine, engine, side => {
         let query = sqlx::query(conversations!(
-            "created_at >= ? AND created_at <= ? AND (created_at > ? OR id > ?) ORDER BY created_at, id LIMIT ?"
+            "c.created_at >= ? AND c.created_at <= ? AND (c.created_at > ? OR c.id > ?) ORDER BY c.created_at, c.id LIMIT ?"
         ));
         let query = query.bind(at).bind(until).bind(at).bind(id).bind(i64::from(limit));
         query.fetch_all(&side.readers).await?.iter().map(to_conversation).collect()
@@ -150,17 +168,19 @@ pub(super) async fn logged(
     // Before all ids.
     let after = after.map_or(Uuid::nil(), |id| id.0);
     on!(Engine, engine, side => {
-        let query = sqlx::query("SELECT id FROM conversations WHERE id > ? AND last_at >= ? ORDER BY id LIMIT ?");
+        let query = sqlx::query(concat!(
+            "SELECT c.id FROM ", heads!(), " WHERE c.id > ? AND COALESCE(l.at, c.last_at) >= ? ORDER BY c.id LIMIT ?"
+        ));
         let rows = query.bind(after).bind(since).bind(i64::from(limit)).fetch_all(&side.readers).await?;
         let ids = rows.iter().map(|row| Ok(ConversationId(row.try_get(0)?)));
         let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Vec::new()) };
-        let query = sqlx::query(
+        let query = sqlx::query(concat!(
             "SELECT e.conversation_id, e.seq, e.id, e.at, e.kind, e.author, e.body, NULL, e.responder, e.entry, \
-             e.revision, e.micros, e.meta \
-             FROM conversations c JOIN events e ON e.conversation_id = c.id \
-             WHERE c.id >= ? AND c.id <= ? AND c.last_at >= ? AND e.seq > c.last_seq - ? ORDER BY c.id, e.seq",
-        );
+             e.revision, e.micros, e.meta FROM ", heads!(), " JOIN events e ON e.conversation_id = c.id \
+             WHERE c.id >= ? AND c.id <= ? AND COALESCE(l.at, c.last_at) >= ? \
+             AND e.seq > COALESCE(l.seq, c.last_seq) - ? ORDER BY c.id, e.seq"
+        ));
         let query = query.bind(first.0).bind(last.0).bind(since).bind(MOST_OF_ONE);
         let mut rows = query.fetch(&side.readers);
         let mut logged: Vec<Logged> = Vec::with_capacity(ids.len());
@@ -248,7 +268,8 @@ pub(super) async fn seen(engine: &Engine, id: ConversationId) -> Result<Seq, Sto
 const PIECES: [usize; 2] = [256, 16];
 
 static LAST_SEQS: LazyLock<[String; 2]> = LazyLock::new(|| {
-    PIECES.map(|keys| format!("SELECT id, last_seq FROM conversations WHERE id IN ({})", vec!["?"; keys].join(",")))
+    let ends = concat!("SELECT c.id, COALESCE(l.seq, c.last_seq) FROM ", heads!());
+    PIECES.map(|keys| format!("{ends} WHERE c.id IN ({})", vec!["?"; keys].join(",")))
 });
 
 pub(super) async fn last_seqs(

@@ -12,6 +12,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::error::AppendError;
+use super::events::{heads, log_end};
 use super::pool::{Link, on};
 use super::writer::Append;
 use crate::conversation::{Author, ConversationId, EventId, Millis, Seq, VisitorId};
@@ -20,7 +21,8 @@ use crate::conversation::{Author, ConversationId, EventId, Millis, Seq, VisitorI
 /// prepared.
 const PIECE: usize = 16;
 
-static HEADS: LazyLock<String> = LazyLock::new(|| look_up("id, last_seq, visitor FROM conversations", "id = ?"));
+static HEADS: LazyLock<String> =
+    LazyLock::new(|| look_up(concat!("c.id, COALESCE(l.seq, c.last_seq), c.visitor FROM ", heads!()), "c.id = ?"));
 static OPEN: LazyLock<String> = LazyLock::new(|| look_up("open_visitor, id FROM conversations", "open_visitor = ?"));
 static NEXT: LazyLock<String> =
     LazyLock::new(|| look_up("conversation_id, id FROM events", "(conversation_id = ? AND seq = ?)"));

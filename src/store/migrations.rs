@@ -39,6 +39,7 @@ migrations!(
     21 "0021_chores",
     22 "0022_agent_callers",
     23 "0023_attachments",
+    24 "0024_deletions",
 );
 
 /// Stands in a database while a move or a restore into it is not finished.

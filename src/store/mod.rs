@@ -6,7 +6,8 @@
 //! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
 //! such a batch, `judge.rs` finds out what became of one that met somebody else's rows.
 //!
-//! - `events.rs`: the log and where conversations stand; `belongings.rs`: what goes with one that is deleted.
+//! - `events.rs`: the log and where conversations stand; `belongings.rs`: what goes with one that is deleted;
+//!   `deletions.rs`: how often one was.
 //! - `outbox.rs`: what is to be done and sent outside; `chores.rs`: what is to be done here, by one of all nodes.
 //! - `attachments.rs`: files that go with messages; `customers.rs`: which account a visitor has.
 //! - `agents.rs`, `callers.rs`: accounts, and from where somebody tries to log in.
@@ -16,8 +17,10 @@
 //! - `views.rs`: shows others what is said.
 //!
 //! Invariants:
-//! - an append succeeds only if the log still ends at `expected_seq`: the update of the conversation's head names the
-//!   seq that it expects, and the primary key over (conversation, seq) stands behind it;
+//! - an append succeeds only if the log still ends at `expected_seq`: the primary key over (conversation, seq) refuses a
+//!   second event with a number, and what was deleted shows by the head, or by the number of deletions;
+//! - a head that is not at the end of its log differs from the state there by its end only: what stands between are questions
+//!   and their answers;
 //! - a client id stands once in a conversation (a unique key), so a message and an answer are stored once;
 //! - a visitor has one open conversation at most (a unique key);
 //! - whoever is told of a commit is told after it is durable, and in the order of the commits;
@@ -34,6 +37,7 @@ mod chores;
 mod content;
 mod counts;
 mod customers;
+mod deletions;
 mod demo;
 mod earlier;
 mod error;
@@ -53,6 +57,7 @@ mod writer;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -132,6 +137,8 @@ struct Inner {
     counts: Arc<Counts>,
     /// What is sent of what happens.
     posting: Arc<ArcSwap<Posting>>,
+    /// What the writer knew of deletions when it looked last; 0 before that.
+    deletions: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -157,11 +164,12 @@ impl Store {
         let ended = CancellationToken::new();
         let counts = Arc::new(Counts::default());
         let posting: Arc<ArcSwap<Posting>> = Arc::default();
-        let shared = (Arc::clone(&counts), Arc::clone(&posting));
+        let deletions: Arc<AtomicU64> = Arc::default();
+        let shared = (Arc::clone(&counts), Arc::clone(&posting), Arc::clone(&deletions));
         Writer::new(Arc::clone(&engine), orders, limits, Box::new(on_commit), shared)
             .start(ended.clone())
             .map_err(OpenError::Thread)?;
-        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts, posting })))
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts, posting, deletions })))
     }
 
     /// Opens the database for reading only, also beside a process that writes it. Nothing is made or changed; a
@@ -172,7 +180,8 @@ impl Store {
         let (queue, _) = mpsc::channel(1);
         let ended = CancellationToken::new();
         ended.cancel();
-        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts: Arc::default(), posting: Arc::default() })))
+        let (counts, posting, deletions) = Default::default();
+        Ok(Store(Arc::new(Inner { engine, queue, ended, limits, counts, posting, deletions })))
     }
 
     /// Which database this is, for the lines of the start: "SQLite file purser.db" or
@@ -199,6 +208,12 @@ impl Store {
     /// How many appends wait for the writer.
     pub fn waiting(&self) -> usize {
         self.0.queue.max_capacity() - self.0.queue.capacity()
+    }
+
+    /// A number that changes with each deletion, as far as this node knows; 0 as long as it knows nothing of it. A state that is
+    /// read, or appended, after this was asked takes all into account that it stands for ([`Decision::goes_on`]).
+    pub fn deletions(&self) -> u64 {
+        self.0.deletions.load(Ordering::Relaxed)
     }
 
     /// Appends to a conversation's log and waits until that is durable.

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, Executor, Row};
 
 use super::error::OpenError;
 use super::url::{DatabaseUrl, Target};
-use super::{mariadb, migrations, sqlite, views};
+use super::{deletions, mariadb, migrations, sqlite, views};
 
 /// `on!(Engine, engine, side => expression)`: the expression for whichever engine it is.
 macro_rules! on {
@@ -127,6 +127,7 @@ impl Link {
             return Err(OpenError::HalfMoved(place.to_owned()));
         }
         self.migrate(place, i64::MAX).await?;
+        deletions::make(self).await.map_err(not_up_to_date(place))?;
         views::make(self).await;
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -210,7 +211,11 @@ pub(super) struct Writer {
     counts: Arc<Counts>,
     /// What is sent of what happens.
     posting: Arc<ArcSwap<Posting>>,
+    /// What is known of deletions, for those who are to append.
+    deletions: Arc<AtomicU64>,
     link: Option<Link>,
+    /// How often it has connected.
+    connections: u64,
     /// What is gathered for the next commit.
     batch: Batch,
     /// Appends that wait for the previous one of their conversation.
@@ -232,7 +237,7 @@ impl Writer {
         orders: mpsc::Receiver<Order>,
         limits: Limits,
         on_commit: Box<dyn Fn(Committed) + Send + Sync>,
-        (counts, posting): (Arc<Counts>, Arc<ArcSwap<Posting>>),
+        (counts, posting, deletions): (Arc<Counts>, Arc<ArcSwap<Posting>>, Arc<AtomicU64>),
     ) -> Writer {
         Writer {
             engine,
@@ -241,7 +246,9 @@ impl Writer {
             on_commit,
             counts,
             posting,
+            deletions,
             link: None,
+            connections: 0,
             batch: Batch::default(),
             held: VecDeque::new(),
             seen: BTreeMap::new(),
@@ -391,9 +398,10 @@ impl Writer {
 
     /// Writes and commits, or does neither if a conversation does not end where its append expects it.
     async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
-        let posting = self.posting.load_full();
+        let (posting, deletions) = (self.posting.load_full(), Arc::clone(&self.deletions));
+        let connections = self.connections;
         self.transaction(async |link| {
-            let written = batch::write(link, appends, &posting).await?;
+            let written = batch::write(link, appends, &posting, &deletions, connections).await?;
             if written {
                 link.commit().await?
             } else {
@@ -513,6 +521,7 @@ impl Writer {
             let limit = self.limits.patience;
             let link = timeout(limit, self.engine.link()).await.map_err(|_| StoreError::TimedOut(limit))?;
             self.link = Some(link?);
+            self.connections += 1;
             self.pause = FIRST_PAUSE;
         }
         Ok(())

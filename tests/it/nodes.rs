@@ -107,8 +107,13 @@ pub async fn close(purser: &TestPurser, visitor: &Visitor) {
         (event.author, event.client_id) = (Author::System, None);
         let mut next = head.clone();
         (next.last_seq, next.status, next.wake_at) = (event.seq, Status::Closed, None);
-        let decision =
-            Decision { expected_seq: head.last_seq, events: vec![event.into()], next: next.into(), copied: false };
+        let decision = Decision {
+            expected_seq: head.last_seq,
+            events: vec![event.into()],
+            next: next.into(),
+            copied: false,
+            goes_on: None,
+        };
         purser.store.append(decision).await.ok()
     })
     .await;

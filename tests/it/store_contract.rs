@@ -39,6 +39,8 @@ macro_rules! on_both {
     };
 }
 
+mod heads;
+
 on_both!(
     everything_comes_back_as_it_was,
     pages_are_cut_at_both_ends,
@@ -133,12 +135,14 @@ fn question(conversation: &Conversation, text: &str) -> Decision {
     conversation.say(said(text), NOW, LIMIT)
 }
 
-/// A question and its answer in one.
+/// A question and its answer in one. Where the log only goes on by it, it says so.
 fn exchange(conversation: &Conversation, text: &str) -> Decision {
     let asked = question(conversation, text);
     let last = Arc::clone(asked.events.last().expect("a question"));
     let answer = asked.next.answer(last.id, last.seq, reply("Yes."), NOW, LIMIT).expect("an answer");
-    asked.then(answer)
+    let mut both = asked.then(answer);
+    both.goes_on = both.only_goes_on(conversation).then_some(0);
+    both
 }
 
 fn close(conversation: &Conversation) -> Decision {
@@ -148,7 +152,10 @@ fn close(conversation: &Conversation) -> Decision {
     decision
 }
 
+/// As a node does it that saw the state before just now.
 async fn stored(store: &Store, decision: &Decision) -> Conversation {
+    let mut decision = decision.clone();
+    decision.goes_on = decision.goes_on.map(|_| store.deletions());
     store.append(decision.clone()).await.expect("nothing is in its way");
     Conversation::clone(&decision.next)
 }
@@ -518,8 +525,10 @@ async fn two_nodes_share_a_conversation(database: TestDatabase) {
             tasks.spawn(async move {
                 let mut mine = Vec::new();
                 while mine.len() < 20 {
+                    let known = node.deletions();
                     let head = node.conversation(start.id).await.expect("a head").unwrap_or_else(|| start.clone());
-                    let decision = exchange(&head, "me next");
+                    let mut decision = exchange(&head, "me next");
+                    decision.goes_on = decision.goes_on.map(|_| known);
                     let id = decision.events[0].id;
                     match node.append(decision).await {
                         Ok(()) => mine.push(id),
@@ -738,7 +747,8 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     let mut event = (*exchange(&new(), "x").events[1]).clone();
     event.provenance = event.provenance.map(|p| Provenance { entry: Some("é".repeat(255)), ..p });
     event.seq = 3;
-    let mut longest = Decision { expected_seq: 2, events: vec![Arc::new(event)], next: good.next, copied: false };
+    let mut longest =
+        Decision { expected_seq: 2, events: vec![Arc::new(event)], next: good.next, copied: false, goes_on: None };
     let next = Arc::make_mut(&mut longest.next);
     (next.last_seq, next.language) = (3, Some("ü".repeat(64)));
     let head = stored(&store, &longest).await;
@@ -768,13 +778,14 @@ async fn any_log_comes_back_as_it_was_appended(database: TestDatabase) {
     let handle = tokio::runtime::Handle::current();
     let cases = tokio::task::spawn_blocking(move || {
         let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
-        let appends = prop::collection::vec(prop::collection::vec(any_event(), 1..20), 1..6);
+        let append = (prop::collection::vec(any_event(), 1..20), any::<bool>());
+        let appends = prop::collection::vec(append, 1..8);
         TestRunner::new(config).run(&appends, |appends| {
             let (expected, head, found) = handle.block_on(async {
                 let mut head = new();
                 let mut expected = Vec::new();
-                for events in appends {
-                    let decision = append_of(&head, events);
+                for (events, turn) in appends {
+                    let decision = if turn { exchange(&head, "a turn") } else { append_of(&head, events) };
                     expected.extend(decision.events.iter().cloned());
                     head = stored(&store, &decision).await;
                 }
@@ -860,7 +871,7 @@ fn append_of(head: &Conversation, events: Vec<Event>) -> Decision {
         Arc::new(Event { seq: next.last_seq, ..event })
     });
     let events = events.collect();
-    Decision { expected_seq: head.last_seq, events, next: next.into(), copied: false }
+    Decision { expected_seq: head.last_seq, events, next: next.into(), copied: false, goes_on: None }
 }
 
 // From here on, things are broken.

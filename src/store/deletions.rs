@@ -1,0 +1,69 @@
+//! How many times something was deleted from a log.
+//!
+//! An append that only goes on with a log (`Decision::goes_on`) neither reads nor writes the head: that the log still ends
+//! where it was seen to end is kept by the key over (conversation, seq) alone. A deletion takes events away, so that a number may be
+//! free which was taken when somebody looked. So each deletion counts here first, within its transaction, and whoever goes
+//! on with a log that was seen before the last one goes the long way, by the head.
+//!
+//! A database that has failed over may lack the last commits: that shows in a lost connection, after which everybody goes the
+//! long way once.
+//!
+//! The row is locked before anything else, by deletions for themselves and by appends for all: nothing is deleted between
+//! an append's look and its commit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::pool::{Link, on};
+use super::writer::Append;
+use crate::conversation::Kind;
+
+/// Above these bits of what is known stands how often the writer has connected.
+const CONNECTIONS: u32 = 40;
+
+/// Makes the row where there must be one to be locked. Of an SQLite file there is one writer.
+pub(super) async fn make(link: &mut Link) -> Result<(), sqlx::Error> {
+    let Link::Maria(connection) = link else { return Ok(()) };
+    let insert = "INSERT IGNORE INTO deletions (one, number) VALUES (1, 0)";
+    sqlx::query(insert).execute(&mut **connection).await.map(drop)
+}
+
+/// Counts a deletion that is done in this transaction.
+pub(super) async fn count(link: &mut Link) -> Result<(), sqlx::Error> {
+    let count = match link {
+        Link::Lite(_) => {
+            "INSERT INTO deletions (one, number) VALUES (1, 1) ON CONFLICT (one) DO UPDATE SET number = number + 1"
+        }
+        Link::Maria(_) => "UPDATE deletions SET number = number + 1 WHERE one = 1",
+    };
+    on!(Link, link, connection => sqlx::query(count).execute(&mut **connection).await.map(drop))
+}
+
+/// How many there were, as long as this transaction lasts, if one of these appends wants to know. `known` is told.
+///
+/// `None` where one of them deletes: what it counts is not committed yet.
+pub(super) async fn look(
+    link: &mut Link,
+    appends: &[&Append],
+    known: &AtomicU64,
+    connections: u64,
+) -> Result<Option<u64>, sqlx::Error> {
+    let deletes = |append: &&Append| append.decision.events.iter().any(|event| event.kind == Kind::Erased);
+    if appends.iter().any(deletes) {
+        count(link).await?;
+        return Ok(None);
+    }
+    if appends.iter().all(|append| append.decision.goes_on.is_none()) {
+        return Ok(None);
+    }
+    let look = match link {
+        Link::Lite(_) => "SELECT COALESCE((SELECT number FROM deletions WHERE one = 1), 0)",
+        Link::Maria(_) => "SELECT number FROM deletions WHERE one = 1 LOCK IN SHARE MODE",
+    };
+    let number: Option<i64> = on!(Link, link, connection => {
+        sqlx::query_scalar(look).fetch_optional(&mut **connection).await?
+    });
+    // Another number after each connection, and never 0, which says that nothing is known.
+    let number = number.and_then(|number| u64::try_from(number).ok()).map(|number| number | connections << CONNECTIONS);
+    known.store(number.unwrap_or(0), Ordering::Relaxed);
+    Ok(number)
+}

@@ -1,0 +1,172 @@
+//! Heads that are left where they are while a log goes on: everybody sees where it ends, and nothing gets behind a deletion.
+
+use super::*;
+
+on_both!(
+    a_log_that_only_goes_on_leaves_its_head_alone,
+    whoever_saw_a_log_before_a_deletion_has_a_conflict,
+    a_conversation_that_is_gone_does_not_come_back,
+    what_has_gone_on_is_not_removed,
+    nothing_is_written_behind_a_deletion,
+);
+
+/// What the table has, whatever the log says.
+async fn written(database: &TestDatabase, id: ConversationId) -> i64 {
+    let select = "SELECT last_seq FROM conversations WHERE id = ?";
+    match database.file() {
+        Some(file) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).read_only(true);
+            let mut connection = options.connect().await.expect("a file");
+            sqlx::query_scalar(select).bind(id.0).fetch_one(&mut connection).await.expect("a head")
+        }
+        None => {
+            let options: sqlx::mysql::MySqlConnectOptions = database.url().parse().expect("an address");
+            let mut connection = options.connect().await.expect("a connection");
+            sqlx::query_scalar(select).bind(id.0).fetch_one(&mut connection).await.expect("a head")
+        }
+    }
+}
+
+/// The exchange as of a state that was seen when there had been so many deletions.
+fn as_of(deletions: u64, mut exchange: Decision) -> Decision {
+    assert!(exchange.goes_on.is_some(), "it changes more than the end");
+    exchange.goes_on = Some(deletions);
+    exchange
+}
+
+/// A conversation that some turns were had in, and the number of deletions that the store knew before the last.
+async fn gone_on(store: &Store) -> (Conversation, u64) {
+    let mut head = new();
+    let mut known = 0;
+    while known == 0 {
+        known = store.deletions();
+        head = stored(store, &exchange(&head, "and now?")).await;
+    }
+    (head, known)
+}
+
+async fn a_log_that_only_goes_on_leaves_its_head_alone(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let (before, _) = gone_on(&store).await;
+    let at = written(&database, before.id).await;
+    let mut head = before.clone();
+    for _ in 0..3 {
+        let mut next = exchange(&head, "and then?");
+        next.goes_on = Some(store.deletions());
+        // Later than all before.
+        let moved = Arc::make_mut(&mut next.next);
+        moved.last_at += 5;
+        next.events =
+            next.events.iter().map(|event| Arc::new(Event { at: moved.last_at, ..Event::clone(event) })).collect();
+        head = stored(&store, &next).await;
+    }
+    assert_eq!(written(&database, head.id).await, at, "the head was written");
+
+    // Everybody sees the end all the same.
+    assert_eq!(store.conversation(head.id).await, Ok(Some(head.clone())));
+    assert_eq!(store.open_conversation(head.visitor).await, Ok(Some(head.clone())));
+    assert_eq!(store.last_seqs(&[head.id]).await, Ok(vec![(head.id, head.last_seq)]));
+    assert_eq!(store.begun(None, NOW, 9).await, Ok(vec![head.clone()]));
+    let past = store.past(head.visitor, ConversationId::new(), 0, 9).await.expect("a list");
+    assert_eq!(past.iter().map(|past| past.last_at).collect::<Vec<_>>(), [head.last_at]);
+    for (since, found) in [(head.last_at, 1), (head.last_at + 1, 0)] {
+        assert_eq!(store.logged(None, since, 9).await.expect("logs").len(), found, "since {since}");
+    }
+    store.note_seen(head.id, head.last_seq);
+    // It is noted after what was ordered before it.
+    let other = stored(&store, &exchange(&new(), "something after that")).await;
+    let other = stored(&store, &exchange(&other, "and after that")).await;
+    assert_eq!(store.seen(head.id).await, Ok(head.last_seq));
+
+    // What changes more than the end is written, and from where the head was left.
+    let asked = question(&head, "and at last?");
+    assert_eq!(asked.goes_on, None);
+    let head = stored(&store, &asked).await;
+    assert_eq!(written(&database, head.id).await, i64::from(head.last_seq));
+    assert_eq!(store.conversation(head.id).await, Ok(Some(head)));
+    assert_eq!(store.conversation(other.id).await, Ok(Some(other)));
+}
+
+async fn whoever_saw_a_log_before_a_deletion_has_a_conflict(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let (seen, known) = gone_on(&store).await;
+    let longer = stored(&store, &as_of(known, exchange(&seen, "somebody else's"))).await;
+    let erased = stored(&store, &longer.erase(NOW).expect("something to delete")).await;
+    // The numbers that it would take are free.
+    assert_eq!(store.append(as_of(known, exchange(&seen, "late"))).await, Err(AppendError::Conflict));
+    // Others are looked after in the same batch.
+    let (mut other, _) = gone_on(&store).await;
+    let late = store.append(as_of(known, exchange(&seen, "late")));
+    let next = as_of(known, exchange(&other, "in time"));
+    let (late, good) = tokio::join!(late, store.append(next.clone()));
+    assert_eq!((late, good), (Err(AppendError::Conflict), Ok(())));
+    other = Conversation::clone(&next.next);
+    assert_eq!(store.conversation(other.id).await, Ok(Some(other)));
+    assert_eq!(log(&store, seen.id).await.len(), 1, "only the mark");
+    assert_eq!(store.conversation(seen.id).await, Ok(Some(erased)));
+}
+
+async fn a_conversation_that_is_gone_does_not_come_back(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let (seen, known) = gone_on(&store).await;
+    let erased = stored(&store, &seen.erase(NOW).expect("something to delete")).await;
+    assert_eq!(store.remove(erased.id, erased.last_seq).await, Ok(true));
+    for deletions in [known, 0] {
+        let late = as_of(deletions, exchange(&seen, "late"));
+        assert_eq!(store.append(late).await, Err(AppendError::Conflict));
+    }
+    assert_eq!(log(&store, seen.id).await, []);
+    assert_eq!(store.conversation(seen.id).await, Ok(None));
+}
+
+async fn what_has_gone_on_is_not_removed(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let (seen, known) = gone_on(&store).await;
+    let next = stored(&store, &as_of(known, exchange(&seen, "still here"))).await;
+    assert_eq!(store.remove(seen.id, seen.last_seq).await, Ok(false));
+    assert_eq!(log(&store, seen.id).await.len(), next.last_seq as usize);
+    assert_eq!(store.remove(next.id, next.last_seq).await, Ok(true));
+}
+
+/// Two nodes go on from what they last saw, and read it anew only after a conflict; a third deletes now and then.
+async fn nothing_is_written_behind_a_deletion(database: TestDatabase) {
+    let first = open(&database.url()).await.store;
+    let other = async || match database.file() {
+        Some(_) => first.clone(),
+        None => open(&database.url()).await.store,
+    };
+    let start = stored(&first, &exchange(&new(), "hello")).await;
+    let mut tasks = JoinSet::new();
+    for (node, deletes) in [(first.clone(), 0), (other().await, 0), (other().await, 7)] {
+        let mut head = start.clone();
+        tasks.spawn(async move {
+            let mut known = 0;
+            let mut done = 0;
+            while done < 60 {
+                let mut decision = match deletes > 0 && done % deletes == 0 {
+                    true => head.erase(NOW).unwrap_or_else(|| exchange(&head, "again")),
+                    false => exchange(&head, "me next"),
+                };
+                decision.goes_on = decision.goes_on.map(|_| known);
+                let now_known = node.deletions();
+                match node.append(decision.clone()).await {
+                    Ok(()) => (head, known, done) = (Conversation::clone(&decision.next), now_known, done + 1),
+                    Err(AppendError::Conflict) => {
+                        known = node.deletions();
+                        head = node.conversation(head.id).await.expect("a read").expect("a head");
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+                // Both ways are gone: from the last state, and from one that others have left behind.
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    tasks.join_all().await;
+    let events = log(&first, start.id).await;
+    let (from, to) = (events[0].seq, events.last().expect("an end").seq);
+    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), (from..=to).collect::<Vec<_>>());
+    assert!(events[1..].iter().all(|event| event.kind != Kind::Erased), "something was written behind a deletion");
+    let head = first.conversation(start.id).await.expect("a read").expect("a head");
+    assert_eq!(head.last_seq, to);
+}
