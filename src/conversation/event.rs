@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::attachment::Attachment;
 use super::errand::Errand;
 use super::id::{AgentId, EventId, Millis, Seq};
-use super::kept::Behind;
+use super::kept::{Behind, Focus, is_zero};
 
 /// What happened. The list is closed; readers skip what they do not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -221,6 +221,9 @@ pub struct Meta {
     /// On an answer: the seq of its question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<Seq>,
+    /// On an answer: how many questions in a row nobody had an answer to, with this one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missed: u8,
     /// On a rating: what was rated, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rated: Option<Rated>,
@@ -271,6 +274,13 @@ impl Event {
 }
 
 impl Meta {
+    /// What a responder asks back with the answer that has this number and small print.
+    pub fn focus_at(&self, seq: Seq) -> Option<Box<Focus>> {
+        let focus = self.behind.as_ref()?.focus.clone()?;
+        let seq = if focus.seq == 0 { seq } else { focus.seq };
+        Some(Box::new(Focus { seq, ..focus }))
+    }
+
     /// Nothing to store.
     pub fn is_empty(&self) -> bool {
         *self == Meta::default()

@@ -57,6 +57,33 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether this is the same as `other` but for what each answer decides: the question that it asks back, and how many
+    /// nobody had an answer to.
+    pub fn is_but_for_the_answer(&self, other: &Kept) -> bool {
+        let Kept {
+            focus: _,
+            attributes,
+            claims,
+            account,
+            person,
+            missed: _,
+            tags,
+            over,
+            ended,
+            account_name,
+            account_email,
+        } = self;
+        *attributes == other.attributes
+            && *claims == other.claims
+            && *account == other.account
+            && *person == other.person
+            && *tags == other.tags
+            && *over == other.over
+            && *ended == other.ended
+            && *account_name == other.account_name
+            && *account_email == other.account_email
+    }
+
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         self.focus.is_none()
@@ -73,7 +100,7 @@ impl Kept {
     }
 }
 
-fn is_zero(number: &u8) -> bool {
+pub(super) fn is_zero(number: &u8) -> bool {
     *number == 0
 }
 

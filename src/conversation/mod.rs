@@ -153,8 +153,8 @@ impl Decision {
         self
     }
 
-    /// Whether it is a question and its answer, and of the state nothing changes but its end: what the state is
-    /// afterwards can be told from the state before and the last event.
+    /// Whether it is a question and its answer, and of the state nothing changes but its end and what each answer decides: what
+    /// the state is afterwards can be told from the state before and the last event.
     pub fn only_goes_on(&self, before: &Conversation) -> bool {
         let [question, answer] = self.events.as_slice() else { return false };
         let is_turn = question.kind == Kind::Message
@@ -172,7 +172,9 @@ impl Decision {
             && next.visitor == before.visitor
             && next.language == before.language
             && (next.wake_at, before.wake_at) == (None, None)
-            && next.kept == before.kept
+            && next.kept.is_but_for_the_answer(&before.kept)
+            && next.kept.missed == answer.meta.missed
+            && next.kept.focus == answer.meta.focus_at(answer.seq)
     }
 
     /// The question `question`, which is number `seq` of this decision, is answered with the same append: see
@@ -405,6 +407,7 @@ impl Draft {
             buttons: message.buttons,
             language: message.language.clone(),
             question: Some(seq),
+            missed: self.next.kept.missed,
             behind,
             sources,
             ..Meta::default()

@@ -236,13 +236,13 @@ async fn list(engine: &Engine, shelf: Shelf, search: &Search, limit: u32) -> Res
         let rows = query.bind(i64::from(limit)).fetch_all(&side.readers).await?;
         let mut listed = Vec::with_capacity(rows.len());
         for row in &rows {
-            let author = row.try_get::<Option<String>, _>(12)?.and_then(|word| Author::from_word(&word));
-            let body = row.try_get::<Option<String>, _>(13)?;
+            let author = row.try_get::<Option<String>, _>(13)?.and_then(|word| Author::from_word(&word));
+            let body = row.try_get::<Option<String>, _>(14)?;
             listed.push(Listed {
                 head: to_conversation(row)?,
-                since: row.try_get(11)?,
+                since: row.try_get(12)?,
                 last: author.zip(body),
-                unread: u32::try_from(row.try_get::<i64, _>(14)?).unwrap_or(u32::MAX),
+                unread: u32::try_from(row.try_get::<i64, _>(15)?).unwrap_or(u32::MAX),
             });
         }
         listed

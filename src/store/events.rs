@@ -29,7 +29,7 @@ macro_rules! events {
 macro_rules! head {
     () => {
         "c.id, c.visitor, c.status, c.created_at, COALESCE(l.seq, c.last_seq), COALESCE(l.at, c.last_at), \
-         COALESCE(l.seq - 1, c.asked_seq), COALESCE(l.seq - 1, c.answered_seq), c.language, c.wake_at, c.kept"
+         COALESCE(l.seq - 1, c.asked_seq), COALESCE(l.seq - 1, c.answered_seq), c.language, c.wake_at, c.kept, l.meta"
     };
 }
 /// To a head `c`, the last event of its log as `l` if the head is not there.
@@ -369,20 +369,27 @@ where
     };
     let visitor: &[u8] = row.try_get(1)?;
     let status: &str = row.try_get(2)?;
+    let last_seq = seq(4)?;
+    let mut kept: Kept = match row.try_get::<Option<&str>, _>(10)? {
+        None => Kept::default(),
+        Some(json) => serde_json::from_str(json).map_err(|_| unreadable("what is kept"))?,
+    };
+    if let Some(answer) = row.try_get::<Option<&str>, _>(11)? {
+        let answer: Meta = serde_json::from_str(answer).map_err(|_| unreadable("the last answer"))?;
+        kept.focus = answer.focus_at(last_seq);
+        kept.missed = answer.missed;
+    }
     Ok(Conversation {
         id,
         visitor: VisitorId(visitor.try_into().map_err(|_| unreadable("the visitor"))?),
         status: Status::from_word(status).ok_or_else(|| unreadable("the status"))?,
         created_at: row.try_get(3)?,
-        last_seq: seq(4)?,
+        last_seq,
         last_at: row.try_get(5)?,
         asked_seq: seq(6)?,
         answered_seq: seq(7)?,
         language: row.try_get(8)?,
         wake_at: row.try_get(9)?,
-        kept: match row.try_get::<Option<&str>, _>(10)? {
-            None => Kept::default(),
-            Some(json) => serde_json::from_str(json).map_err(|_| unreadable("what is kept"))?,
-        },
+        kept,
     })
 }

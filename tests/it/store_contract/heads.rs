@@ -50,8 +50,15 @@ async fn a_log_that_only_goes_on_leaves_its_head_alone(database: TestDatabase) {
     let (before, _) = gone_on(&store).await;
     let at = written(&database, before.id).await;
     let mut head = before.clone();
-    for _ in 0..3 {
-        let mut next = exchange(&head, "and then?");
+    let focus = Focus::new("cost", 1, serde_json::json!({ "wants": "weight" }), NOW);
+    let asks_back = Effects { focus: Some(Box::new(focus)), ..Effects::default() };
+    let misses = || Effects { missed: true, ..Effects::default() };
+    for effects in [Effects::default(), misses(), misses(), asks_back] {
+        let asked = question(&head, "and then?");
+        let (id, seq) = (asked.events[0].id, asked.next.asked_seq);
+        let answer = BotMessage { effects, ..reply("Then?") };
+        let mut next = asked.answered(id, seq, answer, NOW, LIMIT);
+        assert!(next.only_goes_on(&head));
         next.goes_on = Some(store.deletions());
         // Later than all before.
         let moved = Arc::make_mut(&mut next.next);
@@ -62,7 +69,8 @@ async fn a_log_that_only_goes_on_leaves_its_head_alone(database: TestDatabase) {
     }
     assert_eq!(written(&database, head.id).await, at, "the head was written");
 
-    // Everybody sees the end all the same.
+    // Everybody sees the end all the same, and what the last answer decided.
+    assert!(head.kept.missed == 0 && head.kept.focus.as_ref().is_some_and(|focus| focus.seq == head.last_seq));
     assert_eq!(store.conversation(head.id).await, Ok(Some(head.clone())));
     assert_eq!(store.open_conversation(head.visitor).await, Ok(Some(head.clone())));
     assert_eq!(store.last_seqs(&[head.id]).await, Ok(vec![(head.id, head.last_seq)]));
