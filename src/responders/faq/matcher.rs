@@ -193,6 +193,14 @@ impl Matcher {
         })
     }
 
+    /// The share of a message's words that this language's content knows.
+    pub fn known(&self, text: &str) -> f32 {
+        SCRATCH.with_borrow_mut(|Scratch { reading, .. }| {
+            self.vocabulary.read(text, reading);
+            reading.known()
+        })
+    }
+
     /// The likeliest entries, best first, without any gate.
     pub fn nearest(&self, text: &str, most: usize) -> Vec<Candidate> {
         SCRATCH.with_borrow_mut(|scratch| {

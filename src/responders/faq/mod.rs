@@ -122,32 +122,35 @@ impl Faq {
 
     /// Asks the languages, and says which one's answer counts. Nothing if no language is loaded.
     fn hear(&self, turn: &Turn, wanted: &[usize]) -> Option<Heard> {
-        let first = *wanted.first()?;
-        let ask = |language: usize| self.set.languages[language].at(turn.now).matcher.find(&turn.text);
-        let at_first = ask(first);
-        // Most questions end here: it is sure, and no language can know enough more words to take this one over.
-        if matches!(at_first.outcome, Outcome::Sure(_)) && at_first.known > 1.0 - KNOWS_MORE {
-            return Some(Heard { language: first, why: Why::Wanted, found: at_first });
+        let (&first, rest) = wanted.split_first()?;
+        let matcher = |language: usize| &self.set.languages[language].at(turn.now).matcher;
+        let ask = |language: usize| matcher(language).find(&turn.text);
+        let mut found = ask(first);
+        // Of most questions it knows so many words that no other language can know enough more to take this one over.
+        if found.known <= 1.0 - KNOWS_MORE {
+            let others = (0..self.set.languages.len()).filter(|&language| language != first);
+            let others = others.map(|language| (language, matcher(language).known(&turn.text)));
+            let first_known = found.known;
+            if let Some((language, known)) = others.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+                && known >= KNOWS_MOST
+                && known - first_known >= KNOWS_MORE
+            {
+                return Some(Heard { language, why: Why::Words { first, known, first_known }, found: ask(language) });
+            }
         }
-        let mut found: Vec<Found> = (0..first).map(ask).collect();
-        found.push(at_first);
-        found.extend((first + 1..self.set.languages.len()).map(ask));
-        let known = |language: usize| found[language].known;
-        let others = (0..found.len()).filter(|&language| language != first);
-        let best = others.max_by(|&a, &b| known(a).total_cmp(&known(b)).then(b.cmp(&a)));
-        let chosen = match best {
-            Some(other) if known(other) >= KNOWS_MOST && known(other) - known(first) >= KNOWS_MORE => {
-                (other, Why::Words { first, known: known(other), first_known: known(first) })
+        let mut language = first;
+        for &next in rest {
+            if matches!(found.outcome, Outcome::Sure(_)) {
+                break;
             }
-            _ => {
-                let sure = |language: &&usize| matches!(found[**language].outcome, Outcome::Sure(_));
-                let some = |language: &&usize| found[**language].outcome != Outcome::Nothing;
-                let language = wanted.iter().find(sure).or_else(|| wanted.iter().find(some)).copied().unwrap_or(first);
-                (language, if language == first { Why::Wanted } else { Why::Site { first } })
+            let other = ask(next);
+            let is_sure = matches!(other.outcome, Outcome::Sure(_));
+            if is_sure || (found.outcome == Outcome::Nothing && other.outcome != Outcome::Nothing) {
+                (language, found) = (next, other);
             }
-        };
-        let (language, why) = chosen;
-        Some(Heard { language, why, found: found.swap_remove(language) })
+        }
+        let why = if language == first { Why::Wanted } else { Why::Site { first } };
+        Some(Heard { language, why, found })
     }
 }
 
