@@ -13,7 +13,7 @@ use super::matcher::{EntryWordings, Mode};
 /// The phrases of those entries.
 pub struct Literals {
     /// A whole message → its entry.
-    exact: HashMap<String, usize>,
+    exact: HashMap<String, usize, FixedState>,
     /// Phrases that answer wherever they stand as whole words; those of the more important entry first.
     anywhere: Option<AhoCorasick>,
     /// Pattern of `anywhere` → its entry.
@@ -29,7 +29,7 @@ impl Literals {
     pub fn of(all: &[EntryWordings], normal: &[String]) -> Literals {
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|&entry| Reverse(all[entry].priority));
-        let (mut exact, mut anywhere, mut entries) = (HashMap::new(), Vec::new(), Vec::new());
+        let (mut exact, mut anywhere, mut entries) = (HashMap::default(), Vec::new(), Vec::new());
         let mut rest = normal;
         let of_each = all.iter().map(|entry| {
             let phrases;

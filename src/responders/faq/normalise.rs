@@ -30,7 +30,15 @@ pub fn normalise(text: &str) -> String {
 pub fn normalise_into(text: &str, out: &mut String) {
     out.clear();
     let mut words = Words { out, word: 0, clitic: None, last: ' ', run: 0 };
-    for piece in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(plain) = words.push_plain(rest) {
+            rest = &rest[plain..];
+            continue;
+        }
+        let space = rest.bytes().position(|byte| byte.is_ascii_whitespace());
+        let (piece, after) = rest.split_at(space.map_or(rest.len(), |space| space + 1));
+        rest = after;
         if piece.is_ascii() {
             piece.bytes().for_each(|byte| words.push(byte.to_ascii_lowercase() as char));
         } else if piece.chars().all(|c| unfolded(c).is_some()) {
@@ -100,6 +108,27 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    /// The short way for a word that is written as nearly all are: ASCII letters and digits up to a space, perhaps with
+    /// punctuation between. Tells how long they are; nothing where one must look closer.
+    fn push_plain(&mut self, text: &str) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let letters = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let parts = |byte: &&u8| byte.is_ascii() && !byte.is_ascii_alphanumeric() && **byte != b'\'';
+        let length = letters + bytes[letters..].iter().take_while(parts).count();
+        if length < bytes.len() && !bytes[..length].last()?.is_ascii_whitespace() {
+            return None;
+        }
+        let start = self.out.len();
+        self.out.push_str(&text[..letters]);
+        self.out[start..].make_ascii_lowercase();
+        if self.out.as_bytes()[start..].windows(DRAWL).any(|row| row.iter().all(|&letter| letter == row[0])) {
+            self.out.truncate(start);
+            return None;
+        }
+        self.end();
+        Some(length)
+    }
+
     fn push(&mut self, c: char) {
         if c.is_ascii_alphanumeric() {
             self.run = if self.last == c { self.run + 1 } else { 1 };

@@ -139,9 +139,11 @@ impl Vocabulary {
         let Reading { text, slots, .. } = reading;
         slots.clear();
         let mut next = 0;
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
-            let (start, end) = (next, next + word.len());
+        while next < text.len() {
+            let start = next;
+            let end = text[start..].bytes().position(|byte| byte == b' ').map_or(text.len(), |length| start + length);
             next = end + 1;
+            let word = &text[start..end];
             let is_known = self.spellings.resolve(word, |stem, origin| {
                 let meaning = match self.alone[stem as usize] {
                     Meaning::Unknown if is_number(word) => Meaning::Number,
