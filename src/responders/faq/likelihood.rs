@@ -96,9 +96,8 @@ struct Weight {
 #[derive(Default)]
 pub struct Tally {
     features: Vec<(Feature, f32)>,
-    /// Class → its sum, if it is among the touched.
-    sums: Vec<f32>,
-    is_touched: Vec<bool>,
+    /// Class → its sum, if it is touched.
+    sums: Vec<Option<f32>>,
     touched: Vec<u32>,
     /// Logarithm of the sum over all classes of e^sum.
     log_total: f32,
@@ -107,7 +106,7 @@ pub struct Tally {
 impl Tally {
     /// The touched classes and their sums.
     pub fn sums(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.touched.iter().map(|&class| (class as usize, self.sums[class as usize]))
+        self.touched.iter().map(|&class| (class as usize, self.sum(class)))
     }
 
     /// The posterior of a class that has this sum.
@@ -115,39 +114,40 @@ impl Tally {
         (sum - self.log_total).exp()
     }
 
+    /// About the sum of a class that has this posterior.
+    pub fn sum_of(&self, likelihood: f32) -> f32 {
+        self.log_total + likelihood.ln()
+    }
+
+    /// The sum of a class; of one that nothing speaks for it is 0.
+    fn sum(&self, class: u32) -> f32 {
+        self.sums[class as usize].unwrap_or(0.0)
+    }
+
     fn add(&mut self, weights: &[Weight], value: f32) {
+        let Tally { sums, touched, .. } = self;
         for &Weight { class, weight } in weights {
-            let at = class as usize;
-            if !self.is_touched[at] {
-                self.is_touched[at] = true;
-                self.sums[at] = 0.0;
-                self.touched.push(class);
-            }
-            self.sums[at] += weight * value;
+            let sum = sums[class as usize].get_or_insert_with(|| {
+                touched.push(class);
+                0.0
+            });
+            *sum += weight * value;
         }
     }
 
     fn clear(&mut self, classes: usize) {
         for &class in &self.touched {
-            self.is_touched[class as usize] = false;
+            self.sums[class as usize] = None;
         }
         self.touched.clear();
         if self.sums.len() < classes {
-            self.sums.resize(classes, 0.0);
-            self.is_touched.resize(classes, false);
+            self.sums.resize(classes, None);
         }
     }
 
-    /// The classes that nothing speaks for have the sum 0.
     fn finish(&mut self, classes: usize) {
-        let most = self.touched.iter().map(|&class| self.sums[class as usize]).fold(0.0, f32::max);
-        let total: f32 = self
-            .touched
-            .iter()
-            .map(|&class| self.sums[class as usize] - most)
-            .filter(|&below| below > NEGLIGIBLE)
-            .map(f32::exp)
-            .sum();
+        let most = self.sums().map(|(_, sum)| sum).fold(0.0, f32::max);
+        let total: f32 = self.sums().map(|(_, sum)| sum - most).filter(|&below| below > NEGLIGIBLE).map(f32::exp).sum();
         let rest = (classes - self.touched.len()) as f32 * (-most).exp();
         self.log_total = most + (total + rest).ln();
     }
@@ -224,20 +224,20 @@ impl Likelihood {
             tally.add(self.weights_of(feature), value);
         }
         tally.finish(self.classes);
-        let class = example.class as usize;
-        let likelihood = tally.likelihood(if tally.is_touched[class] { tally.sums[class] } else { 0.0 });
+        let likelihood = tally.likelihood(tally.sum(example.class));
         if likelihood >= LEARNED {
             return likelihood;
         }
         for &touched in &tally.touched {
             let wanted = if touched == example.class { 1.0 } else { 0.0 };
-            let below = tally.sums[touched as usize] - tally.log_total;
-            tally.sums[touched as usize] = wanted - if below > NEGLIGIBLE { below.exp() } else { 0.0 };
+            let sum = &mut tally.sums[touched as usize];
+            let below = sum.unwrap_or(0.0) - tally.log_total;
+            *sum = Some(wanted - if below > NEGLIGIBLE { below.exp() } else { 0.0 });
         }
         for &(feature, value) in &example.features {
             let range = self.range(feature);
             for weight in &mut self.weights[range] {
-                weight.weight += step * value * tally.sums[weight.class as usize];
+                weight.weight += step * value * tally.sum(weight.class);
             }
         }
         likelihood

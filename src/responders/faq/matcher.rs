@@ -228,8 +228,7 @@ impl Matcher {
             return vec![Candidate { entry, score: 1.0, likelihood: 1.0, explained: 1.0, covered: 1.0 }];
         }
         self.likelihood.tally(&reading.said, tally);
-        let mut candidates = self.likeliest(tally, most);
-        candidates.retain(|candidate| candidate.likelihood >= least_likely);
+        let mut candidates = self.likeliest(tally, most, least_likely);
         self.phrases.ask(&reading.said, asked);
         // What a candidate must be able to reach to be told of at all, where the likelihood counts.
         let mut wanted = least_likely;
@@ -247,10 +246,11 @@ impl Matcher {
         candidates
     }
 
-    /// The entries that most speaks for, likeliest first, not scored yet.
-    fn likeliest(&self, tally: &Tally, most: usize) -> Vec<Candidate> {
+    /// The entries that most speaks for and that are this likely at least, likeliest first, not scored yet.
+    fn likeliest(&self, tally: &Tally, most: usize, least_likely: f32) -> Vec<Candidate> {
         let mut likeliest: Vec<Candidate> = Vec::with_capacity(most + 1);
-        let mut least = 0.0;
+        // Nearly all are far below, which their sums tell at once.
+        let mut least = (tally.sum_of(least_likely) - 0.1).max(0.0);
         for (entry, likelihood) in tally.sums().filter(|&(class, _)| class < self.priorities.len()) {
             if likelihood < least {
                 continue;
@@ -264,6 +264,7 @@ impl Matcher {
             }
         }
         likeliest.iter_mut().for_each(|candidate| candidate.likelihood = tally.likelihood(candidate.likelihood));
+        likeliest.retain(|candidate| candidate.likelihood >= least_likely);
         likeliest
     }
 
