@@ -1,7 +1,12 @@
 //! How much of a message an entry explains, and how much of its best phrase a message has.
 //!
 //! Both are sums of rarities over concepts: the fewer entries use a concept, the more it tells. For each entry stands
-//! which of its phrases have a concept, so only what a message shares with an entry is looked at.
+//! which of its phrases have a concept, so only what a message shares with an entry is looked at. Wordings that say the same
+//! are one phrase.
+
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
 
 use super::words::{Concept, Said};
 
@@ -30,6 +35,8 @@ struct Entry {
     having: Vec<u32>,
     /// Phrase → one divided by what it weighs.
     shares: Vec<f32>,
+    /// Phrase → the number of the first wording that says this.
+    wordings: Vec<u32>,
 }
 
 /// What a message asks: its concepts, each once. Kept and used again.
@@ -45,20 +52,18 @@ pub struct Asked {
 impl Phrases {
     /// Of each entry what its phrases say. `concepts` is how many there are.
     pub fn of(entries: &[Vec<Said>], concepts: usize) -> Phrases {
-        let mut having: Vec<Vec<(Concept, u32)>> = Vec::with_capacity(entries.len());
         let mut used_by = vec![0_u32; concepts];
-        for phrases in entries {
-            let said = (0..).zip(phrases).flat_map(|(phrase, said)| said.concepts.iter().map(move |&c| (c, phrase)));
-            let mut said: Vec<(Concept, u32)> = said.collect();
-            said.sort_unstable();
-            said.chunk_by(|a, b| a.0 == b.0).for_each(|same| used_by[same[0].0 as usize] += 1);
-            having.push(said);
+        let mut last_user = vec![usize::MAX; concepts];
+        for (entry, phrases) in entries.iter().enumerate() {
+            for &concept in phrases.iter().flat_map(|said| &said.concepts) {
+                used_by[concept as usize] += u32::from(last_user[concept as usize] != entry);
+                last_user[concept as usize] = entry;
+            }
         }
         let rarity = |used_by: f32| ((entries.len() as f32 + 1.0) / (used_by + 0.5)).ln().max(LEAST_RARITY);
         let all: Vec<f32> = used_by.into_iter().map(|used_by| rarity(used_by as f32)).collect();
         let unknown = rarity(1.0);
-        let entry = |(having, phrases): (&Vec<_>, &Vec<_>)| Entry::new(having, phrases, &all, PHRASE * unknown);
-        let entries = having.iter().zip(entries).map(entry).collect();
+        let entries = entries.iter().map(|phrases| Entry::new(phrases, &all, PHRASE * unknown)).collect();
         Phrases { rarity: all, unknown, entries }
     }
 
@@ -84,7 +89,7 @@ impl Phrases {
 
     /// How much of what is asked an entry explains, and how much of its best phrase is there, both from 0 to 1.
     pub fn compare(&self, entry: usize, asked: &mut Asked) -> (f32, f32) {
-        let Entry { concepts, ends, having, shares } = &self.entries[entry];
+        let Entry { concepts, ends, having, shares, .. } = &self.entries[entry];
         let Asked { concepts: asked, weight, shared } = asked;
         shared.clear();
         shared.resize(shares.len(), 0.0);
@@ -110,10 +115,12 @@ impl Phrases {
     /// The phrase of an entry that has most of itself in what is asked.
     pub fn nearest(&self, entry: usize, asked: &mut Asked) -> Option<usize> {
         self.compare(entry, asked);
-        let covered = asked.shared.iter().zip(&self.entries[entry].shares).map(|(shared, share)| shared * share);
+        let Entry { shares, wordings, .. } = &self.entries[entry];
+        let covered = asked.shared.iter().zip(shares).map(|(shared, share)| shared * share);
         let covered = covered.enumerate().filter(|(_, covered)| *covered > 0.0);
         // The first of equals.
-        covered.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(phrase, _)| phrase)
+        let best = covered.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        best.map(|(phrase, _)| wordings[phrase] as usize)
     }
 }
 
@@ -135,8 +142,23 @@ fn greatest_product(a: &[f32], b: &[f32]) -> f32 {
 }
 
 impl Entry {
-    fn new(having: &[(Concept, u32)], phrases: &[Said], rarity: &[f32], least: f32) -> Entry {
-        let weight = |said: &Said| said.concepts.iter().map(|&concept| rarity[concept as usize]).sum::<f32>();
+    fn new(said: &[Said], rarity: &[f32], least: f32) -> Entry {
+        let (mut phrases, mut shares, mut wordings) =
+            (HashSet::with_hasher(FixedState::default()), Vec::new(), Vec::new());
+        let mut having: Vec<(Concept, u32)> = Vec::new();
+        for (wording, said) in (0..).zip(said) {
+            let weight = said.concepts.iter().map(|&concept| rarity[concept as usize]).sum::<f32>();
+            let share = 1.0 / (weight + least);
+            let mut concepts = said.concepts.clone();
+            concepts.sort_unstable();
+            // The order in which concepts are added up may make a difference in the last digit.
+            if phrases.insert((concepts, share.to_bits())) {
+                having.extend(said.concepts.iter().map(|&concept| (concept, shares.len() as u32)));
+                shares.push(share);
+                wordings.push(wording);
+            }
+        }
+        having.sort_unstable();
         let same = || having.chunk_by(|a, b| a.0 == b.0);
         let mut end = 0;
         let ends = same().map(|same| {
@@ -147,7 +169,29 @@ impl Entry {
             concepts: same().map(|same| same[0].0).collect(),
             ends: ends.collect(),
             having: having.iter().map(|&(_, phrase)| phrase).collect(),
-            shares: phrases.iter().map(|said| 1.0 / (weight(said) + least)).collect(),
+            shares,
+            wordings,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(concepts: &[Concept]) -> Said {
+        Said { concepts: concepts.to_vec(), ..Said::default() }
+    }
+
+    #[test]
+    fn wordings_that_say_the_same_are_one_phrase() {
+        let entries = [vec![said(&[0]), said(&[0]), said(&[1, 2]), said(&[2, 1]), said(&[3])], vec![said(&[0])]];
+        let phrases = Phrases::of(&entries, 4);
+        assert_eq!(phrases.entries[0].shares.len(), 3);
+        let mut asked = Asked::default();
+        for (concepts, nearest) in [(&[0][..], Some(0)), (&[2, 1], Some(2)), (&[3], Some(4)), (&[], None)] {
+            phrases.ask(&said(concepts), &mut asked);
+            assert_eq!(phrases.nearest(0, &mut asked), nearest, "{concepts:?}");
         }
     }
 }
