@@ -15,6 +15,7 @@ mod people;
 mod retention;
 mod review;
 mod sending;
+mod small_print;
 #[cfg(test)]
 mod tests;
 

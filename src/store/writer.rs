@@ -117,7 +117,7 @@ impl Append {
             let meta = if event.meta.is_empty() {
                 None
             } else {
-                Some(serde_json::to_string(&event.meta).map_err(|_| StoreError::Misfit("its small print"))?)
+                Some(event.meta.to_json().map_err(|_| StoreError::Misfit("its small print"))?)
             };
             let provenance = event.provenance.as_ref();
             if !fits(event.client_id.as_deref(), 64)
