@@ -79,7 +79,8 @@ const NEGLIGIBLE: f32 = -9.0;
 /// Which classes each feature speaks for, and how strongly.
 pub struct Likelihood {
     classes: usize,
-    counts: Counts,
+    /// Concept → what it counts.
+    counts: Vec<Count>,
     pairs: Pairs,
     /// Feature → where its weights start; one more at the end.
     starts: Vec<u32>,
@@ -153,18 +154,18 @@ impl Tally {
     }
 }
 
-/// What each concept counts, by its rarity.
-struct Counts {
-    alone: Vec<f32>,
+/// What a concept counts, by its rarity.
+#[derive(Clone, Copy)]
+struct Count {
+    alone: f32,
     /// Its part of what a pair counts.
-    paired: Vec<f32>,
+    paired: f32,
 }
 
-impl Counts {
-    fn of(rarity: &[f32]) -> Counts {
-        let alone: Vec<f32> = rarity.iter().map(|rarity| rarity.powf(RARITY_POWER)).collect();
-        let paired = alone.iter().map(|count| count.sqrt()).collect();
-        Counts { alone, paired }
+impl Count {
+    fn of(rarity: f32) -> Count {
+        let alone = rarity.powf(RARITY_POWER);
+        Count { alone, paired: alone.sqrt() }
     }
 }
 
@@ -177,7 +178,8 @@ struct Example {
 impl Likelihood {
     /// Learns from what the wordings of each class say. `rarity` is that of each concept.
     pub fn learn<'a>(wordings: impl Iterator<Item = (usize, &'a Said)>, rarity: &[f32], classes: usize) -> Likelihood {
-        let (counts, mut pairs, mut tally) = (Counts::of(rarity), Pairs::default(), Tally::default());
+        let counts: Vec<Count> = rarity.iter().map(|&rarity| Count::of(rarity)).collect();
+        let (mut pairs, mut tally) = (Pairs::default(), Tally::default());
         let concepts = rarity.len();
         let rows = wordings.map(|(class, said)| {
             each_feature(said, &counts, &mut tally.features, |pair| {
@@ -295,13 +297,13 @@ fn count(rows: &[Example], features: usize, classes: usize) -> (Vec<u32>, Vec<We
 /// What a message says, as features of unit length: a long message is not surer than a short one.
 fn each_feature(
     said: &Said,
-    counts: &Counts,
+    counts: &[Count],
     features: &mut Vec<(Feature, f32)>,
     mut index: impl FnMut(Pair) -> Option<Feature>,
 ) {
-    let pair = |a: Concept, b: Concept| counts.paired[a as usize] * counts.paired[b as usize];
+    let pair = |a: Concept, b: Concept| counts[a as usize].paired * counts[b as usize].paired;
     features.clear();
-    features.extend(said.concepts.iter().map(|&concept| (concept, counts.alone[concept as usize])));
+    features.extend(said.concepts.iter().map(|&concept| (concept, counts[concept as usize].alone)));
     features.extend(said.ignored.iter().map(|&concept| (concept, IGNORED)));
     for (distance, value) in [(1, NEIGHBOURS), (2, APART)] {
         for (&a, &b) in said.concepts.iter().zip(said.concepts.iter().skip(distance)) {

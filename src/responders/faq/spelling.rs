@@ -109,7 +109,8 @@ pub struct Spellings {
     grammar: Grammar,
     /// In order of first use.
     spellings: Vec<Spelling>,
-    by_spelling: HashMap<Box<str>, u32, FixedState>,
+    /// The number of a spelling, and its stem: most words need no more than this one look.
+    by_spelling: HashMap<Box<str>, (u32, Stem), FixedState>,
     by_stem: HashMap<Box<str>, Stem, FixedState>,
     /// Hash of a spelling, and of it without one letter → its last link. Two words one slip apart share such a form.
     by_shortened: HashMap<u64, u32, FixedState>,
@@ -144,10 +145,9 @@ impl Spellings {
 
     /// Learns a word of the content; gives its stem.
     pub fn learn(&mut self, word: &str) -> Stem {
-        if let Some(&index) = self.by_spelling.get(word) {
-            let spelling = &mut self.spellings[index as usize];
-            spelling.uses += 1;
-            return spelling.stem;
+        if let Some(&(index, stem)) = self.by_spelling.get(word) {
+            self.spellings[index as usize].uses += 1;
+            return stem;
         }
         let index = self.spellings.len() as u32;
         let next = self.by_stem.len() as Stem;
@@ -158,7 +158,7 @@ impl Spellings {
                 self.links.push(Link { spelling: index, before });
             });
         }
-        self.by_spelling.insert(word.into(), index);
+        self.by_spelling.insert(word.into(), (index, stem));
         self.spellings.push(Spelling { word: word.into(), stem, uses: 1 });
         stem
     }
@@ -191,7 +191,7 @@ impl Spellings {
     /// By its spelling, or by its stem.
     fn known(&self, word: &str) -> Option<Stem> {
         match self.by_spelling.get(word) {
-            Some(&index) => Some(self.spellings[index as usize].stem),
+            Some(&(_, stem)) => Some(stem),
             None => self.by_stem.get(self.grammar.stem(word).as_str()).copied(),
         }
     }
