@@ -310,10 +310,11 @@ async fn a_page_out_of_order_is_found() {
     assert!(found.iter().any(|violation| matches!(violation, Violation::OutOfOrder { .. })), "{found:?}");
 }
 
-/// The store forgets that early questions have their answers, and the node answers them once more when it wakes.
+/// The store forgets that questions have their answers, where it is told so by itself, and the node answers them once more when it
+/// wakes.
 const FORGETS: &str = "CREATE TRIGGER forgets BEFORE UPDATE ON conversations FOR EACH ROW SET \
-                       NEW.wake_at = IF(NEW.answered_seq > OLD.answered_seq AND NEW.answered_seq < 20, 1, NEW.wake_at), \
-                       NEW.answered_seq = IF(NEW.answered_seq < 20, OLD.answered_seq, NEW.answered_seq)";
+                       NEW.wake_at = IF(NEW.answered_seq > OLD.answered_seq AND NEW.answered_seq < 200, 1, NEW.wake_at), \
+                       NEW.answered_seq = IF(NEW.answered_seq < 200, OLD.answered_seq, NEW.answered_seq)";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_answer_is_found() {
