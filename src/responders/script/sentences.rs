@@ -1,5 +1,7 @@
 //! What scripts can read out of a sentence and write in a language: the door to [`crate::text`].
 
+use std::ops::Deref;
+
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use time::{Date, Duration};
 
@@ -48,7 +50,8 @@ fn texts(library: &mut Library) {
         "Whether one of the words is in the list.",
         &[r#"has_any(["is", "it", "late"], ["late", "lost"])"#, r#"!has_any([], ["late"])"#],
         |words: &mut Array, listed: Array| {
-            words.iter().any(|word| listed.iter().any(|other| is_same_text(word, other)))
+            let (words, listed) = (texts_of(words), texts_of(&listed));
+            listed.iter().any(|other| words.iter().any(|word| **word == **other))
         },
     );
     library.function(
@@ -56,7 +59,10 @@ fn texts(library: &mut Library) {
         "Whether one of the words is in the list of this name in a data file: `has_any(turn.words, turn.data.texts.en, \"late\")`. \
          Without a copy of that list, and so several times as fast.",
         &[],
-        |words: &mut Array, data: Data, key: &str| data.lists_any(key, |other| words.iter().any(|word| is_same_text(word, other))),
+        |words: &mut Array, data: Data, key: &str| {
+            let words = texts_of(words);
+            data.lists_any(key, |other| words.iter().any(|word| word.as_str() == other))
+        },
     );
     library.function(
         "fn list_with_any(words: Array, data: Data, keys: Array) -> ?",
@@ -64,9 +70,10 @@ fn texts(library: &mut Library) {
          `list_with_any(turn.words, turn.texts, [\"large\", \"small\"])`.",
         &[],
         |words: &mut Array, data: Data, keys: Array| -> Dynamic {
+            let words = texts_of(words);
             let has_any = |key: &Dynamic| {
                 let key = key.as_immutable_string_ref();
-                key.is_ok_and(|key| data.lists_any(&key, |other| words.iter().any(|word| is_same_text(word, other))))
+                key.is_ok_and(|key| data.lists_any(&key, |other| words.iter().any(|word| word.as_str() == other)))
             };
             keys.iter().find(|key| has_any(key)).cloned().unwrap_or_default()
         },
@@ -113,8 +120,9 @@ fn filled(text: &str, values: &Map, show: impl Fn(&mut String, &str, bool)) -> R
     Ok(out)
 }
 
-fn is_same_text(one: &Dynamic, other: &Dynamic) -> bool {
-    matches!((one.as_immutable_string_ref(), other.as_immutable_string_ref()), (Ok(one), Ok(other)) if *one == *other)
+/// Those values of a list that are texts. Each is unwrapped once here, and then compared with many.
+fn texts_of(list: &Array) -> Vec<impl Deref<Target = ImmutableString>> {
+    list.iter().filter_map(|value| value.as_immutable_string_ref().ok()).collect()
 }
 
 fn amounts(library: &mut Library) {

@@ -202,10 +202,13 @@ impl Data {
         }
     }
 
-    /// Whether the list `name` has something that is wanted; what is no list has nothing.
-    pub(super) fn lists_any(&self, name: &str, mut wanted: impl FnMut(&Dynamic) -> bool) -> bool {
+    /// Whether the list `name` has a text that is wanted; what is no list has none.
+    pub(super) fn lists_any(&self, name: &str, mut wanted: impl FnMut(&str) -> bool) -> bool {
         let Some(Node::List(items, _)) = self.0.fields.get(name) else { return false };
-        items.iter().any(|item| matches!(item, Node::Single(value) if wanted(value)))
+        items.iter().any(|item| match item {
+            Node::Single(value) => value.as_immutable_string_ref().is_ok_and(|text| wanted(&text)),
+            _ => false,
+        })
     }
 
     fn keys(&mut self) -> Result<Array> {
