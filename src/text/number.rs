@@ -32,14 +32,16 @@ pub fn number_at(words: &[Word<'_>], at: usize, language: &str) -> Option<(f64, 
     Some((value, taken))
 }
 
-/// All numbers of a sentence, with the index of their first word.
+/// All numbers of a sentence, with the index of their first word. An article alone is none: nearly every sentence has one.
 pub fn numbers(words: &[Word<'_>], language: &str) -> Vec<(f64, usize)> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < words.len() {
         match number_at(words, at, language) {
             Some((value, taken)) => {
-                found.push((value, at));
+                if taken > 1 || !is_article(&words[at].folded) {
+                    found.push((value, at));
+                }
                 at += taken;
             }
             None => at += 1,
@@ -311,5 +313,6 @@ mod tests {
             assert_eq!(all(text, "en"), [value], "{text}");
         }
         assert_eq!(all("hello and goodbye, und tschüss", "en"), [0.0; 0]);
+        assert_eq!(all("do I need a printer for an 80 g letter, und eine Marke", "en"), [80.0]);
     }
 }

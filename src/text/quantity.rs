@@ -267,6 +267,7 @@ mod tests {
             ("10 hoch, 20 breit und 30 cm lang", "de", vec![30.0, 20.0, 10.0]),
             ("Länge 30 Breite 20 Höhe 10", "de", vec![30.0, 20.0, 10.0]),
             ("a box of 2 kg, 30x20x10", "en", vec![30.0, 20.0, 10.0]),
+            ("a box, length 30, width 20, height 10", "en", vec![30.0, 20.0, 10.0]),
             ("30x20", "en", vec![30.0, 20.0]),
             ("2 parcels to France", "en", vec![]),
             ("2 kg from Berlin", "en", vec![]),

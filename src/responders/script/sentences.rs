@@ -133,8 +133,8 @@ fn amounts(library: &mut Library) {
     );
     library.function(
         "fn numbers(text: String, language: String) -> Array",
-        "All numbers of a sentence, in order.",
-        &[r#"numbers("two boxes of 2,5", "de") == [2.0, 2.5]"#],
+        "All numbers of a sentence, in order. An article alone is none.",
+        &[r#"numbers("two boxes of 2,5", "de") == [2.0, 2.5]"#, r#"numbers("a box of half a kilo", "en") == [0.5]"#],
         |text: &str, language: &str| -> Array {
             let words = words::words(cut(text));
             number::numbers(&words, language).into_iter().map(|(value, _)| Dynamic::from_float(value)).collect()
