@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_yaml::{Location, Spanned};
 
-use super::needs::{Hint, Needs};
+use super::needs::{Answers, Hint, Needs};
 use crate::finding::Finding;
 use crate::responders::parameters::Parameters;
 use crate::yaml;
@@ -104,6 +104,18 @@ struct NeedsFile {
     #[serde(default)]
     attributes: Vec<Spanned<String>>,
     entries: Option<Vec<Spanned<String>>>,
+    answers: Option<Spanned<AnswersFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswersFile {
+    #[serde(default)]
+    text: Vec<Hint>,
+    #[serde(default)]
+    words: Vec<Spanned<String>>,
+    #[serde(default)]
+    short: usize,
 }
 
 fn order() -> i32 {
@@ -145,12 +157,25 @@ impl Manifest {
         let actions = names(read.actions, "an action", is_name);
         let attributes = names(read.attributes, "an attribute, such as parcel_number", is_name);
         let visitor = names(read.visitor, "an attribute, such as name", is_name);
-        let (mut needed, mut entries) = (Vec::new(), None);
+        let (mut needed, mut entries, mut answers) = (Vec::new(), None, None);
+        let mut empty = None;
         let hints = read.needs.map(|needs| {
             needed = names(needs.attributes, "an attribute, such as parcel_number", is_name);
             entries = needs.entries.map(|entries| names(entries, "an entry, such as track-parcel", is_name));
+            answers = needs.answers.map(|Spanned { value: AnswersFile { text, words, short }, referenced, .. }| {
+                let words = names(words, "a list in texts.yaml, such as yes_words", |name| !name.trim().is_empty());
+                let answers = Answers { text, words, short };
+                empty = answers.are_none().then_some(referenced);
+                answers
+            });
             needs.text
         });
+        if let Some(place) = empty {
+            let message = "`answers` has nothing in it, so no answer would come to the plugin".to_owned();
+            findings.push(at(place, message).hint(
+                "write what one can hold, such as `{ text: [digit], short: 3 }`; without `answers` all of them come",
+            ));
+        }
         for unseen in
             needed.iter().filter(|needed| !attributes.iter().chain(&visitor).any(|seen| seen.name == needed.name))
         {
@@ -180,7 +205,7 @@ impl Manifest {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let needs = hints.map(|text| Needs { text, attributes: plain(needed), entries: entries.map(plain) });
+        let needs = hints.map(|text| Needs { text, attributes: plain(needed), entries: entries.map(plain), answers });
         Ok(Manifest {
             about: read.about.value.trim().to_owned(),
             order: read.order,

@@ -48,6 +48,7 @@ pub use tool::ScriptTool;
 use self::answers::{Act, Given, Said};
 use self::fault::Fault;
 use self::lookups::{Found, Known, Question, UnderWay};
+use self::needs::Answers;
 use self::run::{Arguments, Effects, Ran, Wanted};
 use self::turn::ScriptTurn;
 use self::value::fits;
@@ -106,12 +107,14 @@ impl Script {
         }
     }
 
-    /// Whether the turn has what the plugin needs, answers its question, or comes from its button.
+    /// Whether the turn has what the plugin needs, may answer its question, or comes from its button.
     fn is_asked(&self, turn: &Turn) -> bool {
         let Some(needs) = &self.plugin.manifest().needs else { return true };
+        let language = turn::language(&turn.languages);
+        let may_answer = |answers: &Answers| answers.may_be(turn, &language, turn::texts(&self.plugin, &language));
         turn::own_choice(turn, &self.plugin).is_some()
-            || turn::state(turn, &self.plugin).is_some()
-            || needs.are_met(turn, &turn::language(&turn.languages))
+            || (turn::is_answer(turn, &self.plugin) && needs.answers.as_ref().is_none_or(may_answer))
+            || needs.are_met(turn, &language)
     }
 
     /// What answers look-ups in this turn.

@@ -98,6 +98,11 @@ impl Plugin {
             }
         }
 
+        if findings.is_empty() {
+            let unlisted = unlisted(&manifest, &data).into_iter();
+            findings.extend(unlisted.map(|(named, message, hint)| at(named, message).hint(hint)));
+        }
+
         let tests = match files.own.contains_key("tests.yaml") {
             true => text(files.own, "tests.yaml", &shown).map_err(|unreadable| findings.extend(unreadable)).ok(),
             false => None,
@@ -245,6 +250,30 @@ impl Plugin {
     pub(super) fn finding(&self, message: impl Into<String>) -> Finding {
         Finding::error(self.scripts.first().map_or("", |script| &script.file), message)
     }
+}
+
+/// Lists that plugin.yaml names for answers and texts.yaml does not have in each of its languages: what is wrong, and a
+/// hint.
+fn unlisted<'a>(manifest: &'a Manifest, data: &Map<String, Value>) -> Vec<(&'a Named, String, String)> {
+    let answers = manifest.needs.as_ref().and_then(|needs| needs.answers.as_ref());
+    let mut unlisted = Vec::new();
+    for named in answers.iter().flat_map(|answers| &answers.words) {
+        let Some(Value::Object(languages)) = data.get("texts") else {
+            let message = "`words` are lists of texts.yaml, which is not in the `data` of this plugin".to_owned();
+            let hint = format!("write `data: [texts.yaml]`, and there a list `{}` for each language", named.name);
+            unlisted.push((named, message, hint));
+            break;
+        };
+        let lacks = languages.iter().find(|(_, texts)| !texts.get(&named.name).is_some_and(Value::is_array));
+        let Some((language, texts)) = lacks else { continue };
+        let lists = texts.as_object().into_iter().flatten().filter(|(_, list)| list.is_array());
+        let hint = match yaml::nearest(&named.name, lists.map(|(name, _)| name.as_str())) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("write `{}: […]` there, with the words that an answer can have", named.name),
+        };
+        unlisted.push((named, format!("texts.yaml has no list `{}` for `{language}`", named.name), hint));
+    }
+    unlisted
 }
 
 /// A hash of a plugin's own files and of the modules that it uses.

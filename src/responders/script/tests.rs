@@ -13,7 +13,7 @@ use crate::sources::{Looking, NoSources, Trouble};
 
 const MANIFEST: &str = "api: 1\nabout: a test\n";
 
-fn load_with(manifest: &str, files: &[(&str, &str)]) -> Result<Arc<Plugin>, Vec<Finding>> {
+pub(super) fn load_with(manifest: &str, files: &[(&str, &str)]) -> Result<Arc<Plugin>, Vec<Finding>> {
     let bytes = |files: &[(&str, &str)]| -> BTreeMap<String, Vec<u8>> {
         files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
     };
@@ -29,16 +29,16 @@ fn load(script: &str) -> Result<Arc<Plugin>, Vec<Finding>> {
 }
 
 /// What is wrong with a plugin, a finding a line.
-fn wrong(loaded: Result<Arc<Plugin>, Vec<Finding>>) -> String {
+pub(super) fn wrong(loaded: Result<Arc<Plugin>, Vec<Finding>>) -> String {
     let findings = loaded.err().unwrap_or_default();
     findings.iter().map(Finding::one_line).collect::<Vec<_>>().join("\n")
 }
 
-fn turn(text: &str) -> Turn {
+pub(super) fn turn(text: &str) -> Turn {
     Turn { text: text.to_owned(), languages: vec!["de-AT".to_owned(), "en".to_owned()], now: 1_000, ..Turn::default() }
 }
 
-async fn answer(plugin: Arc<Plugin>, turn: &Turn) -> anyhow::Result<Answer> {
+pub(super) async fn answer(plugin: Arc<Plugin>, turn: &Turn) -> anyhow::Result<Answer> {
     Script::new(plugin, Arc::new(NoSources)).respond(turn).await
 }
 
@@ -484,49 +484,4 @@ fn every_example_of_the_reference_runs() {
         }
     }
     assert!(tried > 10);
-}
-
-#[tokio::test]
-async fn a_plugin_that_needs_something_is_not_asked_without_it() {
-    let manifest =
-        "api: 1\nabout: x\nattributes: [number]\nneeds:\n  text: [digit]\n  attributes: [number]\n  entries: [mine]\n";
-    let plugin = load_with(manifest, &[("main.rhai", "fn answer(turn) { reply(\"asked\") }")]).unwrap();
-    let asked = async |turn: Turn| match answer(plugin.clone(), &turn).await.unwrap() {
-        Answer::Pass => false,
-        Answer::Reply(reply) => reply.text == "asked",
-        other => panic!("{other:?}"),
-    };
-    let handed = |entry: &str| Turn { entry: Some(entry.to_owned()), ..turn("hello") };
-    let pressed = |choice: &str| Turn { choice: Some(choice.to_owned()), ..turn("hello") };
-    let focus = |version| Turn { focus: Some(Focus::new("test", version, json!(1), 1_000)), ..turn("hello") };
-    let known = |name: &str| Turn {
-        visitor: Arc::new(BTreeMap::from([(name.to_owned(), "4711".to_owned())])),
-        ..turn("hello")
-    };
-    assert!(!asked(turn("hello")).await);
-    assert!(asked(turn("hello 1")).await);
-    assert!(asked(turn("hello ٣")).await);
-    assert!(asked(handed("mine")).await);
-    assert!(!asked(handed("another")).await);
-    assert!(asked(pressed("test/again")).await);
-    assert!(!asked(pressed("testing/again")).await);
-    assert!(asked(focus(0)).await);
-    assert!(!asked(focus(1)).await);
-    assert!(asked(known("number")).await);
-    assert!(!asked(known("name")).await);
-}
-
-#[test]
-fn what_a_plugin_cannot_need_is_found() {
-    let needing = |needs: &str| {
-        let manifest = format!("api: 1\nabout: x\nneeds: {needs}\n");
-        wrong(load_with(&manifest, &[("main.rhai", "fn answer(turn) { pass() }")]))
-    };
-    assert!(
-        needing("{ attributes: [number] }")
-            .contains("plugin.yaml:3:23: the plugin does not see the attribute `number`")
-    );
-    assert!(needing("{ text: [letter] }").contains("letter"));
-    assert!(needing("{ entries: [A B] }").contains("is not the name of an entry"));
-    assert_eq!(needing("{ text: [digit, number, weight, money] }"), "");
 }

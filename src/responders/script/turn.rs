@@ -69,10 +69,22 @@ pub(super) fn own_choice<'a>(turn: &'a Turn, plugin: &Plugin) -> Option<&'a str>
 }
 
 /// The state of this plugin's own question, if this turn may be its answer.
-pub(super) fn state(turn: &Turn, plugin: &Plugin) -> Option<Arc<Value>> {
-    let focus = turn.focus.as_ref()?;
-    let own = focus.responder == plugin.name() && focus.version == plugin.manifest().state_version;
-    (own && !focus.is_over(turn.now)).then(|| focus.state.clone())
+fn state(turn: &Turn, plugin: &Plugin) -> Option<Arc<Value>> {
+    turn.focus.as_ref().filter(|_| is_answer(turn, plugin)).map(|focus| focus.state.clone())
+}
+
+/// Whether this plugin has asked something that this turn may be the answer to.
+pub(super) fn is_answer(turn: &Turn, plugin: &Plugin) -> bool {
+    turn.focus.as_ref().is_some_and(|focus| {
+        let own = focus.responder == plugin.name() && focus.version == plugin.manifest().state_version;
+        own && !focus.is_over(turn.now)
+    })
+}
+
+/// Of texts.yaml what it holds for a language, or else for English.
+pub(super) fn texts<'a>(plugin: &'a Plugin, language: &str) -> Option<&'a Data> {
+    let texts = plugin.data().map("texts")?;
+    texts.map(language).or_else(|| texts.map("en"))
 }
 
 /// Registers the turn's properties.
@@ -173,9 +185,7 @@ pub(super) fn register(library: &mut Library) {
          `turn.texts.greeting` is `turn.data.texts.de.greeting` for who reads German. `()` without such a file.",
         &[],
         |turn: &mut ScriptTurn| -> Dynamic {
-            let texts = turn.0.plugin.data().map("texts");
-            let own = texts.and_then(|texts| texts.map(&turn.0.language).or_else(|| texts.map("en")));
-            own.map_or(Dynamic::UNIT, |own| Dynamic::from(own.clone()))
+            texts(&turn.0.plugin, &turn.0.language).map_or(Dynamic::UNIT, |texts| Dynamic::from(texts.clone()))
         },
     );
     library.property(
@@ -208,7 +218,10 @@ pub(super) fn language(languages: &[String]) -> ImmutableString {
 }
 
 fn words(text: &str) -> Array {
-    let lower = text.to_lowercase();
-    let words = lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty());
-    words.map(|word| Dynamic::from(ImmutableString::from(word))).collect()
+    words_of(&text.to_lowercase()).map(|word| Dynamic::from(ImmutableString::from(word))).collect()
+}
+
+/// The words of a text in small letters.
+pub(super) fn words_of(lower: &str) -> impl Iterator<Item = &str> {
+    lower.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty())
 }
