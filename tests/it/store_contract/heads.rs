@@ -1,5 +1,7 @@
 //! Heads that are left where they are while a log goes on: everybody sees where it ends, and nothing gets behind a deletion.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::*;
 
 on_both!(
@@ -136,7 +138,8 @@ async fn what_has_gone_on_is_not_removed(database: TestDatabase) {
     assert_eq!(store.remove(next.id, next.last_seq).await, Ok(true));
 }
 
-/// Two nodes go on from what they last saw, and read it anew only after a conflict; a third deletes now and then.
+/// Nodes go on from what they last saw, and read it anew only after a conflict. One deletes now and then; one is slow, so the
+/// end that it saw is long gone.
 async fn nothing_is_written_behind_a_deletion(database: TestDatabase) {
     let first = open(&database.url()).await.store;
     let other = async || match database.file() {
@@ -145,12 +148,17 @@ async fn nothing_is_written_behind_a_deletion(database: TestDatabase) {
     };
     let start = stored(&first, &exchange(&new(), "hello")).await;
     let mut tasks = JoinSet::new();
-    for (node, deletes) in [(first.clone(), 0), (other().await, 0), (other().await, 7)] {
-        let mut head = start.clone();
+    let all = Arc::new(AtomicU32::new(0));
+    for (node, waits, deletes) in [(first.clone(), 0, 0), (other().await, 8, 0), (other().await, 0, 7)] {
+        let (mut head, all) = (start.clone(), Arc::clone(&all));
         tasks.spawn(async move {
             let mut known = 0;
             let mut done = 0;
-            while done < 60 {
+            while done < if waits > 0 { 12 } else { 60 } {
+                if all.load(Ordering::Relaxed) < done * waits {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 let mut decision = match deletes > 0 && done % deletes == 0 {
                     true => head.erase(NOW).unwrap_or_else(|| exchange(&head, "again")),
                     false => exchange(&head, "me next"),
@@ -158,15 +166,19 @@ async fn nothing_is_written_behind_a_deletion(database: TestDatabase) {
                 decision.goes_on = decision.goes_on.map(|_| known);
                 let now_known = node.deletions();
                 match node.append(decision.clone()).await {
-                    Ok(()) => (head, known, done) = (Conversation::clone(&decision.next), now_known, done + 1),
+                    Ok(()) => {
+                        (head, known, done) = (Conversation::clone(&decision.next), now_known, done + 1);
+                        all.fetch_add(1, Ordering::Relaxed);
+                        // At once: the next deletion takes away what got behind this one.
+                        let events = log(&node, head.id).await;
+                        assert!(events.windows(2).all(|two| two[0].seq + 1 == two[1].seq), "behind a deletion");
+                    }
                     Err(AppendError::Conflict) => {
                         known = node.deletions();
                         head = node.conversation(head.id).await.expect("a read").expect("a head");
                     }
                     Err(error) => panic!("{error}"),
                 }
-                // Both ways are gone: from the last state, and from one that others have left behind.
-                tokio::task::yield_now().await;
             }
         });
     }
