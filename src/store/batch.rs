@@ -153,6 +153,9 @@ pub(super) async fn write(
     reviews::write(link, &sorted).await?;
     blocked::write(link, &sorted).await?;
     belongings::write(link, &sorted).await?;
+    if deletions::deletes(&sorted) {
+        deletions::count(link).await?;
+    }
     Ok(true)
 }
 

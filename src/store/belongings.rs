@@ -115,7 +115,6 @@ async fn forget(
 
 /// Takes out all of a conversation that ends at this seq.
 async fn remove(link: &mut Link, conversation: ConversationId, last: Seq) -> Result<bool, sqlx::Error> {
-    deletions::count(link).await?;
     on!(Link, link, connection => {
         let head = "DELETE FROM conversations WHERE id = ? AND last_seq <= ? \
                     AND NOT EXISTS (SELECT 1 FROM events WHERE conversation_id = ? AND seq > ?)";
@@ -130,6 +129,7 @@ async fn remove(link: &mut Link, conversation: ConversationId, last: Seq) -> Res
         }
     });
     attachments::let_go(link, conversation).await?;
+    deletions::count(link).await?;
     Ok(true)
 }
 

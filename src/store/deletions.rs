@@ -8,8 +8,9 @@
 //! A database that has failed over may lack the last commits: that shows in a lost connection, after which everybody goes the
 //! long way once.
 //!
-//! The row is locked before anything else, by deletions for themselves and by appends for all: nothing is deleted between
-//! an append's look and its commit.
+//! An append looks first and holds the row for all appends until its commit; a deletion counts last, since everybody waits for it from
+//! then on and a long log takes a while. Until it has, the numbers that it frees are locked as rows of its own: whoever wants one
+//! waits for it, or both for each other, which the database notices.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +28,12 @@ pub(super) async fn make(link: &mut Link) -> Result<(), sqlx::Error> {
     sqlx::query(insert).execute(&mut **connection).await.map(drop)
 }
 
-/// Counts a deletion that is done in this transaction.
+/// Whether one of these appends is a deletion.
+pub(super) fn deletes(appends: &[&Append]) -> bool {
+    appends.iter().any(|append| append.decision.events.iter().any(|event| event.kind == Kind::Erased))
+}
+
+/// Counts what this transaction has deleted.
 pub(super) async fn count(link: &mut Link) -> Result<(), sqlx::Error> {
     let count = match link {
         Link::Lite(_) => {
@@ -40,19 +46,14 @@ pub(super) async fn count(link: &mut Link) -> Result<(), sqlx::Error> {
 
 /// How many there were, as long as this transaction lasts, if one of these appends wants to know. `known` is told.
 ///
-/// `None` where one of them deletes: what it counts is not committed yet.
+/// `None` where one of them deletes: it is to count itself.
 pub(super) async fn look(
     link: &mut Link,
     appends: &[&Append],
     known: &AtomicU64,
     connections: u64,
 ) -> Result<Option<u64>, sqlx::Error> {
-    let deletes = |append: &&Append| append.decision.events.iter().any(|event| event.kind == Kind::Erased);
-    if appends.iter().any(deletes) {
-        count(link).await?;
-        return Ok(None);
-    }
-    if appends.iter().all(|append| append.decision.goes_on.is_none()) {
+    if deletes(appends) || appends.iter().all(|append| append.decision.goes_on.is_none()) {
         return Ok(None);
     }
     let look = match link {

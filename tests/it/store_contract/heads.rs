@@ -190,3 +190,44 @@ async fn nothing_is_written_behind_a_deletion(database: TestDatabase) {
     let head = first.conversation(start.id).await.expect("a read").expect("a head");
     assert_eq!(head.last_seq, to);
 }
+
+/// Deleting a long log takes a while; here somebody holds a row of it. Others go on meanwhile, on this database and any node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_deletion_of_somebody_elses() {
+    let Some(database) = TestDatabase::mariadb().await else { return };
+    in_time(async {
+        let (deleting, store) = (open(&database.url()).await.store, open(&database.url()).await.store);
+        let (long, _) = gone_on(&deleting).await;
+        let (mut other, mut known) = gone_on(&store).await;
+        let options: sqlx::mysql::MySqlConnectOptions = database.url().parse().expect("an address");
+        let mut rival = options.connect().await.expect("a connection");
+        rival.execute("BEGIN").await.expect("a transaction");
+        let hold =
+            sqlx::query("SELECT seq FROM events WHERE conversation_id = ? AND seq = 1 FOR UPDATE").bind(long.id.0);
+        hold.fetch_one(&mut rival).await.expect("the first event");
+        let erased = long.erase(NOW).expect("something to delete");
+        let erasing = tokio::spawn(async move { deleting.append(erased).await });
+        let mut watcher = options.connect().await.expect("a connection");
+        let waits = "SELECT COUNT(*) FROM information_schema.innodb_lock_waits w JOIN information_schema.innodb_trx t \
+                     ON t.trx_id = w.blocking_trx_id WHERE t.trx_mysql_thread_id = ?";
+        let rival_id: u64 = rival.fetch_one("SELECT CONNECTION_ID()").await.expect("an id").get(0);
+        loop {
+            let row = sqlx::query(waits).bind(rival_id).fetch_one(&mut watcher).await.expect("a count");
+            if row.get::<i64, _>(0) > 0 {
+                break;
+            }
+            // InnoDB shows the same picture again to whoever looks more often than every 100 ms.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        for _ in 0..3 {
+            let next = as_of(known, exchange(&other, "meanwhile"));
+            known = store.deletions();
+            other = stored(&store, &next).await;
+        }
+        assert!(!erasing.is_finished(), "it waited for nobody");
+        rival.execute("ROLLBACK").await.expect("the end");
+        assert_eq!(erasing.await.expect("no panic"), Ok(()));
+        assert_eq!(store.conversation(other.id).await, Ok(Some(other)));
+    })
+    .await;
+}
