@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 
 use super::load::{self, Client};
 use super::report::Report;
-use super::server::{Home, Server, memory, threads};
+use super::server::{Home, Server, get, memory, threads};
 
 /// Makes this program the source.
 pub const SOURCE: &str = "--source";
@@ -123,11 +123,7 @@ async fn ask(mut client: Client, n: usize, answered: Rc<Cell<usize>>) -> anyhow:
 
 /// Asks the source something beside the look-ups.
 async fn told(port: u16, path: &str) -> anyhow::Result<usize> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    answer.rsplit("\r\n\r\n").next().and_then(|body| body.parse().ok()).context("the source says no number")
+    get(port, path).await?.parse().context("the source says no number")
 }
 
 /// A source that holds what it is asked, until it is asked for `/release`.

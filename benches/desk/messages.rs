@@ -49,15 +49,13 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         let database = format!("purser_{connections}");
         maria.create(&database).await?;
         let purser = home.purser(&maria.url(&database))?;
-        let commits = commits(&maria).await?;
         let on_maria = measure_one(&purser, connections, &questions, Some(&maria)).await?;
-        let commits = self::commits(&maria).await? - commits;
+        let batch = purser.commit_appends().await?.round().max(1.0) as usize;
         purser.stop()?;
         let mut connection = maria.connect(&database).await?;
         check::<sqlx::MySql>(&mut connection, &on_maria.run, connections).await?;
         connection.close().await?;
 
-        let batch = (on_maria.run.answered as f64 / commits).round().max(1.0) as usize;
         report.note(&format!("{connections} connections: bare inserts, {batch} messages a commit"));
         let inserts = floors::inserts(&maria, &database, batch, connections, MEASURED).await?;
 
@@ -107,14 +105,6 @@ async fn measure_one(
     let (run, before, after) = load::run(clients, questions, UNMEASURED, MEASURED, used).await?;
     let each = |used: f64| used / run.counted.max(1) as f64;
     Ok(Cost { server: each(after.0 - before.0), maria: each(after.1 - before.1), run })
-}
-
-/// How often MariaDB was told to commit since it started.
-async fn commits(maria: &MariaDb) -> anyhow::Result<f64> {
-    let mut connection = maria.connect("").await?;
-    let row = connection.fetch_one("SHOW GLOBAL STATUS LIKE 'Com_commit'").await?;
-    let commits: String = row.try_get(1)?;
-    Ok(commits.parse()?)
 }
 
 /// Two rows for every answer that a client got, each in its place: no more, no fewer.

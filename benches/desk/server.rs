@@ -12,6 +12,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The microseconds of CPU that a process has used, all its threads together. The kernel counts to 10 ms here.
 pub fn cpu(pid: u32) -> anyhow::Result<f64> {
@@ -45,6 +47,17 @@ pub fn raise_file_limit() {
 
 fn folder(name: &str) -> anyhow::Result<TempDir> {
     Ok(tempfile::Builder::new().prefix(&format!("purser-bench-{name}-")).tempdir()?)
+}
+
+/// The body of what a server on this port has at this path.
+pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("half an answer")?;
+    Ok(body.to_owned())
 }
 
 /// A process that is killed when it goes out of scope.
@@ -81,6 +94,17 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How many messages each commit carried since the start, in the middle, by what purser counts.
+    pub async fn commit_appends(&self) -> anyhow::Result<f64> {
+        let metrics = get(self.port, "/metrics").await?;
+        let count = |name: &str| {
+            let line =
+                metrics.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+            anyhow::Ok(line.trim().parse::<f64>()?)
+        };
+        Ok(count("purser_commit_appends_sum")? / count("purser_commit_appends_count")?)
     }
 
     /// Asks it to stop, and waits until it has.
