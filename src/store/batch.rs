@@ -5,7 +5,8 @@
 //! order, and one who lost learns it before it has written anything.
 //!
 //! The head of a conversation that only goes on is not written: that would cost two fifths of all that MariaDB does for a
-//! message. Whoever reads a head takes the last event into account (`events.rs`).
+//! message. Whoever reads a head takes the last event into account (`events.rs`). A batch of nothing but such turns is one statement
+//! and its own transaction ([`go_on`]): on two cores each further round trip puts both the writer and the workers out of theirs.
 
 use std::collections::BTreeMap;
 use std::iter::repeat_n;
@@ -16,6 +17,7 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Arguments, AssertSqlSafe, Connection, Database, Row};
 
+use super::error::Fault;
 use super::pool::{Link, on};
 use super::writer::Append;
 use super::{attended, belongings, blocked, deletions, outbox, reviews};
@@ -37,8 +39,18 @@ impl Statement {
     /// `start`, then `columns` places for each row, then `end`.
     fn new(start: &str, columns: usize, end: &str) -> Statement {
         let row = format!("({})", vec!["?"; columns].join(","));
-        let text = |rows: usize| format!("{start}{}{end}", vec![row.as_str(); rows].join(","));
+        Statement::with_first(start, &row, &row, end)
+    }
+
+    /// `start`, then the rows, the first of which is written in its own way, then `end`.
+    fn with_first(start: &str, first: &str, row: &str, end: &str) -> Statement {
+        let text = |rows: usize| format!("{start}{first}{}{end}", format!(",{row}").repeat(rows - 1));
         Statement { sizes: SIZES.into_iter().map(|rows| (rows, text(rows))).collect() }
+    }
+
+    /// Whether so many rows are one piece.
+    fn is_one(&self, rows: usize) -> bool {
+        self.sizes.iter().any(|(size, _)| *size == rows)
     }
 
     /// Cuts rows into pieces, each with the statement of its size.
@@ -52,11 +64,23 @@ impl Statement {
     }
 }
 
-static INSERT_EVENTS: LazyLock<Statement> = LazyLock::new(|| {
-    let start = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, \
-                 revision, micros, meta) VALUES ";
-    Statement::new(start, 13, "")
-});
+const EVENTS: &str = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, \
+                      revision, micros, meta) VALUES ";
+
+static INSERT_EVENTS: LazyLock<Statement> = LazyLock::new(|| Statement::new(EVENTS, 13, ""));
+
+/// The same as long as nothing more was deleted than is bound after the first conversation. Otherwise the first event has no
+/// number, which is an error, because `seq` must not be NULL. MariaDB holds the row until the statement is committed.
+static GO_ON_LITE: LazyLock<Statement> =
+    LazyLock::new(|| unless_deleted("COALESCE((SELECT number FROM deletions WHERE one = 1), 0)"));
+static GO_ON_MARIA: LazyLock<Statement> =
+    LazyLock::new(|| unless_deleted("(SELECT number FROM deletions WHERE one = 1 LOCK IN SHARE MODE)"));
+
+fn unless_deleted(number: &str) -> Statement {
+    let places = "?,".repeat(11);
+    let row = |seq: &str| format!("(?,{seq},{})", places.trim_end_matches(','));
+    Statement::with_first(EVENTS, &row(&format!("CASE WHEN {number} = ? THEN ? END")), &row("?"), "")
+}
 
 /// Not an upsert: on a taken `open_visitor` that would change the head of the visitor's other conversation.
 static INSERT_HEADS: LazyLock<Statement> = LazyLock::new(|| {
@@ -128,6 +152,36 @@ macro_rules! add {
     };
 }
 
+/// The number of deletions that all of these appends know of, if they only go on with logs that were seen since this
+/// connection was made, nothing else is to be written with them, and they are one statement.
+pub(super) fn only_go_on(appends: &[Append], posting: &Posting, connections: u64) -> Option<i64> {
+    let known = appends.first()?.decision.goes_on?;
+    let number = deletions::number(known, connections)?;
+    let goes_on = |append: &Append| {
+        append.decision.goes_on == Some(known)
+            && !outbox::is_told(append, posting)
+            && !belongings::has_attachments(append)
+    };
+    let rows = appends.iter().map(|append| append.decision.events.len()).sum();
+    (INSERT_EVENTS.is_one(rows) && appends.iter().all(goes_on)).then_some(number)
+}
+
+/// Writes appends that only go on, and commits, as long as there were no more than so many deletions. False, and nothing is
+/// written, if there were. No transaction may be open.
+pub(super) async fn go_on(link: &mut Link, appends: &[Append], deletions: i64) -> Result<bool, sqlx::Error> {
+    match insert_events(link, &sorted(appends), Some(deletions)).await {
+        Ok(()) => Ok(true),
+        Err(error) if Fault::is_missing_value(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn sorted(appends: &[Append]) -> Vec<&Append> {
+    let mut sorted: Vec<&Append> = appends.iter().collect();
+    sorted.sort_unstable_by_key(|append| append.decision.next.id);
+    sorted
+}
+
 /// Writes the appends within the transaction that is open on `link`. False if a conversation does not end where its
 /// append expects it: nothing may be committed then.
 pub(super) async fn write(
@@ -137,8 +191,7 @@ pub(super) async fn write(
     deletions: &AtomicU64,
     connections: u64,
 ) -> Result<bool, sqlx::Error> {
-    let mut sorted: Vec<&Append> = appends.iter().collect();
-    sorted.sort_unstable_by_key(|append| append.decision.next.id);
+    let sorted = sorted(appends);
     let deletions = deletions::look(link, &sorted, deletions, connections).await?;
     let goes_on = |append: &&&Append| append.decision.goes_on.is_some() && append.decision.goes_on == deletions;
     let (new, known): (Vec<&Append>, Vec<&Append>) =
@@ -147,7 +200,7 @@ pub(super) async fn write(
         return Ok(false);
     }
     insert_heads(link, &new).await?;
-    insert_events(link, &sorted).await?;
+    insert_events(link, &sorted, None).await?;
     outbox::write(link, &sorted, posting).await?;
     attended::write(link, &sorted).await?;
     reviews::write(link, &sorted).await?;
@@ -325,21 +378,31 @@ async fn insert_heads(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::
     Ok(())
 }
 
-async fn insert_events(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
+/// `deletions`: only if there were so many and no more.
+async fn insert_events(link: &mut Link, appends: &[&Append], deletions: Option<i64>) -> Result<(), sqlx::Error> {
     let mut rows: Vec<(&Append, &Event, Option<&str>)> = Vec::with_capacity(2 * appends.len());
     for &append in appends {
         for (event, meta) in append.decision.events.iter().zip(&append.metas) {
             rows.push((append, event, meta.as_deref()));
         }
     }
-    for (text, piece) in INSERT_EVENTS.cut(&rows) {
+    let statement = match (deletions, &*link) {
+        (None, _) => &INSERT_EVENTS,
+        (Some(_), Link::Lite(_)) => &GO_ON_LITE,
+        (Some(_), Link::Maria(_)) => &GO_ON_MARIA,
+    };
+    let mut deletions = deletions;
+    for (text, piece) in statement.cut(&rows) {
         on!(Link, link, connection => {
             let mut values = values(&**connection, piece.len(), 13);
             for (append, event, meta) in piece {
                 let provenance = event.provenance.as_ref();
+                add!(values, append.decision.next.id.0);
+                if let Some(number) = deletions.take() {
+                    add!(values, number);
+                }
                 add!(
                     values,
-                    append.decision.next.id.0,
                     i64::from(event.seq),
                     event.id.0,
                     event.at,

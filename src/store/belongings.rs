@@ -44,12 +44,17 @@ impl Store {
     }
 }
 
+/// Whether something is attached to its messages.
+pub(super) fn has_attachments(append: &Append) -> bool {
+    append.decision.events.iter().any(|event| !event.meta.attachments.is_empty())
+}
+
 /// Does what these appends mean for what stood before, in their commit: there is no moment in which something is said to
 /// be gone and is not. Most mean nothing.
 pub(super) async fn write(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
     for append in appends {
         let conversation = append.decision.next.id;
-        if append.decision.events.iter().any(|event| !event.meta.attachments.is_empty()) {
+        if has_attachments(append) {
             attachments::name(link, append).await?;
         }
         for (event, meta) in append.decision.events.iter().zip(&append.metas) {

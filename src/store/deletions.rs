@@ -44,6 +44,12 @@ pub(super) async fn count(link: &mut Link) -> Result<(), sqlx::Error> {
     on!(Link, link, connection => sqlx::query(count).execute(&mut **connection).await.map(drop))
 }
 
+/// How many there were by what is known, if it was learnt since the writer has connected for this time.
+pub(super) fn number(known: u64, connections: u64) -> Option<i64> {
+    let number = i64::try_from(known & ((1 << CONNECTIONS) - 1)).ok()?;
+    (known >> CONNECTIONS == connections && known > 0).then_some(number)
+}
+
 /// How many there were, as long as this transaction lasts, if one of these appends wants to know. `known` is told.
 ///
 /// `None` where one of them deletes: it is to count itself.

@@ -173,8 +173,8 @@ impl Fault {
         let Some(database) = error.as_database_error() else {
             return Fault::Lost(StoreError::Unreachable(unreachable(error)));
         };
-        // NOT NULL: a head of MariaDB that is not where it is expected, see `batch.rs`.
-        if matches!(database.kind(), ErrorKind::UniqueViolation | ErrorKind::NotNullViolation) {
+        // No value: a head of MariaDB that is not where it is expected, see `batch.rs`.
+        if matches!(database.kind(), ErrorKind::UniqueViolation) || Fault::is_missing_value(error) {
             return Fault::Taken;
         }
         if let Some(error) = database.try_downcast_ref::<MySqlDatabaseError>() {
@@ -184,6 +184,11 @@ impl Fault {
             Some(error) => of_sqlite(error),
             None => Fault::Refused(StoreError::Refused("an unknown database's error".to_owned())),
         }
+    }
+
+    /// Whether there is no value where there must be one.
+    pub(super) fn is_missing_value(error: &sqlx::Error) -> bool {
+        error.as_database_error().is_some_and(|error| matches!(error.kind(), ErrorKind::NotNullViolation))
     }
 
     /// As an error of a read, or of a write that nothing more is tried for.

@@ -15,9 +15,9 @@ const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 /// Prepares a connection for writing.
 pub(super) async fn set_up_writer(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     connection.execute(ISOLATION).await?;
-    // Without autocommit no BEGIN is sent. A value that is too long is refused, not cut. A transaction whose client
-    // has vanished without a word gives up its locks.
-    let settings = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), autocommit = 0, \
+    // A value that is too long is refused, not cut, and so is one that is missing. A transaction whose client has vanished
+    // without a word gives up its locks. A statement by itself is a transaction, however the server is set.
+    let settings = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), autocommit = 1, \
                     innodb_lock_wait_timeout = 5, idle_write_transaction_timeout = 10";
     connection.execute(settings).await.map(drop)
 }

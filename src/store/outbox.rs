@@ -172,6 +172,12 @@ async fn remove_sent(
     Ok(())
 }
 
+/// Whether somebody is told of a turn.
+pub(super) fn is_told(turn: &Append, posting: &Posting) -> bool {
+    let decision = &turn.decision;
+    decision.events.iter().any(|event| posting.of(event, &decision.next).next().is_some())
+}
+
 /// Does what the events of these appends mean for the outbox, in their commit. Most mean nothing.
 pub(super) async fn write(link: &mut Link, appends: &[&Append], posting: &Posting) -> Result<(), sqlx::Error> {
     for append in appends {

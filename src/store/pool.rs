@@ -154,10 +154,10 @@ impl Link {
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        // A deferred transaction of SQLite that reads first and writes then fails when somebody else wrote in between.
         match self {
-            // A deferred transaction that reads first and writes then fails when somebody else wrote in between.
             Link::Lite(connection) => connection.execute("BEGIN IMMEDIATE").await.map(|_| ()),
-            Link::Maria(_) => Ok(()),
+            Link::Maria(connection) => connection.execute("BEGIN").await.map(|_| ()),
         }
     }
 

@@ -400,6 +400,11 @@ impl Writer {
     async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
         let (posting, deletions) = (self.posting.load_full(), Arc::clone(&self.deletions));
         let connections = self.connections;
+        if let Some(deletions) = batch::only_go_on(appends, &posting, connections)
+            && self.attempt(false, async |link| batch::go_on(link, appends, deletions).await).await?
+        {
+            return Ok(true);
+        }
         self.transaction(async |link| {
             let written = batch::write(link, appends, &posting, &deletions, connections).await?;
             if written {
@@ -485,10 +490,19 @@ impl Writer {
         }
     }
 
-    /// Does `work`, which ends with a commit or a roll-back, in a transaction. The connection is kept only if it is
-    /// known to be in order.
+    /// Does `work`, which ends with a commit or a roll-back, in a transaction.
     async fn transaction<T>(
         &mut self,
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Fault> {
+        self.attempt(true, work).await
+    }
+
+    /// Does `work`; where that is not a single statement, begins a transaction before. The connection is kept only if it is
+    /// known to be in order.
+    async fn attempt<T>(
+        &mut self,
+        begin: bool,
         work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>,
     ) -> Result<T, Fault> {
         let Some(mut link) = self.link.take() else {
@@ -496,7 +510,9 @@ impl Writer {
         };
         let limit = self.limits.patience;
         let done = timeout(limit, async {
-            link.begin().await?;
+            if begin {
+                link.begin().await?;
+            }
             work(&mut link).await
         });
         let fault = match done.await {
@@ -508,8 +524,9 @@ impl Writer {
             Ok(Err(error)) => Fault::of(&error),
             Err(_) => Fault::Lost(StoreError::TimedOut(limit)),
         };
+        // A statement by itself is rolled back by the database.
         if matches!(fault, Fault::Taken | Fault::Again(_) | Fault::Refused(_))
-            && let Ok(Ok(())) = timeout(limit, link.rollback()).await
+            && (!begin || matches!(timeout(limit, link.rollback()).await, Ok(Ok(()))))
         {
             self.link = Some(link);
         }

@@ -145,6 +145,11 @@ impl Proxy {
         *self.shared.trap.lock().expect("no panic in here") = Some((bytes, cut));
     }
 
+    /// Whether the trap still waits.
+    pub fn is_armed(&self) -> bool {
+        self.shared.trap.lock().expect("no panic in here").is_some()
+    }
+
     /// Waits until the trap has cut a connection.
     pub async fn sprung(&self) {
         tokio::time::timeout(PATIENCE, self.shared.sprung.notified()).await.expect("a connection to cut");

@@ -191,6 +191,18 @@ async fn nothing_is_written_behind_a_deletion(database: TestDatabase) {
     assert_eq!(head.last_seq, to);
 }
 
+/// Returns when somebody waits for a row that this connection holds.
+async fn is_waited_for(options: &sqlx::mysql::MySqlConnectOptions, rival: &mut sqlx::MySqlConnection) {
+    let rival: u64 = rival.fetch_one("SELECT CONNECTION_ID()").await.expect("an id").get(0);
+    let mut watcher = options.connect().await.expect("a connection");
+    let waits = "SELECT COUNT(*) FROM information_schema.innodb_lock_waits w JOIN information_schema.innodb_trx t \
+                 ON t.trx_id = w.blocking_trx_id WHERE t.trx_mysql_thread_id = ?";
+    while sqlx::query_scalar::<_, i64>(waits).bind(rival).fetch_one(&mut watcher).await.expect("a count") == 0 {
+        // InnoDB shows the same picture again to whoever looks more often than every 100 ms.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+}
+
 /// Deleting a long log takes a while; here somebody holds a row of it. Others go on meanwhile, on this database and any node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_for_a_deletion_of_somebody_elses() {
@@ -207,18 +219,7 @@ async fn nobody_waits_for_a_deletion_of_somebody_elses() {
         hold.fetch_one(&mut rival).await.expect("the first event");
         let erased = long.erase(NOW).expect("something to delete");
         let erasing = tokio::spawn(async move { deleting.append(erased).await });
-        let mut watcher = options.connect().await.expect("a connection");
-        let waits = "SELECT COUNT(*) FROM information_schema.innodb_lock_waits w JOIN information_schema.innodb_trx t \
-                     ON t.trx_id = w.blocking_trx_id WHERE t.trx_mysql_thread_id = ?";
-        let rival_id: u64 = rival.fetch_one("SELECT CONNECTION_ID()").await.expect("an id").get(0);
-        loop {
-            let row = sqlx::query(waits).bind(rival_id).fetch_one(&mut watcher).await.expect("a count");
-            if row.get::<i64, _>(0) > 0 {
-                break;
-            }
-            // InnoDB shows the same picture again to whoever looks more often than every 100 ms.
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
+        is_waited_for(&options, &mut rival).await;
         for _ in 0..3 {
             let next = as_of(known, exchange(&other, "meanwhile"));
             known = store.deletions();
@@ -230,4 +231,79 @@ async fn nobody_waits_for_a_deletion_of_somebody_elses() {
         assert_eq!(store.conversation(other.id).await, Ok(Some(other)));
     })
     .await;
+}
+
+/// From when it is counted to its commit nobody goes on with a log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_on_waits_for_a_deletion_that_is_counted() {
+    let Some(database) = TestDatabase::mariadb().await else { return };
+    in_time(async {
+        let store = open(&database.url()).await.store;
+        let (head, known) = gone_on(&store).await;
+        let options: sqlx::mysql::MySqlConnectOptions = database.url().parse().expect("an address");
+        let mut rival = options.connect().await.expect("a connection");
+        rival.execute("BEGIN").await.expect("a transaction");
+        rival.execute("UPDATE deletions SET number = number + 1").await.expect("a count");
+        let delete = sqlx::query("DELETE FROM events WHERE conversation_id = ? AND seq > 2").bind(head.id.0);
+        delete.execute(&mut rival).await.expect("a deletion");
+        let late = as_of(known, exchange(&head, "late"));
+        let appending = tokio::spawn(async move { store.append(late).await });
+        is_waited_for(&options, &mut rival).await;
+        rival.execute("COMMIT").await.expect("the end");
+        assert_eq!(appending.await.expect("no panic"), Err(AppendError::Conflict));
+    })
+    .await;
+}
+
+/// COM_QUERY.
+const BEGIN: &[u8] = b"\x03BEGIN";
+
+/// Each round trip takes a core from somebody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_are_one_statement() {
+    let Some(Proxied { proxy, opened, .. }) = proxied(Limits::default()).await else { return };
+    let (mut head, _) = gone_on(&opened.store).await;
+    proxy.trap(BEGIN, Cut::Before);
+    for _ in 0..3 {
+        head = stored(&opened.store, &as_of(opened.store.deletions(), exchange(&head, "and then?"))).await;
+    }
+    assert!(proxy.is_armed(), "there was a transaction of several statements");
+    stored(&opened.store, &exchange(&new(), "I am new here")).await;
+    assert!(!proxy.is_armed(), "there is another way to begin one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_whose_answer_was_lost_are_recognised() {
+    turns_once_with_a_cut(Cut::After).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_that_never_arrived_are_written_again() {
+    turns_once_with_a_cut(Cut::Before).await;
+}
+
+async fn turns_once_with_a_cut(cut: Cut) {
+    let Some(Proxied { proxy, mut opened, .. }) = proxied(Limits::default()).await else { return };
+    let store = &opened.store;
+    let mut turns = Vec::new();
+    for _ in 0..9 {
+        let (head, known) = gone_on(store).await;
+        turns.push(as_of(known, exchange(&head, "cut off in the middle")));
+    }
+    while opened.commits.try_recv().is_ok() {}
+
+    proxy.trap(b"cut off in the middle", cut);
+    let appends = turns.iter().cloned().map(|turn| store.append(turn));
+    let (outcomes, ()) = tokio::join!(futures_util::future::join_all(appends), proxy.sprung());
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let mut told = BTreeMap::new();
+    while let Ok(committed) = opened.commits.try_recv() {
+        assert_eq!(told.insert(committed.conversation, committed.events), None, "told twice");
+    }
+    for turn in &turns {
+        let id = turn.next.id;
+        assert_eq!(store.conversation(id).await, Ok(Some(Conversation::clone(&turn.next))));
+        assert_eq!(store.events_after(id, turn.expected_seq, 100).await.as_ref(), Ok(&turn.events));
+        assert_eq!(told.get(&id), Some(&turn.events));
+    }
 }
