@@ -96,7 +96,7 @@ impl Server {
         self.child.id()
     }
 
-    /// How many messages each commit carried since the start, in the middle, by what purser counts.
+    /// How many messages a commit carried on average since the start, by what purser counts.
     pub async fn commit_appends(&self) -> anyhow::Result<f64> {
         let metrics = get(self.port, "/metrics").await?;
         let count = |name: &str| {

@@ -927,14 +927,19 @@ async fn commits_once_with_a_cut(cut: Cut) {
     }
     let (outcomes, ()) = tokio::join!(tasks.join_all(), proxy.sprung());
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    are_stored_once(&mut opened, &decisions).await;
+}
+
+/// Each is stored and was told, once.
+async fn are_stored_once(opened: &mut Opened, decisions: &[Decision]) {
     let mut told = BTreeMap::new();
     while let Ok(committed) = opened.commits.try_recv() {
         assert_eq!(told.insert(committed.conversation, committed.events), None, "told twice");
     }
-    for decision in &decisions {
+    for decision in decisions {
         let id = decision.next.id;
-        assert_eq!(store.conversation(id).await, Ok(Some(Conversation::clone(&decision.next))));
-        assert_eq!(store.events_after(id, decision.expected_seq, 100).await.as_ref(), Ok(&decision.events));
+        assert_eq!(opened.store.conversation(id).await, Ok(Some(Conversation::clone(&decision.next))));
+        assert_eq!(opened.store.events_after(id, decision.expected_seq, 100).await.as_ref(), Ok(&decision.events));
         assert_eq!(told.get(&id), Some(&decision.events));
     }
 }

@@ -296,14 +296,5 @@ async fn turns_once_with_a_cut(cut: Cut) {
     let appends = turns.iter().cloned().map(|turn| store.append(turn));
     let (outcomes, ()) = tokio::join!(futures_util::future::join_all(appends), proxy.sprung());
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    let mut told = BTreeMap::new();
-    while let Ok(committed) = opened.commits.try_recv() {
-        assert_eq!(told.insert(committed.conversation, committed.events), None, "told twice");
-    }
-    for turn in &turns {
-        let id = turn.next.id;
-        assert_eq!(store.conversation(id).await, Ok(Some(Conversation::clone(&turn.next))));
-        assert_eq!(store.events_after(id, turn.expected_seq, 100).await.as_ref(), Ok(&turn.events));
-        assert_eq!(told.get(&id), Some(&turn.events));
-    }
+    are_stored_once(&mut opened, &turns).await;
 }
