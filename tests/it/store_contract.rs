@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use purser::conversation::*;
-use purser::store::{AppendError, Committed, ContentLine, ContentSet, Limits, OpenError, Store, StoreError};
+use purser::store::{AppendError, Committed, ContentLine, ContentSet, Filed, Limits, OpenError, Store, StoreError};
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

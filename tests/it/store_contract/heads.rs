@@ -10,6 +10,7 @@ on_both!(
     a_conversation_that_is_gone_does_not_come_back,
     what_has_gone_on_is_not_removed,
     nothing_is_written_behind_a_deletion,
+    what_is_attached_to_a_turn_is_kept,
 );
 
 /// What the table has, whatever the log says.
@@ -201,6 +202,24 @@ async fn is_waited_for(options: &sqlx::mysql::MySqlConnectOptions, rival: &mut s
         // InnoDB shows the same picture again to whoever looks more often than every 100 ms.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
+}
+
+/// What no message names is dropped after a while.
+async fn what_is_attached_to_a_turn_is_kept(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let (head, known) = gone_on(&store).await;
+    let owner = head.visitor.0;
+    let id = AttachmentId::of(&owner, &ClientId::new(), b"a picture");
+    let (name, media) = ("label.png".to_owned(), Media::Png);
+    let label = Attachment { id, name, media, bytes: 9, width: Some(1), height: Some(1) };
+    store.file(label.clone(), owner, NOW + 1).await.expect("a place");
+    let mut turn = as_of(known, exchange(&head, "is this label right?"));
+    let asked = Arc::make_mut(&mut turn.events[0]);
+    asked.meta.attachments.push(label.clone());
+    stored(&store, &turn).await;
+    assert_eq!(store.files_to_drop(NOW + 2, 9).await, Ok(Vec::new()));
+    let said = Some((head.id, head.visitor));
+    assert_eq!(store.filed(&[label.id]).await, Ok(vec![Filed { attachment: label, owner, said }]));
 }
 
 /// Deleting a long log takes a while; here somebody holds a row of it. Others go on meanwhile, on this database and any node.
