@@ -97,8 +97,8 @@ struct Weight {
 #[derive(Default)]
 pub struct Tally {
     features: Vec<(Feature, f32)>,
-    /// Class → its sum, if it is touched.
-    sums: Vec<Option<f32>>,
+    /// Class → its sum; no number, if it is not touched.
+    sums: Vec<f32>,
     touched: Vec<u32>,
     /// Logarithm of the sum over all classes of e^sum.
     log_total: f32,
@@ -122,35 +122,55 @@ impl Tally {
 
     /// The sum of a class; of one that nothing speaks for it is 0.
     fn sum(&self, class: u32) -> f32 {
-        self.sums[class as usize].unwrap_or(0.0)
+        let sum = self.sums[class as usize];
+        if sum.is_nan() { 0.0 } else { sum }
     }
 
     fn add(&mut self, weights: &[Weight], value: f32) {
         let Tally { sums, touched, .. } = self;
         for &Weight { class, weight } in weights {
-            let sum = sums[class as usize].get_or_insert_with(|| {
+            let sum = &mut sums[class as usize];
+            if sum.is_nan() {
                 touched.push(class);
-                0.0
-            });
+                *sum = 0.0;
+            }
             *sum += weight * value;
         }
     }
 
     fn clear(&mut self, classes: usize) {
         for &class in &self.touched {
-            self.sums[class as usize] = None;
+            self.sums[class as usize] = f32::NAN;
         }
         self.touched.clear();
         if self.sums.len() < classes {
-            self.sums.resize(classes, None);
+            self.sums.resize(classes, f32::NAN);
         }
     }
 
     fn finish(&mut self, classes: usize) {
         let most = self.sums().map(|(_, sum)| sum).fold(0.0, f32::max);
         let total: f32 = self.sums().map(|(_, sum)| sum - most).filter(|&below| below > NEGLIGIBLE).map(f32::exp).sum();
-        let rest = (classes - self.touched.len()) as f32 * (-most).exp();
-        self.log_total = most + (total + rest).ln();
+        self.log_total = most + (total + self.untouched(classes, most)).ln();
+    }
+
+    /// Makes likelihoods of the sums of the touched classes.
+    fn make_likelihoods(&mut self, classes: usize) {
+        let most = self.sums().map(|(_, sum)| sum).fold(0.0, f32::max);
+        let mut total = self.untouched(classes, most);
+        for &class in &self.touched {
+            let sum = &mut self.sums[class as usize];
+            *sum = if *sum - most > NEGLIGIBLE { (*sum - most).exp() } else { 0.0 };
+            total += *sum;
+        }
+        for &class in &self.touched {
+            self.sums[class as usize] /= total;
+        }
+    }
+
+    /// What the classes that nothing speaks for add to the sum over all of e^(sum - most).
+    fn untouched(&self, classes: usize, most: f32) -> f32 {
+        (classes - self.touched.len()) as f32 * (-most).exp()
     }
 }
 
@@ -225,16 +245,14 @@ impl Likelihood {
         for &(feature, value) in &example.features {
             tally.add(self.weights_of(feature), value);
         }
-        tally.finish(self.classes);
-        let likelihood = tally.likelihood(tally.sum(example.class));
+        tally.make_likelihoods(self.classes);
+        let likelihood = tally.sum(example.class);
         if likelihood >= LEARNED {
             return likelihood;
         }
-        for &touched in &tally.touched {
-            let wanted = if touched == example.class { 1.0 } else { 0.0 };
-            let sum = &mut tally.sums[touched as usize];
-            let below = sum.unwrap_or(0.0) - tally.log_total;
-            *sum = Some(wanted - if below > NEGLIGIBLE { below.exp() } else { 0.0 });
+        for (class, wanted) in tally.touched.iter().map(|&class| (class, f32::from(class == example.class))) {
+            let sum = &mut tally.sums[class as usize];
+            *sum = wanted - *sum;
         }
         for &(feature, value) in &example.features {
             let range = self.range(feature);
