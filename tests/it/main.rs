@@ -40,6 +40,7 @@ mod post;
 mod privacy;
 mod properties;
 mod proxy;
+mod questions;
 mod record;
 mod replay;
 mod restart;
