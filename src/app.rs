@@ -19,7 +19,7 @@ use crate::accounts::Accounts;
 use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
-use crate::content::{Content, ContentError, Folders, Snapshot};
+use crate::content::{Content, ContentError, Folders, Reading, Snapshot};
 use crate::courier::Courier;
 use crate::demo::{self, Demo};
 use crate::desk::Desk;
@@ -84,6 +84,8 @@ impl App {
         if config.database.is_new() && !config.faq.is_dir() {
             return Err(ContentError::NoFolder(config.faq).into());
         }
+        // Opening the store waits for the disk, reading the content for nobody.
+        let reading = Reading::begin(folders(&config));
         let store = Store::open(&config.database, move |committed| publish.publish(committed)).await?;
         if config.redis.is_some() && !store.is_shared() {
             tracing::warn!("Redis connects several nodes, and only one can use an SQLite file: see `database`");
@@ -110,7 +112,7 @@ impl App {
                 }
             }
         };
-        let content = match Content::start(folders(&config), Some(store.clone()), on_swap).await {
+        let content = match Content::start(reading, Some(store.clone()), on_swap).await {
             Ok(content) => content,
             Err(error) => {
                 store.close().await;

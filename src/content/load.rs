@@ -62,16 +62,20 @@ pub struct Good {
 /// Loads the content. `good` is the set that was in force last: a file that is broken on disk keeps its version in
 /// it, and a change that breaks the set as a whole stays out. Only reads the folders.
 pub fn load(folders: &Folders, good: &Good) -> Loaded {
-    load_tree(folders, Tree::read(folders), good)
+    let tree = Tree::read(folders);
+    let documents = read_all(folders, &tree);
+    load_tree(folders, tree, documents, good)
 }
 
 /// [`load`] of files that lie nowhere: path (`faq/en/parcels.yaml`) to bytes.
 pub fn load_files(folders: &Folders, files: BTreeMap<String, Vec<u8>>) -> Loaded {
-    load_tree(folders, Tree::of(files), &Good::default())
+    let tree = Tree::of(files);
+    let documents = read_all(folders, &tree);
+    load_tree(folders, tree, documents, &Good::default())
 }
 
-/// [`load`] of what was read already.
-pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
+/// [`load`] of what was read already; a file that is not among the documents is read when it is wanted.
+pub(super) fn load_tree(folders: &Folders, mut tree: Tree, documents: Documents, last: &Good) -> Loaded {
     let good = &last.files;
     let mut findings = std::mem::take(&mut tree.findings);
     if tree.gone {
@@ -88,8 +92,7 @@ pub fn load_tree(folders: &Folders, mut tree: Tree, last: &Good) -> Loaded {
             Finding::error(folders.plugins.display().to_string(), "the folder is gone; its plugins stay in force");
         findings.push(finding.hint("make an empty folder to do without plugins"));
     }
-    let mut workshop = Workshop::new(folders, &tree, good);
-    workshop.read(&tree.files);
+    let mut workshop = Workshop::new(folders, &tree, documents, good);
     let mut held: BTreeSet<String> = BTreeSet::new();
 
     // What does not parse keeps its last good version, if there is one.
@@ -260,17 +263,27 @@ fn files_of(finding: &Finding) -> impl Iterator<Item = &str> {
     [finding.file.as_str()].into_iter().chain(finding.also.as_ref().map(|also| also.file.as_str()))
 }
 
+/// The versions of each file of the FAQ that were read: of today, and of the good set.
+pub(super) type Documents = HashMap<String, Vec<Version>>;
+
+/// Reads all files of the FAQ at once: it is a third of what a start waits for.
+pub(super) fn read_all(folders: &Folders, tree: &Tree) -> Documents {
+    let files: Vec<_> = tree.files.iter().filter(|(key, _)| is_faq(key)).collect();
+    let versions = on_all_cores(&files, |(key, bytes)| Version::read(&folders.shown(key), bytes));
+    let keys = files.into_iter().map(|(key, _)| key.clone());
+    keys.zip(versions).map(|(key, version)| (key, vec![version])).collect()
+}
+
 /// Reads each file once and builds sets of them.
 struct Workshop<'a> {
     folders: &'a Folders,
     site: Site,
-    /// The versions of each file that were read: of today, and of the good set.
-    documents: HashMap<String, Vec<Version>>,
+    documents: Documents,
     built: Built,
 }
 
 /// One version of a file: its bytes and what they say.
-struct Version {
+pub(super) struct Version {
     bytes: Vec<u8>,
     document: Result<Document, Vec<Finding>>,
 }
@@ -282,7 +295,7 @@ impl Version {
 }
 
 impl<'a> Workshop<'a> {
-    fn new(folders: &'a Folders, tree: &Tree, good: &BTreeMap<String, Vec<u8>>) -> Workshop<'a> {
+    fn new(folders: &'a Folders, tree: &Tree, documents: Documents, good: &BTreeMap<String, Vec<u8>>) -> Workshop<'a> {
         let before = good.keys().filter_map(|key| Some(key.strip_prefix("plugins/")?.split_once('/')?.0.to_owned()));
         let plugins = tree.plugins.iter().cloned().chain(before);
         let (plugins, off) = plugins.partition(|plugin| folders.asks(plugin));
@@ -294,16 +307,7 @@ impl<'a> Workshop<'a> {
             off,
             now: Clock::System.now(),
         };
-        Workshop { folders, site, documents: HashMap::new(), built: Built::default() }
-    }
-
-    /// Reads all files of the FAQ at once: it is a third of what a start waits for.
-    fn read(&mut self, files: &BTreeMap<String, Vec<u8>>) {
-        let files: Vec<_> = files.iter().filter(|(key, _)| is_faq(key)).collect();
-        let folders = self.folders;
-        let documents = on_all_cores(&files, |(key, bytes)| Version::read(&folders.shown(key), bytes));
-        let keys = files.into_iter().map(|(key, _)| key.clone());
-        self.documents.extend(keys.zip(documents).map(|(key, version)| (key, vec![version])));
+        Workshop { folders, site, documents, built: Built::default() }
     }
 
     fn document(&mut self, key: &str, bytes: &[u8]) -> Result<Document, Vec<Finding>> {

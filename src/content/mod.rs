@@ -21,9 +21,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
+use tokio::task::{JoinError, JoinHandle};
 
+use load::{Documents, load_tree, read_all, together};
 pub use load::{Good, Loaded, load, load_files};
-use load::{load_tree, together};
 pub use tree::{on_disk, put_back};
 
 use crate::clock::Clock;
@@ -183,14 +184,29 @@ struct Seen {
     fingerprint: String,
 }
 
+/// The folders, being read. What they say is put together when the set that was in force last is known.
+pub struct Reading {
+    folders: Folders,
+    task: JoinHandle<Found>,
+}
+
+impl Reading {
+    /// Begins to read them on another thread: the store can be opened meanwhile.
+    pub fn begin(folders: Folders) -> Reading {
+        let of = folders.clone();
+        Reading { folders, task: tokio::task::spawn_blocking(move || Found::look(&of).read(&of)) }
+    }
+}
+
 impl Content {
-    /// Loads the folders, on top of the set that was in force last if the store has one; calls `on_swap` with the
+    /// Loads what was read, on top of the set that was in force last if the store has one; calls `on_swap` with the
     /// result, and again for every later change.
     pub async fn start(
-        folders: Folders,
+        reading: Reading,
         store: Option<Store>,
         on_swap: impl Fn(Arc<Snapshot>) + Send + Sync + 'static,
     ) -> Result<Arc<Content>, ContentError> {
+        let Reading { folders, task } = reading;
         let good = match &store {
             Some(store) => store.latest_content().await?,
             None => None,
@@ -200,8 +216,13 @@ impl Content {
             return Err(ContentError::NoFolder(folders.faq));
         }
         let files = good.as_ref().map(|set| set.files.clone());
-        let (loaded, seen) = read(&folders, Good { files: files.unwrap_or_default(), plugins: Vec::new() }, None).await;
-        let Some(loaded) = loaded else { return Err(ContentError::NoFolder(folders.faq)) };
+        let last = Good { files: files.unwrap_or_default(), plugins: Vec::new() };
+        let of = folders.clone();
+        let loading = async {
+            let found = task.await?;
+            tokio::task::spawn_blocking(move || found.load(&of, &last)).await
+        };
+        let (loaded, seen) = loading.await.unwrap_or_else(|error| unread(&folders, &error));
         log(&[], &loaded.findings);
         log_held(&[], &loaded.held);
         let Some(snapshot) = loaded.snapshot else {
@@ -269,9 +290,18 @@ impl Content {
         let mut seen = self.seen.lock().await;
         let before = self.in_force();
         let good = Good { files: before.files.clone(), plugins: before.plugins.clone() };
-        let (loaded, now) = read(&self.folders, good, known(&seen)).await;
+        let (known, of) = (known(&seen), self.folders.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let found = Found::look(&of);
+            let changed = known.is_none_or(|known| known != found.seen.fingerprint);
+            if changed { Ok(found.read(&of).load(&of, &good)) } else { Err(found.seen) }
+        });
+        let (loaded, now) = match task.await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(same)) => return *seen = same,
+            Err(error) => unread(&self.folders, &error),
+        };
         *seen = now;
-        let Some(loaded) = loaded else { return };
         log(&self.findings.load(), &loaded.findings);
         log_held(&self.held(), &loaded.held);
         self.findings.store(Arc::new(loaded.findings));
@@ -311,25 +341,45 @@ impl Content {
     }
 }
 
-/// Reads the folders and loads them, unless they are as `known` already.
-async fn read(folders: &Folders, good: Good, known: Option<String>) -> (Option<Loaded>, Seen) {
-    let of = folders.clone();
-    let task = tokio::task::spawn_blocking(move || {
+/// What lies in the folders.
+struct Found {
+    tree: Tree,
+    /// What its files say, as far as they were read.
+    documents: Documents,
+    seen: Seen,
+}
+
+impl Found {
+    fn look(folders: &Folders) -> Found {
         // The look comes before the reading: what changes in between is seen as a change the next time.
-        let trace = Trace::of(&of);
-        let tree = Tree::read(&of);
+        let trace = Trace::of(folders);
+        let tree = Tree::read(folders);
         let fingerprint = tree.fingerprint();
-        let loaded = (known.as_ref() != Some(&fingerprint)).then(|| {
-            // A mistake in purser itself must not read as an edit, nor end the watch.
-            let loading = std::panic::AssertUnwindSafe(|| load_tree(&of, tree, &good));
-            std::panic::catch_unwind(loading)
-                .unwrap_or_else(|_| Loaded::failed(&of, "purser failed over these files; please report it"))
-        });
-        (loaded, Seen { trace, fingerprint })
-    });
-    task.await.unwrap_or_else(|error| {
-        (Some(Loaded::failed(folders, &format!("the folder could not be read: {error}"))), Seen::default())
-    })
+        Found { tree, documents: Documents::new(), seen: Seen { trace, fingerprint } }
+    }
+
+    fn read(mut self, folders: &Folders) -> Found {
+        // What purser fails over here it fails over again where it is said.
+        self.documents = guarded(|| read_all(folders, &self.tree)).unwrap_or_default();
+        self
+    }
+
+    fn load(self, folders: &Folders, good: &Good) -> (Loaded, Seen) {
+        let Found { tree, documents, seen } = self;
+        let loaded = guarded(|| load_tree(folders, tree, documents, good));
+        let failed = || Loaded::failed(folders, "purser failed over these files; please report it");
+        (loaded.unwrap_or_else(failed), seen)
+    }
+}
+
+/// A mistake in purser itself must not read as an edit, nor end the watch.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}
+
+/// What is said of folders when the task that read them is gone.
+fn unread(folders: &Folders, error: &JoinError) -> (Loaded, Seen) {
+    (Loaded::failed(folders, &format!("the folder could not be read: {error}")), Seen::default())
 }
 
 /// Logs what is new among the findings, and that they are gone.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use purser::content::{Content, ContentError, Folders, Good, Loaded, Snapshot, load, put_back};
+use purser::content::{Content, ContentError, Folders, Good, Loaded, Reading, Snapshot, load, put_back};
 use purser::responders::faq::{Faq, schema};
 use purser::responders::{Answer, Responder, Turn};
 use purser::store::Store;
@@ -118,7 +118,7 @@ impl Live {
         let on_swap = move |snapshot| {
             let _ = send.send(snapshot);
         };
-        let content = Content::start(folders, store, on_swap).await?;
+        let content = Content::start(Reading::begin(folders), store, on_swap).await?;
         let first = swaps.try_recv().expect("on_swap is called before start returns");
         assert_eq!(first.revision, content.in_force().revision);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

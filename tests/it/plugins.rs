@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use purser::content::{Content, Folders, Good, Loaded, Snapshot, load, trial};
+use purser::content::{Content, Folders, Good, Loaded, Reading, Snapshot, load, trial};
 use purser::responders::Turn;
 use purser::responders::script::reference;
 use purser::sources::{LookUp, NoSources};
@@ -190,7 +190,7 @@ async fn a_plugin_that_was_not_touched_goes_on_as_it_is() {
 #[tokio::test]
 async fn a_saved_plugin_is_live_at_once() {
     let site = Site::with_echo();
-    let content = Content::start(site.folders(), None, |_| ()).await.unwrap();
+    let content = Content::start(Reading::begin(site.folders()), None, |_| ()).await.unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     let watching = tokio::spawn(content.clone().watch(stop.clone()));
     site.write("plugins/echo/main.rhai", &ECHO.replace("one", "two"));
