@@ -1,10 +1,10 @@
 //! The content sets that went live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 use tokio::sync::oneshot;
 
 use super::Store;
@@ -84,13 +84,10 @@ pub(super) async fn keep(link: &mut Link, set: &ContentSet) -> Result<(), sqlx::
     if known > 0 {
         return Ok(());
     }
-    for (path, bytes) in &set.files {
-        let hash = Sha256::digest(bytes);
-        keep_blob(link, &hash, bytes).await?;
-        on!(Link, link, connection => {
-            let query = sqlx::query("INSERT INTO content_files (revision, path, hash) VALUES (?, ?, ?)");
-            query.bind(&set.revision).bind(path).bind(&hash[..]).execute(&mut **connection).await?;
-        });
+    let files: Vec<File<'_>> =
+        set.files.iter().map(|(path, bytes)| (path, bytes, Sha256::digest(bytes).to_vec())).collect();
+    for files in files.chunks(FILES_A_STATEMENT) {
+        keep_files(link, &set.revision, files).await?;
     }
     on!(Link, link, connection => {
         let query = sqlx::query("INSERT INTO content (revision, number, at) VALUES (?, ?, ?)");
@@ -99,13 +96,35 @@ pub(super) async fn keep(link: &mut Link, set: &ContentSet) -> Result<(), sqlx::
     Ok(())
 }
 
-async fn keep_blob(link: &mut Link, hash: &[u8], bytes: &[u8]) -> Result<(), sqlx::Error> {
+/// So many files are looked for, and listed, by one statement: three values each, of the 32,766 that SQLite takes.
+const FILES_A_STATEMENT: usize = 1_000;
+
+/// A file: its path, its bytes and their SHA-256.
+type File<'a> = (&'a String, &'a Vec<u8>, Vec<u8>);
+
+/// Lists files of a set, and keeps the bytes that no set has had yet.
+async fn keep_files(link: &mut Link, revision: &str, files: &[File<'_>]) -> Result<(), sqlx::Error> {
     on!(Link, link, connection => {
-        let query = sqlx::query("SELECT 1 FROM content_blobs WHERE hash = ?").bind(hash);
-        if query.fetch_optional(&mut **connection).await?.is_none() {
-            let query = sqlx::query("INSERT INTO content_blobs (hash, bytes) VALUES (?, ?)");
-            query.bind(hash).bind(bytes).execute(&mut **connection).await?;
+        let mut query = QueryBuilder::new("SELECT hash FROM content_blobs WHERE hash IN (");
+        let mut hashes = query.separated(", ");
+        files.iter().for_each(|(_, _, hash)| {
+            hashes.push_bind(hash);
+        });
+        query.push(")");
+        let known = query.build().fetch_all(&mut **connection).await?;
+        let mut known: HashSet<Vec<u8>> = known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        for (_, bytes, hash) in files {
+            // Two files may be the same.
+            if known.insert(hash.clone()) {
+                let query = sqlx::query("INSERT INTO content_blobs (hash, bytes) VALUES (?, ?)");
+                query.bind(hash).bind(*bytes).execute(&mut **connection).await?;
+            }
         }
+        let mut query = QueryBuilder::new("INSERT INTO content_files (revision, path, hash) ");
+        query.push_values(files, |mut row, (path, _, hash)| {
+            row.push_bind(revision).push_bind(*path).push_bind(hash);
+        });
+        query.build().execute(&mut **connection).await?;
     });
     Ok(())
 }
