@@ -222,7 +222,7 @@ impl Content {
             let found = task.await?;
             tokio::task::spawn_blocking(move || found.load(&of, &last)).await
         };
-        let (loaded, seen) = loading.await.unwrap_or_else(|error| unread(&folders, &error));
+        let (loaded, seen) = loading.await.unwrap_or_else(|error| unreadable(&folders, &error));
         log(&[], &loaded.findings);
         log_held(&[], &loaded.held);
         let Some(snapshot) = loaded.snapshot else {
@@ -298,8 +298,11 @@ impl Content {
         });
         let (loaded, now) = match task.await {
             Ok(Ok(loaded)) => loaded,
-            Ok(Err(same)) => return *seen = same,
-            Err(error) => unread(&self.folders, &error),
+            Ok(Err(same)) => {
+                *seen = same;
+                return;
+            }
+            Err(error) => unreadable(&self.folders, &error),
         };
         *seen = now;
         log(&self.findings.load(), &loaded.findings);
@@ -350,6 +353,7 @@ struct Found {
 }
 
 impl Found {
+    /// Their files as they are; what these say is not read yet.
     fn look(folders: &Folders) -> Found {
         // The look comes before the reading: what changes in between is seen as a change the next time.
         let trace = Trace::of(folders);
@@ -358,12 +362,14 @@ impl Found {
         Found { tree, documents: Documents::new(), seen: Seen { trace, fingerprint } }
     }
 
+    /// Reads what the files say.
     fn read(mut self, folders: &Folders) -> Found {
         // What purser fails over here it fails over again where it is said.
         self.documents = guarded(|| read_all(folders, &self.tree)).unwrap_or_default();
         self
     }
 
+    /// Puts the newest set together that works.
     fn load(self, folders: &Folders, good: &Good) -> (Loaded, Seen) {
         let Found { tree, documents, seen } = self;
         let loaded = guarded(|| load_tree(folders, tree, documents, good));
@@ -378,7 +384,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// What is said of folders when the task that read them is gone.
-fn unread(folders: &Folders, error: &JoinError) -> (Loaded, Seen) {
+fn unreadable(folders: &Folders, error: &JoinError) -> (Loaded, Seen) {
     (Loaded::failed(folders, &format!("the folder could not be read: {error}")), Seen::default())
 }
 

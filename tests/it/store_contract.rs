@@ -63,6 +63,7 @@ on_both!(
     due_conversations_come_earliest_first,
     a_held_question_is_not_due_earlier_when_more_is_said,
     content_sets_are_kept,
+    a_content_set_of_many_files_is_kept,
     closing_commits_what_is_queued,
     what_was_stored_is_there_after_a_restart,
     an_append_that_cannot_be_right_is_refused_by_itself,
@@ -663,6 +664,20 @@ async fn content_sets_are_kept(database: TestDatabase) {
     store.keep_content(&third).await.expect("kept");
     assert_eq!(store.content_set("aaaa00000000").await, Ok(Some(ContentSet { at: 20, ..first })));
     assert_eq!(store.latest_content().await, Ok(Some(third)));
+}
+
+/// More files than one statement takes, and many of them the same: in one set, and in one kept before.
+async fn a_content_set_of_many_files_is_kept(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    let of = |revision: &str, numbers: std::ops::Range<usize>| ContentSet {
+        revision: revision.to_owned(),
+        at: 10,
+        files: numbers.map(|n| (format!("faq/{n:04}.yaml"), (n % 1_500).to_string().into_bytes())).collect(),
+    };
+    for set in [of("aaaa00000000", 0..2_500), of("bbbb00000000", 1_000..3_100)] {
+        store.keep_content(&set).await.expect("kept");
+        assert_eq!(store.latest_content().await, Ok(Some(set)));
+    }
 }
 
 async fn closing_commits_what_is_queued(database: TestDatabase) {
