@@ -114,11 +114,15 @@ impl Live {
     }
 
     async fn start_on(folders: Folders, store: Option<Store>) -> Result<Live, ContentError> {
+        Live::start_of(Reading::begin(folders), store).await
+    }
+
+    async fn start_of(reading: Reading, store: Option<Store>) -> Result<Live, ContentError> {
         let (send, mut swaps) = mpsc::unbounded_channel();
         let on_swap = move |snapshot| {
             let _ = send.send(snapshot);
         };
-        let content = Content::start(Reading::begin(folders), store, on_swap).await?;
+        let content = Content::start(reading, store, on_swap).await?;
         let first = swaps.try_recv().expect("on_swap is called before start returns");
         assert_eq!(first.revision, content.in_force().revision);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -301,6 +305,22 @@ async fn a_first_start_takes_what_works_and_says_what_does_not() {
     let loaded = site.load(Some(&good));
     assert_eq!(site.held(&loaded), ["faq/a.yaml"]);
     assert_eq!(ask(&loaded.snapshot.unwrap(), "one").await, "A1");
+}
+
+#[tokio::test]
+async fn what_is_saved_while_the_store_is_opened_goes_live_too() {
+    let site = Site::new(&[("faq/a.yaml", &yaml(&[("a", "one", "A1")]))]);
+    let reading = Reading::begin(site.folders());
+    // A new file waits for the disk several times: the small folder is read long before it is there.
+    let url = format!("sqlite://{}", site.path("purser.db").display()).parse().unwrap();
+    let store = Store::open(&url, |_| {}).await.unwrap();
+    site.write("faq/a.yaml", &yaml(&[("a", "one", "A2")]));
+    site.write("faq/b.yaml", &yaml(&[("b", "two", "B1")]));
+    let mut live = Live::start_of(reading, Some(store.clone())).await.unwrap();
+    live.answers("one", "A2").await;
+    live.answers("two", "B1").await;
+    live.stop().await;
+    store.close().await;
 }
 
 #[tokio::test]
