@@ -1,12 +1,11 @@
 //! The SQL of a batch: heads and events of many conversations in a few multi-row statements.
 //!
-//! Statements have fixed sizes, so that all of them stay prepared on the writer's connection; rows are cut into
-//! these sizes. Heads come first and sorted: whoever else writes the same conversations takes the locks in the same
-//! order, and one who lost learns it before it has written anything.
+//! Rows are cut into statements of fixed sizes (`statement.rs`). Heads come first and sorted: whoever else writes the same
+//! conversations takes the locks in the same order, and one who lost learns it before it has written anything.
 //!
 //! The head of a conversation that only goes on is not written: that would cost two fifths of all that MariaDB does for a
-//! message. Whoever reads a head takes the last event into account (`events.rs`). A batch of nothing but such turns is one statement
-//! and its own transaction ([`go_on`]): on two cores each further round trip puts both the writer and the workers out of theirs.
+//! message. Whoever reads a head takes the last event into account (`events.rs`). A batch of nothing else is written in a way of
+//! its own (`turns.rs`).
 
 use std::collections::BTreeMap;
 use std::iter::repeat_n;
@@ -15,72 +14,18 @@ use std::sync::atomic::AtomicU64;
 
 use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Arguments, AssertSqlSafe, Connection, Database, Row};
+use sqlx::{Arguments, AssertSqlSafe, Row};
 
-use super::error::Fault;
 use super::pool::{Link, on};
+use super::statement::{Statement, Utf8, add, values};
 use super::writer::Append;
 use super::{attended, belongings, blocked, deletions, outbox, reviews};
 use crate::conversation::{ConversationId, Event, Millis, Posting, Seq, Status};
 
-/// One statement in all its sizes.
-struct Statement {
-    /// (rows, text), the largest first.
-    sizes: Vec<(usize, String)>,
-}
-
-/// Each statement costs a round trip. A turn has two rows, so most batches of up to 32 turns are one statement.
-const SIZES: [usize; 38] = [
-    256, 192, 128, 96, 80, 64, 62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24, 22, 20,
-    18, 16, 14, 12, 10, 8, 6, 4, 2, 1,
-];
-
-impl Statement {
-    /// `start`, then `columns` places for each row, then `end`.
-    fn new(start: &str, columns: usize, end: &str) -> Statement {
-        let row = format!("({})", vec!["?"; columns].join(","));
-        Statement::with_first(start, &row, &row, end)
-    }
-
-    /// `start`, then the rows, the first of which is written in its own way, then `end`.
-    fn with_first(start: &str, first: &str, row: &str, end: &str) -> Statement {
-        let text = |rows: usize| format!("{start}{first}{}{end}", format!(",{row}").repeat(rows - 1));
-        Statement { sizes: SIZES.into_iter().map(|rows| (rows, text(rows))).collect() }
-    }
-
-    /// Whether so many rows are one piece.
-    fn is_one(&self, rows: usize) -> bool {
-        self.sizes.iter().any(|(size, _)| *size == rows)
-    }
-
-    /// Cuts rows into pieces, each with the statement of its size.
-    fn cut<'r, T>(&'static self, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
-        std::iter::from_fn(move || {
-            let (size, text) = self.sizes.iter().find(|(size, _)| *size <= rows.len())?;
-            let (piece, rest) = rows.split_at(*size);
-            rows = rest;
-            Some((text.as_str(), piece))
-        })
-    }
-}
-
-const EVENTS: &str = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, \
+pub(super) const EVENTS: &str = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, \
                       revision, micros, meta) VALUES ";
 
 static INSERT_EVENTS: LazyLock<Statement> = LazyLock::new(|| Statement::new(EVENTS, 13, ""));
-
-/// The same as long as nothing more was deleted than is bound after the first conversation. Otherwise the first event has no
-/// number, which is an error, because `seq` must not be NULL. MariaDB holds the row until the statement is committed.
-static GO_ON_LITE: LazyLock<Statement> =
-    LazyLock::new(|| unless_deleted("COALESCE((SELECT number FROM deletions WHERE one = 1), 0)"));
-static GO_ON_MARIA: LazyLock<Statement> =
-    LazyLock::new(|| unless_deleted("(SELECT number FROM deletions WHERE one = 1 LOCK IN SHARE MODE)"));
-
-fn unless_deleted(number: &str) -> Statement {
-    let places = "?,".repeat(11);
-    let row = |seq: &str| format!("(?,{seq},{})", places.trim_end_matches(','));
-    Statement::with_first(EVENTS, &row(&format!("CASE WHEN {number} = ? THEN ? END")), &row("?"), "")
-}
 
 /// Not an upsert: on a taken `open_visitor` that would change the head of the visitor's other conversation.
 static INSERT_HEADS: LazyLock<Statement> = LazyLock::new(|| {
@@ -137,46 +82,8 @@ static MOVE_HEADS_MARIA: LazyLock<Statement> = LazyLock::new(|| {
     Statement::new(start, 12, end)
 });
 
-/// Values to bind, for the engine of this connection. Binding them to a query one by one would move the whole query
-/// each time, the largest single cost of a batch.
-pub(super) fn values<C: Connection>(_: &C, rows: usize, columns: usize) -> <C::Database as Database>::Arguments {
-    let mut values = <C::Database as Database>::Arguments::default();
-    // Most rows are smaller; a too small guess only costs a copy.
-    values.reserve(rows * columns, rows * 512);
-    values
-}
-
-macro_rules! add {
-    ($values:ident, $($value:expr),* $(,)?) => {
-        $($values.add($value).map_err(sqlx::Error::Encode)?;)*
-    };
-}
-
-/// The number of deletions that all of these appends know of, if they only go on with logs that were seen since this
-/// connection was made, nothing else is to be written with them, and they are one statement.
-pub(super) fn only_go_on(appends: &[Append], posting: &Posting, connections: u64) -> Option<i64> {
-    let known = appends.first()?.decision.goes_on?;
-    let number = deletions::number(known, connections)?;
-    let goes_on = |append: &Append| {
-        append.decision.goes_on == Some(known)
-            && !outbox::is_told(append, posting)
-            && !belongings::has_attachments(append)
-    };
-    let rows = appends.iter().map(|append| append.decision.events.len()).sum();
-    (INSERT_EVENTS.is_one(rows) && appends.iter().all(goes_on)).then_some(number)
-}
-
-/// Writes appends that only go on, and commits, as long as there were no more than so many deletions. False, and nothing is
-/// written, if there were. No transaction may be open.
-pub(super) async fn go_on(link: &mut Link, appends: &[Append], deletions: i64) -> Result<bool, sqlx::Error> {
-    match insert_events(link, &sorted(appends), Some(deletions)).await {
-        Ok(()) => Ok(true),
-        Err(error) if Fault::is_missing_value(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn sorted(appends: &[Append]) -> Vec<&Append> {
+/// In the order in which every writer takes locks.
+pub(super) fn sorted(appends: &[Append]) -> Vec<&Append> {
     let mut sorted: Vec<&Append> = appends.iter().collect();
     sorted.sort_unstable_by_key(|append| append.decision.next.id);
     sorted
@@ -200,7 +107,7 @@ pub(super) async fn write(
         return Ok(false);
     }
     insert_heads(link, &new).await?;
-    insert_events(link, &sorted, None).await?;
+    insert_events(link, &sorted).await?;
     outbox::write(link, &sorted, posting).await?;
     attended::write(link, &sorted).await?;
     reviews::write(link, &sorted).await?;
@@ -378,42 +285,32 @@ async fn insert_heads(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::
     Ok(())
 }
 
-/// `deletions`: only if there were so many and no more.
-async fn insert_events(link: &mut Link, appends: &[&Append], deletions: Option<i64>) -> Result<(), sqlx::Error> {
-    let mut rows: Vec<(&Append, &Event, Option<&str>)> = Vec::with_capacity(2 * appends.len());
+async fn insert_events(link: &mut Link, appends: &[&Append]) -> Result<(), sqlx::Error> {
+    let mut rows: Vec<(&Append, &Event, Option<Utf8>)> = Vec::with_capacity(2 * appends.len());
     for &append in appends {
         for (event, meta) in append.decision.events.iter().zip(&append.metas) {
-            rows.push((append, event, meta.as_deref()));
+            rows.push((append, event, meta.as_deref().map(Utf8)));
         }
     }
-    let statement = match (deletions, &*link) {
-        (None, _) => &INSERT_EVENTS,
-        (Some(_), Link::Lite(_)) => &GO_ON_LITE,
-        (Some(_), Link::Maria(_)) => &GO_ON_MARIA,
-    };
-    let mut deletions = deletions;
-    for (text, piece) in statement.cut(&rows) {
+    for (text, piece) in INSERT_EVENTS.cut(&rows) {
         on!(Link, link, connection => {
             let mut values = values(&**connection, piece.len(), 13);
             for (append, event, meta) in piece {
-                let provenance = event.provenance.as_ref();
-                add!(values, append.decision.next.id.0);
-                if let Some(number) = deletions.take() {
-                    add!(values, number);
-                }
+                let provenance = Columns::of(event);
                 add!(
                     values,
+                    append.decision.next.id.0,
                     i64::from(event.seq),
                     event.id.0,
                     event.at,
                     event.kind.as_str(),
                     event.author.as_str(),
-                    event.body.as_str(),
-                    event.client_id.as_deref(),
-                    provenance.map(|provenance| provenance.responder.as_str()),
-                    provenance.and_then(|provenance| provenance.entry.as_deref()),
-                    provenance.map(|provenance| &*provenance.revision),
-                    provenance.map(|provenance| i64::from(provenance.micros)),
+                    Utf8(&event.body),
+                    event.client_id.as_deref().map(Utf8),
+                    provenance.responder,
+                    provenance.entry,
+                    provenance.revision,
+                    provenance.micros,
                     *meta,
                 );
             }
@@ -423,29 +320,31 @@ async fn insert_events(link: &mut Link, appends: &[&Append], deletions: Option<i
     Ok(())
 }
 
+/// The columns that say how an event came about.
+#[derive(Default)]
+pub(super) struct Columns<'e> {
+    pub(super) responder: Option<Utf8<'e>>,
+    pub(super) entry: Option<Utf8<'e>>,
+    pub(super) revision: Option<Utf8<'e>>,
+    pub(super) micros: Option<i64>,
+}
+
+impl Columns<'_> {
+    pub(super) fn of(event: &Event) -> Columns<'_> {
+        let Some(provenance) = &event.provenance else { return Columns::default() };
+        Columns {
+            responder: Some(Utf8(&provenance.responder)),
+            entry: provenance.entry.as_deref().map(Utf8),
+            revision: Some(Utf8(&provenance.revision)),
+            micros: Some(i64::from(provenance.micros)),
+        }
+    }
+}
+
 impl Append {
     /// The visitor, as long as the conversation is not closed.
     pub(super) fn open_visitor(&self) -> Option<&[u8]> {
         let head = &self.decision.next;
         (head.status != Status::Closed).then_some(&head.visitor.0[..])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_cut_into_the_fixed_sizes_in_order() {
-        let rows: Vec<usize> = (0..601).collect();
-        for length in 0..=rows.len() {
-            let mut seen = Vec::new();
-            for (text, piece) in INSERT_EVENTS.cut(&rows[..length]) {
-                assert!(SIZES.contains(&piece.len()));
-                assert_eq!(text.matches("(?,").count(), piece.len());
-                seen.extend_from_slice(piece);
-            }
-            assert_eq!(seen, rows[..length]);
-        }
     }
 }

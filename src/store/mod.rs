@@ -51,6 +51,8 @@ mod pool;
 mod reviews;
 mod sought;
 mod sqlite;
+mod statement;
+mod turns;
 mod url;
 mod views;
 mod writer;

@@ -28,6 +28,7 @@ use super::error::{AppendError, Fault, StoreError};
 use super::judge::{self, Verdict};
 use super::outbox;
 use super::pool::{Engine, Link};
+use super::turns;
 use super::{Committed, Limits};
 use crate::conversation::{ConversationId, Decision, EventId, Millis, Posting, Seq, VisitorId};
 
@@ -400,8 +401,8 @@ impl Writer {
     async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
         let (posting, deletions) = (self.posting.load_full(), Arc::clone(&self.deletions));
         let connections = self.connections;
-        if let Some(deletions) = batch::only_go_on(appends, &posting, connections)
-            && self.attempt(false, async |link| batch::go_on(link, appends, deletions).await).await?
+        if let Some(deletions) = turns::only_go_on(appends, &posting, connections)
+            && self.attempt(false, async |link| turns::go_on(link, appends, deletions).await).await?
         {
             return Ok(true);
         }

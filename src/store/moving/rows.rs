@@ -4,9 +4,9 @@ use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sqlx::{Arguments, AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 
-use crate::store::batch::values;
 use crate::store::error::StoreError;
 use crate::store::pool::{Link, on};
+use crate::store::statement::values;
 
 /// So many rows, or so many bytes, are one commit. A packet of MariaDB is 16 MiB at most.
 pub(super) const ROWS: usize = 1_024;
