@@ -230,16 +230,18 @@ impl Matcher {
         self.likelihood.tally(&reading.said, tally);
         let mut candidates = self.likeliest(tally, most, least_likely);
         self.phrases.ask(&reading.said, asked);
-        // What a candidate must be able to reach to be told of at all, where the likelihood counts.
+        // What a candidate must be able to reach to count at all: beside a sure one, more than that.
         let mut wanted = least_likely;
         for candidate in &mut candidates {
             if candidate.likelihood < wanted {
                 break;
             }
-            (candidate.explained, candidate.covered) = self.phrases.compare(candidate.entry, asked);
+            let least = wanted / candidate.likelihood;
+            (candidate.explained, candidate.covered) = self.phrases.compare(candidate.entry, asked, least);
             candidate.score = candidate.likelihood * candidate.explained * candidate.covered;
             if least_likely > 0.0 {
-                wanted = wanted.max(candidate.score * SUGGESTED);
+                let share = if candidate.score >= SURE { 1.0 } else { SUGGESTED };
+                wanted = wanted.max(candidate.score * share);
             }
         }
         candidates.sort_by(|a, b| self.order(a, b, |candidate| candidate.score));

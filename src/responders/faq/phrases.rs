@@ -45,6 +45,8 @@ pub struct Asked {
     concepts: Vec<Concept>,
     /// What all of it weighs, unknown words too.
     weight: f32,
+    /// Of an entry: where in its concepts one stands that is asked, and how rare that is.
+    known: Vec<(usize, f32)>,
     /// Phrase → what it shares with the message.
     shared: Vec<f32>,
 }
@@ -87,34 +89,40 @@ impl Phrases {
         asked.weight = concepts.sum::<f32>() + said.unknown as f32 * self.unknown;
     }
 
-    /// How much of what is asked an entry explains, and how much of its best phrase is there, both from 0 to 1.
-    pub fn compare(&self, entry: usize, asked: &mut Asked) -> (f32, f32) {
+    /// How much of what is asked an entry explains, and how much of its best phrase is there, both from 0 to 1. The second is 0
+    /// where the first is below `least`: it is the dearer one.
+    pub fn compare(&self, entry: usize, asked: &mut Asked, least: f32) -> (f32, f32) {
         let Entry { concepts, ends, having, shares, .. } = &self.entries[entry];
-        let Asked { concepts: asked, weight, shared } = asked;
+        let Asked { concepts: asked, weight, known, shared } = asked;
+        known.clear();
+        let (mut explained, mut from) = (0.0, 0);
+        for &concept in &*asked {
+            match concepts[from..].binary_search(&concept) {
+                Ok(after) => {
+                    let rarity = self.rarity[concept as usize];
+                    explained += rarity;
+                    known.push((from + after, rarity));
+                    from += after + 1;
+                }
+                Err(after) => from += after,
+            }
+        }
+        let explained = if *weight > 0.0 { explained / *weight } else { 0.0 };
+        if explained < least {
+            return (explained, 0.0);
+        }
         shared.clear();
         shared.resize(shares.len(), 0.0);
-        let (mut explained, mut from) = (0.0, 0);
-        for concept in asked {
-            let at = match concepts[from..].binary_search(concept) {
-                Ok(at) => from + at,
-                Err(after) => {
-                    from += after;
-                    continue;
-                }
-            };
-            let rarity = self.rarity[*concept as usize];
-            explained += rarity;
+        for &(at, rarity) in &*known {
             let start = if at == 0 { 0 } else { ends[at - 1] as usize };
             having[start..ends[at] as usize].iter().for_each(|&phrase| shared[phrase as usize] += rarity);
-            from = at + 1;
         }
-        let covered = greatest_product(shared, shares);
-        (if *weight > 0.0 { explained / *weight } else { 0.0 }, covered)
+        (explained, greatest_product(shared, shares))
     }
 
     /// The phrase of an entry that has most of itself in what is asked.
     pub fn nearest(&self, entry: usize, asked: &mut Asked) -> Option<usize> {
-        self.compare(entry, asked);
+        self.compare(entry, asked, 0.0);
         let Entry { shares, wordings, .. } = &self.entries[entry];
         let covered = asked.shared.iter().zip(shares).map(|(shared, share)| shared * share);
         let covered = covered.enumerate().filter(|(_, covered)| *covered > 0.0);
