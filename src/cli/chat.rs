@@ -14,7 +14,7 @@ use super::terminal;
 use crate::app::App;
 use crate::config::Config;
 use crate::conversation::{
-    Author, Button, ClientId, ConversationId, Errand, Event, EventId, Kind, Said, Text, VisitorId,
+    Author, Buttons, ClientId, ConversationId, Errand, Event, EventId, Kind, Said, Text, VisitorId,
 };
 use crate::desk::Seat;
 use crate::fanout::Subscription;
@@ -74,7 +74,7 @@ struct Chat<'a> {
     /// How many errands have no outcome yet.
     errands: usize,
     /// What can be pressed by its number.
-    buttons: Vec<Button>,
+    buttons: Buttons,
     /// What happens in the desk, where somebody wants to know why.
     notes: Option<Arc<Notes>>,
     styled: bool,
@@ -90,7 +90,7 @@ impl<'a> Chat<'a> {
         let patience = Duration::from_secs(u64::from(config.limits.answer_seconds) + 5);
         let styled = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let notes = options.why.then(|| app.desk().looked_on());
-        Ok(Chat { app, options, patience, seat, events, errands: 0, buttons: Vec::new(), notes, styled })
+        Ok(Chat { app, options, patience, seat, events, errands: 0, buttons: Buttons::default(), notes, styled })
     }
 
     /// Says a line, or presses the button with that number, and gives the answer as text.
@@ -129,7 +129,7 @@ impl<'a> Chat<'a> {
         for message in heard {
             out.push_str(&terminal::answer(&message.body, &message.meta.buttons, self.styled));
             out.push('\n');
-            self.buttons.clone_from(&message.meta.buttons);
+            self.buttons = message.meta.buttons.clone();
         }
         Ok(out)
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::event::Button;
+use super::buttons::Button;
 use super::id::EventId;
 
 /// The start of a choice that agrees to a proposal. No entry and no responder has a name with a colon.

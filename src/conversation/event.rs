@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::attachment::Attachment;
+use super::buttons::Buttons;
 use super::errand::Errand;
 use super::id::{AgentId, EventId, Millis, Seq};
 use super::kept::{Behind, Focus, is_zero};
@@ -207,8 +208,8 @@ pub struct Provenance {
 #[serde(default)]
 pub struct Meta {
     /// What the customer may press instead of typing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub buttons: Vec<Button>,
+    #[serde(skip_serializing_if = "Buttons::is_empty")]
+    pub buttons: Buttons,
     /// On a message: what is attached.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
@@ -328,17 +329,4 @@ pub struct Attribute {
     pub name: String,
     /// Its value from now on; nothing when it is forgotten.
     pub value: Option<String>,
-}
-
-/// Something to press instead of typing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Button {
-    /// What stands on it, and what is said when it is pressed.
-    pub text: String,
-    /// The entry that answers a press directly; without it the text is a message like any other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub choice: Option<String>,
-    /// A page that it opens instead of saying something: an https address, or a path of the site.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<String>,
 }

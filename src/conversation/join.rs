@@ -73,7 +73,7 @@ pub fn has_open_errand(events: &[Arc<Event>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::{
-        BotMessage, ClientId, ConversationId, Effects, Provenance, Rated, Said, Text, Thumb, VisitorId,
+        BotMessage, Buttons, ClientId, ConversationId, Effects, Provenance, Rated, Said, Text, Thumb, VisitorId,
     };
     use super::*;
 
@@ -98,7 +98,8 @@ mod tests {
     fn answered(head: &Conversation, question: &Event, now: Millis) -> (Conversation, Arc<Event>) {
         let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "".into(), micros: 0 };
         let effects = Effects { attributes: vec![("order".to_owned(), Some("7".to_owned()))], ..Effects::default() };
-        let message = BotMessage { text: "yes".to_owned(), buttons: Vec::new(), language: None, provenance, effects };
+        let message =
+            BotMessage { text: "yes".to_owned(), buttons: Buttons::default(), language: None, provenance, effects };
         let decision = head.answer(question.id, question.seq, message, now, 10).expect("an answer");
         (Arc::unwrap_or_clone(decision.next), decision.events.last().expect("an event").clone())
     }

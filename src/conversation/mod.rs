@@ -5,6 +5,7 @@
 //! imports the rest of the crate, so the desk, replay and the tests run the very same decisions.
 
 mod attachment;
+mod buttons;
 mod earlier;
 mod errand;
 mod event;
@@ -25,9 +26,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use attachment::{Attachment, Media};
+pub use buttons::{Button, Buttons};
 pub use earlier::Earlier;
 pub use errand::{Errand, Outcome, Proposal, Settled, Words, is_verdict};
-pub use event::{Attribute, Author, Button, Event, Kind, Meta, Provenance, Rated, Reason, Thumb};
+pub use event::{Attribute, Author, Event, Kind, Meta, Provenance, Rated, Reason, Thumb};
 pub use id::{
     AgentId, AttachmentId, ClientId, ConversationId, EventId, MAX_CLIENT_ID, MAX_TEXT, Millis, Seq, Text, TextError,
     VisitorId,
@@ -120,7 +122,7 @@ pub struct BotMessage {
     /// Markdown.
     pub text: String,
     /// What the customer may press next.
-    pub buttons: Vec<Button>,
+    pub buttons: Buttons,
     /// The language it is in, where the responder knows; the conversation goes on in it.
     pub language: Option<String>,
     /// How it came about.

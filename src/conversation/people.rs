@@ -5,7 +5,8 @@
 //! conversation was given back.
 
 use super::attachment::Attachment;
-use super::event::{Author, Button, Kind, Meta, Reason};
+use super::buttons::Buttons;
+use super::event::{Author, Kind, Meta, Reason};
 use super::id::{AgentId, EventId, Millis, Seq, Text};
 use super::kept::{Attended, Focus};
 use super::review::Ended;
@@ -289,7 +290,7 @@ impl Conversation {
         &self,
         what: Elapsed,
         text: String,
-        buttons: Vec<Button>,
+        buttons: Buttons,
         asks: bool,
         now: Millis,
         patience: &Patience,

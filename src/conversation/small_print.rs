@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::event::{Button, Meta};
+use super::event::Meta;
 
 impl Meta {
     /// The JSON of the general serialiser, byte for byte. Nearly all messages have nothing but buttons, a language, the number
@@ -36,21 +36,15 @@ impl Meta {
             return serde_json::to_string(self);
         }
         let mut json = String::with_capacity(256);
-        for button in buttons {
-            json.push_str(if json.is_empty() { "{\"buttons\":[" } else { "," });
-            let Button { text, choice, link } = button;
-            field(&mut json, "{\"text\":", text)?;
-            choice.iter().try_for_each(|choice| field(&mut json, ",\"choice\":", choice))?;
-            link.iter().try_for_each(|link| field(&mut json, ",\"link\":", link))?;
-            json.push('}');
-        }
-        if !json.is_empty() {
-            json.push(']');
+        if !buttons.is_empty() {
+            json.push_str("{\"buttons\":");
+            json.push_str(buttons.to_json()?);
         }
         let next = |json: &String| if json.is_empty() { '{' } else { ',' };
         if let Some(language) = language {
             json.push(next(&json));
-            field(&mut json, "\"language\":", language)?;
+            json.push_str("\"language\":");
+            text(&mut json, language)?;
         }
         // A string takes everything.
         if let Some(question) = question {
@@ -64,9 +58,8 @@ impl Meta {
     }
 }
 
-/// A text behind its name. What has to be escaped is the serialiser's business.
-fn field(json: &mut String, name: &str, text: &str) -> serde_json::Result<()> {
-    json.push_str(name);
+/// What has to be escaped is the serialiser's business.
+fn text(json: &mut String, text: &str) -> serde_json::Result<()> {
     // Without a short cut, so that many are looked at at once.
     let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
@@ -81,6 +74,7 @@ fn field(json: &mut String, name: &str, text: &str) -> serde_json::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::buttons::Button;
     use super::super::event::Reason;
     use super::super::id::Seq;
     use super::*;
@@ -102,7 +96,7 @@ mod tests {
                 for question in [None, Some(0), Some(1), Some(Seq::MAX)] {
                     for (missed, reason) in [(0, None), (3, None), (3, Some(Reason::Idle))] {
                         let language = language.map(str::to_owned);
-                        let buttons = buttons.to_vec();
+                        let buttons = buttons.to_vec().into();
                         let meta = Meta { buttons, language, question, missed, reason, ..Meta::default() };
                         assert_eq!(meta.to_json().unwrap(), serde_json::to_string(&meta).unwrap());
                     }

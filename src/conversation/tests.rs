@@ -48,7 +48,13 @@ fn said() -> Said {
 
 fn message() -> BotMessage {
     let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "0".into(), micros: 1 };
-    BotMessage { text: "here".to_owned(), buttons: Vec::new(), language: None, provenance, effects: Effects::default() }
+    BotMessage {
+        text: "here".to_owned(),
+        buttons: Buttons::default(),
+        language: None,
+        provenance,
+        effects: Effects::default(),
+    }
 }
 
 /// An answer that proposes something to whoever asked this.

@@ -190,7 +190,12 @@ impl Desk {
         choice: Option<String>,
         page_language: Option<&str>,
     ) -> Turn {
-        let wanted = [head.language.as_deref(), page_language, Some(&self.language)];
+        let mut languages: Vec<String> = Vec::with_capacity(2);
+        for wanted in [head.language.as_deref(), page_language, Some(&self.language)].into_iter().flatten() {
+            if !languages.iter().any(|language| language == wanted) {
+                languages.push(wanted.to_owned());
+            }
+        }
         Turn {
             conversation: head.id,
             by: Some(seat.visitor),
@@ -198,7 +203,7 @@ impl Desk {
             seq,
             text: text.to_owned(),
             choice,
-            languages: wanted.into_iter().flatten().map(str::to_owned).collect(),
+            languages,
             visitor: seat.known(&head.kept),
             now: self.clock.now(),
             focus: head.kept.focus.as_deref().cloned(),

@@ -6,7 +6,7 @@
 
 use super::agents::of_store;
 use super::{Conversation, Desk, Line, Millis, Person, Presence, Seat, Seated, Status, StoreError};
-use crate::conversation::{Button, Decision, Elapsed};
+use crate::conversation::{Button, Buttons, Decision, Elapsed};
 
 /// Nothing is due in a conversation that people have left.
 const NEVER: Millis = Millis::MAX;
@@ -65,7 +65,7 @@ impl Desk {
         head.elapse(what, text, buttons, asks, now, &self.people.patience)
     }
 
-    fn told(&self, head: &Conversation, what: Elapsed) -> (String, Vec<Button>) {
+    fn told(&self, head: &Conversation, what: Elapsed) -> (String, Buttons) {
         let button = |line: Line, choice: &str| Button {
             text: self.line(head, line),
             choice: Some(choice.to_owned()),
@@ -74,10 +74,10 @@ impl Desk {
         let message = || button(Line::MessageButton, Person::MESSAGE);
         let back = || button(Line::BackButton, Person::BACK);
         match what {
-            Elapsed::Nobody => (self.line(head, Line::NobodyCame), vec![message(), back()]),
-            Elapsed::Forgotten => (self.line(head, Line::Forgotten), vec![message(), back()]),
-            Elapsed::Silent => (self.line(head, Line::StillThere), vec![back()]),
-            Elapsed::Idle => (self.line(head, Line::ClosedIdle), Vec::new()),
+            Elapsed::Nobody => (self.line(head, Line::NobodyCame), vec![message(), back()].into()),
+            Elapsed::Forgotten => (self.line(head, Line::Forgotten), vec![message(), back()].into()),
+            Elapsed::Silent => (self.line(head, Line::StillThere), vec![back()].into()),
+            Elapsed::Idle => (self.line(head, Line::ClosedIdle), Buttons::default()),
         }
     }
 }

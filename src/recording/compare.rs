@@ -326,7 +326,7 @@ pub fn who(answered: &Answered) -> String {
 /// What the customer sees.
 fn shown(answered: &Answered) -> String {
     let mut text = answered.message.text.trim().to_owned();
-    for button in &answered.message.buttons {
+    for button in answered.message.buttons.iter() {
         text.push_str(&format!("\n[{}]", button.text));
     }
     text

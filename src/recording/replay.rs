@@ -10,8 +10,8 @@ use super::history::History;
 use super::lookups::Stubs;
 use super::{Action, DEFAULT_START, Expected, Recording, STEP, Step};
 use crate::conversation::{
-    self, Attachment, AttachmentId, Author, Button, ClientId, Conversation, ConversationId, Errand, Event, EventId,
-    Focus, Kind, Meta, Millis, Said, Settled, Text, VisitorId,
+    self, Attachment, AttachmentId, Author, Button, Buttons, ClientId, Conversation, ConversationId, Errand, Event,
+    EventId, Focus, Kind, Meta, Millis, Said, Settled, Text, VisitorId,
 };
 use crate::responders::Turn;
 use crate::responders::errand::told;
@@ -120,7 +120,7 @@ struct Play<'a> {
     visitor: Arc<BTreeMap<String, String>>,
     stubs: Arc<Stubs>,
     /// Below the last answer.
-    buttons: Vec<Button>,
+    buttons: Buttons,
     /// Whether a person has the conversation.
     with_person: bool,
     /// What the visitor agreed to, until it has its outcome.
@@ -194,7 +194,7 @@ impl<'a> Play<'a> {
             language: start.language.clone(),
             visitor: Arc::new(start.visitor.clone()),
             stubs: Arc::new(Stubs::new(recording.lookups.clone())),
-            buttons: start.buttons.clone(),
+            buttons: start.buttons.clone().into(),
             with_person: false,
             ordered: None,
             history: Arc::default(),
@@ -225,7 +225,7 @@ impl<'a> Play<'a> {
     fn take_over(&mut self) {
         self.with_person = true;
         self.head.kept.focus = None;
-        self.buttons.clear();
+        self.buttons = Buttons::default();
         self.now += STEP;
     }
 
@@ -280,7 +280,7 @@ impl<'a> Play<'a> {
         self.history.add(decision.events);
         self.head = Arc::unwrap_or_clone(decision.next);
         self.now += STEP;
-        self.buttons.clone_from(&answered.message.buttons);
+        self.buttons = answered.message.buttons.clone();
         let expected = step.answer.as_ref();
         let mut failures = expected.map(|expected| expected.check(&answered, &self.stage.faq)).unwrap_or_default();
         let missing = self.stubs.take_missing().into_iter();
@@ -319,7 +319,7 @@ impl<'a> Play<'a> {
             _ => Vec::new(),
         };
         if let Some(message) = &message {
-            self.buttons.clone_from(&message.meta.buttons);
+            self.buttons = message.meta.buttons.clone();
         }
         self.history.add(decision.events);
         self.head = Arc::unwrap_or_clone(decision.next);

@@ -136,7 +136,8 @@ fn a_stored_conversation_becomes_a_recording() {
                     text: "Talk to a person".to_owned(),
                     choice: Some("person".to_owned()),
                     ..Button::default()
-                }],
+                }]
+                .into(),
                 language: Some("en".to_owned()),
                 provenance: Provenance {
                     responder: "faq".to_owned(),

@@ -23,7 +23,7 @@ use std::time::Duration;
 use self::parameters::Parameters;
 use self::pipeline::Step;
 use crate::conversation::{
-    self, Author, Button, ConversationId, Event, EventId, Focus, Kind, Millis, Reason, Seq, VisitorId,
+    self, Author, Button, Buttons, ConversationId, Event, EventId, Focus, Kind, Millis, Reason, Seq, VisitorId,
 };
 use crate::people::Opens;
 use crate::sources::LookUp;
@@ -263,7 +263,7 @@ pub struct Reply {
     /// Markdown.
     pub text: String,
     /// What the customer may press next.
-    pub buttons: Vec<Button>,
+    pub buttons: Buttons,
     /// The FAQ entry it comes from.
     pub entry: Option<String>,
     /// The language it is in, where the responder knows.

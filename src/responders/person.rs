@@ -79,7 +79,10 @@ impl Person {
             Presence::Now => {
                 let (hand_over, team) = (Some(Reason::Asked), turn.team.clone());
                 let reply = Reply { hand_over, team, ..self.say(turn, Line::Queued) };
-                Answer::HandOver(Reply { buttons: vec![self.button(turn, Line::BackButton, Person::BACK)], ..reply })
+                Answer::HandOver(Reply {
+                    buttons: vec![self.button(turn, Line::BackButton, Person::BACK)].into(),
+                    ..reply
+                })
             }
             Presence::Later(opens) => self.ask(turn, opens),
         }

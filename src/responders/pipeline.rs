@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use super::lines::{Line, Lines, bare};
 use super::person::Person;
 use super::{Answer, Asked, Presence, Proposed, Reply, Responder, Suggestions, Turn};
-use crate::conversation::{BotMessage, Button, Effects, Focus, Proposal, Provenance, Words, is_verdict};
+use crate::conversation::{BotMessage, Button, Buttons, Effects, Focus, Proposal, Provenance, Words, is_verdict};
 use crate::patience::within;
 
 /// The name under which the pipeline's own lines stand in the provenance.
@@ -398,7 +398,8 @@ impl Pipeline {
                 let mut focus = Focus::new(responder.name(), version, state, turn.now);
                 if let Some(proposed) = proposed {
                     let proposal = self.proposal(*proposed, turn, reply.language.as_ref());
-                    reply.buttons.splice(0..0, self.verdict_buttons(&proposal, turn));
+                    let first = self.verdict_buttons(&proposal, turn);
+                    reply.buttons = first.into_iter().chain(reply.buttons.iter().cloned()).collect();
                     focus.proposal = Some(Arc::new(proposal));
                 }
                 (Outcome::Ask, reply, Some(focus))
@@ -457,7 +458,7 @@ impl Pipeline {
             "" => how.text,
             why => format!("{why}\n\n{}", how.text),
         };
-        let buttons = [reply.buttons.clone(), how.buttons].concat();
+        let buttons = reply.buttons.iter().chain(how.buttons.iter()).cloned().collect();
         (Reply { text, buttons, hand_over: how.hand_over, ..reply }, focus)
     }
 
@@ -469,7 +470,7 @@ impl Pipeline {
         };
         let provenance = self.provenance(responder, None, &course);
         // Suggestions are a guess; they do not change the language of the conversation.
-        let (text, buttons) = (text.to_owned(), some.buttons);
+        let (text, buttons) = (text.to_owned(), some.buttons.into());
         let message = BotMessage { text, buttons, language: None, provenance, effects: course.effects() };
         Answered { outcome: Outcome::Suggest, message, score: some.score, trace: course.trace }
     }
@@ -509,7 +510,7 @@ impl Pipeline {
     fn own_line(&self, line: Line, outcome: Outcome, turn: &Turn, course: Course) -> Answered {
         let (text, _) = self.lines.say(line, &turn.languages);
         let provenance = self.provenance(PIPELINE, None, &course);
-        let (text, buttons) = (text.to_owned(), Vec::new());
+        let (text, buttons) = (text.to_owned(), Buttons::default());
         let message = BotMessage { text, buttons, language: None, provenance, effects: course.effects() };
         Answered { outcome, message, score: None, trace: course.trace }
     }

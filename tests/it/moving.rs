@@ -47,7 +47,7 @@ fn exchange(conversation: &Conversation, text: &str) -> Decision {
     let question = asked.events.last().expect("a question").clone();
     let message = BotMessage {
         text: format!("**{text}**"),
-        buttons: vec![Button { text: "🚚 Track".into(), choice: Some("track".into()), link: None }],
+        buttons: vec![Button { text: "🚚 Track".into(), choice: Some("track".into()), link: None }].into(),
         language: Some("de".into()),
         provenance: Provenance {
             responder: "tracking".into(),

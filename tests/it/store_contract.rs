@@ -120,7 +120,7 @@ fn again(said: &Said) -> Said {
 fn reply(text: &str) -> BotMessage {
     BotMessage {
         text: text.to_owned(),
-        buttons: Vec::new(),
+        buttons: Buttons::default(),
         language: None,
         provenance: Provenance {
             responder: "faq".to_owned(),
@@ -198,7 +198,8 @@ async fn everything_comes_back_as_it_was(database: TestDatabase) {
                     link: Some("https://shop.example/?a=1&b=2".to_owned()),
                     ..Button::default()
                 },
-            ];
+            ]
+            .into();
             let state = serde_json::json!({ "from": "Zürich", "kg": 2.5, "parts": [1, null] });
             message.effects.focus = Some(Box::new(Focus::new("cost", 3, state, NOW)));
             message.effects.attributes =

@@ -8,7 +8,7 @@ use super::checks;
 use super::document::{Date, Document, Entry};
 use super::matcher::{EntryWordings, Matcher, Mode, Outcome, Wordings};
 use super::placed::Placed;
-use crate::conversation::{Button, Millis};
+use crate::conversation::{Button, Buttons, Millis};
 use crate::finding::{Finding, Place};
 use crate::responders::lines::{Lines, Texts, tags};
 use crate::yaml::nearest;
@@ -64,7 +64,7 @@ pub(super) struct Known {
     pub mode: Mode,
     pub priority: i32,
     pub text: Text,
-    pub buttons: Vec<Button>,
+    pub buttons: Buttons,
     pub then: Vec<String>,
     /// From the first millisecond to the first one after.
     pub from: Millis,
@@ -294,7 +294,8 @@ impl Language {
         let led: Vec<Vec<Option<String>>> =
             self.entries.iter().map(|entry| entry.buttons.iter().map(leads).collect()).collect();
         for (entry, led) in self.entries.iter_mut().zip(led) {
-            entry.buttons.iter_mut().zip(led).for_each(|(button, choice)| button.choice = choice);
+            let led = entry.buttons.iter().cloned().zip(led);
+            entry.buttons = led.map(|(button, choice)| Button { choice, ..button }).collect();
         }
     }
 

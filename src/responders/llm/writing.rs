@@ -368,7 +368,7 @@ impl<'a> Writing<'a> {
             language: Some(self.language.clone()),
             attributes: std::mem::take(&mut self.attributes),
             lookups: std::mem::take(&mut self.lookups),
-            buttons: std::mem::take(&mut self.buttons),
+            buttons: std::mem::take(&mut self.buttons).into(),
             sources,
             usage: Some(Box::new(usage)),
             ..Reply::default()
@@ -438,7 +438,7 @@ impl<'a> Writing<'a> {
         }
         self.lookups.extend(reply.lookups);
         self.attributes.extend(reply.attributes);
-        self.buttons.extend(reply.buttons);
+        self.buttons.extend_from_slice(&reply.buttons);
         self.buttons.truncate(MOST_BUTTONS);
         self.tools_used.push(tool.to_owned());
         let text = self.mask.hide(&prompt::cut(&reply.text, LONGEST_RESULT));
