@@ -1,6 +1,6 @@
 //! The nodes and servers of a run, with a proxy on every way between them, and how each fault is done to them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
@@ -218,13 +218,16 @@ impl Site {
     async fn run_node(&self, number: usize) {
         let node = &self.nodes[number];
         let mut child = node.child.lock().await;
-        // A node whose store is away gives up its start. Whoever runs it starts it again, and so do we.
+        // A node whose store is away gives up its start. Whoever runs it starts it again, and so do we, but not for ever.
+        let mut tries = 0;
         while child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some())) {
             let (spec, log) = (node.spec.clone(), node.log.clone());
             *child = spawn_blocking(move || spec.start(&log)).await.expect("no panic");
             let what = if child.is_some() { "serves" } else { "did not start" };
             self.trace.note(format!("node {number} {what}"));
             if child.is_none() {
+                tries += 1;
+                assert!(tries < 100, "node {number} does not start: {}", end_of(&node.log));
                 sleep(Duration::from_millis(200)).await;
             }
         }
@@ -260,4 +263,11 @@ fn terminate(mut child: Child) {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a node said last.
+fn end_of(log: &Path) -> String {
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
 }
