@@ -3,8 +3,9 @@
 //! Its methods are needs, not tables; those of the log are here, the others in the files of what they are about. Two
 //! engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer; `pool.rs` holds the few places where they
 //! differ, `migrations.rs` the tables. Reads go straight to a pool. Every write of the process goes through one writer
-//! (`writer.rs`), which commits what has gathered while the previous commit was under way; `batch.rs` is the SQL of
-//! such a batch, `judge.rs` finds out what became of one that met somebody else's rows.
+//! (`writer.rs`), which commits what has gathered while the previous commit was under way; `turns.rs` is the SQL of a batch
+//! that is nothing but questions and their answers, `batch.rs` that of every other one, `statement.rs` what both are made of;
+//! `judge.rs` finds out what became of one that met somebody else's rows.
 //!
 //! - `events.rs`: the log and where conversations stand; `belongings.rs`: what goes with one that is deleted;
 //!   `deletions.rs`: how often one was.
