@@ -681,6 +681,31 @@ async fn a_content_set_of_many_files_is_kept(database: TestDatabase) {
     }
 }
 
+/// Nodes that are started together after an update have the same new files, and all want to keep them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_keep_the_same_content_at_once() {
+    const NODES: usize = 6;
+    let Some(database) = TestDatabase::mariadb().await else { return };
+    let mut stores = Vec::new();
+    for _ in 0..NODES {
+        stores.push(open(&database.url()).await.store);
+    }
+    for round in 0..5 {
+        let files = (0..60).map(|n| (format!("faq/{n}.yaml"), format!("{} of {round}", n % 40).into_bytes()));
+        let set = ContentSet { revision: format!("{round:012}"), at: 10 + round, files: files.collect() };
+        let keeping = stores.iter().map(|store| {
+            let (store, set) = (store.clone(), set.clone());
+            async move { store.keep_content(&set).await }
+        });
+        let kept = JoinSet::from_iter(keeping).join_all().await;
+        assert_eq!(kept, [const { Ok(()) }; NODES]);
+        for store in &stores {
+            assert_eq!(store.latest_content().await.as_ref(), Ok(&Some(set.clone())));
+        }
+    }
+    assert_eq!(stores[0].content_sets(100).await.expect("a list").len(), 5);
+}
+
 async fn closing_commits_what_is_queued(database: TestDatabase) {
     let Opened { store, .. } = open(&database.url()).await;
     let mut tasks = JoinSet::new();
