@@ -97,26 +97,17 @@ struct Weight {
 #[derive(Default)]
 pub struct Tally {
     features: Vec<(Feature, f32)>,
-    /// Class → its sum, in lots of [`LOT`]; 0 where nothing speaks for it.
+    /// Class → its sum; no number, if it is not touched.
     sums: Vec<f32>,
-    /// A bit for each class that something speaks for.
-    touched: Vec<u64>,
+    touched: Vec<u32>,
     /// Logarithm of the sum over all classes of e^sum.
     log_total: f32,
 }
 
-/// So many classes have their bits in one number.
-const LOT: usize = u64::BITS as usize;
-
 impl Tally {
-    /// The touched classes.
-    fn touched(&self) -> impl Iterator<Item = usize> + '_ {
-        self.touched.iter().enumerate().filter(|(_, bits)| **bits != 0).flat_map(|(lot, &bits)| each_of(lot, bits))
-    }
-
     /// The touched classes and their sums.
     pub fn sums(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.touched().map(|class| (class, self.sums[class]))
+        self.touched.iter().map(|&class| (class as usize, self.sum(class)))
     }
 
     /// The posterior of a class that has this sum.
@@ -129,27 +120,31 @@ impl Tally {
         self.log_total + likelihood.ln()
     }
 
-    /// Without a branch: which class comes next cannot be foreseen.
+    /// The sum of a class; of one that nothing speaks for it is 0.
+    fn sum(&self, class: u32) -> f32 {
+        let sum = self.sums[class as usize];
+        if sum.is_nan() { 0.0 } else { sum }
+    }
+
     fn add(&mut self, weights: &[Weight], value: f32) {
         let Tally { sums, touched, .. } = self;
         for &Weight { class, weight } in weights {
-            let class = class as usize;
-            sums[class] += weight * value;
-            touched[class / LOT] |= 1 << (class % LOT);
+            let sum = &mut sums[class as usize];
+            if sum.is_nan() {
+                touched.push(class);
+                *sum = 0.0;
+            }
+            *sum += weight * value;
         }
     }
 
     fn clear(&mut self, classes: usize) {
-        for (sums, bits) in self.sums.chunks_exact_mut(LOT).zip(&mut self.touched) {
-            if *bits != 0 {
-                *bits = 0;
-                sums.fill(0.0);
-            }
+        for &class in &self.touched {
+            self.sums[class as usize] = f32::NAN;
         }
-        let lots = classes.div_ceil(LOT);
-        if self.touched.len() < lots {
-            self.touched.resize(lots, 0);
-            self.sums.resize(lots * LOT, 0.0);
+        self.touched.clear();
+        if self.sums.len() < classes {
+            self.sums.resize(classes, f32::NAN);
         }
     }
 
@@ -163,36 +158,20 @@ impl Tally {
     fn make_likelihoods(&mut self, classes: usize) {
         let most = self.sums().map(|(_, sum)| sum).fold(0.0, f32::max);
         let mut total = self.untouched(classes, most);
-        self.change(|_, sum| {
-            let likelihood = if sum - most > NEGLIGIBLE { (sum - most).exp() } else { 0.0 };
-            total += likelihood;
-            likelihood
-        });
-        self.change(|_, likelihood| likelihood / total);
-    }
-
-    /// Puts something else in the place of the sum of each touched class.
-    fn change(&mut self, mut change: impl FnMut(usize, f32) -> f32) {
-        let Tally { sums, touched, .. } = self;
-        for (lot, &bits) in touched.iter().enumerate() {
-            each_of(lot, bits).for_each(|class| sums[class] = change(class, sums[class]));
+        for &class in &self.touched {
+            let sum = &mut self.sums[class as usize];
+            *sum = if *sum - most > NEGLIGIBLE { (*sum - most).exp() } else { 0.0 };
+            total += *sum;
+        }
+        for &class in &self.touched {
+            self.sums[class as usize] /= total;
         }
     }
 
     /// What the classes that nothing speaks for add to the sum over all of e^(sum - most).
     fn untouched(&self, classes: usize, most: f32) -> f32 {
-        let touched: u32 = self.touched.iter().map(|bits| bits.count_ones()).sum();
-        (classes - touched as usize) as f32 * (-most).exp()
+        (classes - self.touched.len()) as f32 * (-most).exp()
     }
-}
-
-/// The classes whose bits are set in a lot, ascending.
-fn each_of(lot: usize, mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let next = (bits != 0).then(|| lot * LOT + bits.trailing_zeros() as usize);
-        bits &= bits.wrapping_sub(1);
-        next
-    })
 }
 
 /// What a concept counts, by its rarity.
@@ -267,15 +246,18 @@ impl Likelihood {
             tally.add(self.weights_of(feature), value);
         }
         tally.make_likelihoods(self.classes);
-        let likelihood = tally.sums[example.class as usize];
+        let likelihood = tally.sum(example.class);
         if likelihood >= LEARNED {
             return likelihood;
         }
-        tally.change(|class, likelihood| f32::from(class == example.class as usize) - likelihood);
+        for (class, wanted) in tally.touched.iter().map(|&class| (class, f32::from(class == example.class))) {
+            let sum = &mut tally.sums[class as usize];
+            *sum = wanted - *sum;
+        }
         for &(feature, value) in &example.features {
             let range = self.range(feature);
             for weight in &mut self.weights[range] {
-                weight.weight += step * value * tally.sums[weight.class as usize];
+                weight.weight += step * value * tally.sum(weight.class);
             }
         }
         likelihood
