@@ -22,8 +22,8 @@ use super::writer::Append;
 use super::{attended, belongings, blocked, deletions, outbox, reviews};
 use crate::conversation::{ConversationId, Event, Millis, Posting, Seq, Status};
 
-pub(super) const EVENTS: &str = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, responder, entry, \
-                      revision, micros, meta) VALUES ";
+pub(super) const EVENTS: &str = "INSERT INTO events (conversation_id, seq, id, at, kind, author, body, client_id, \
+                                 responder, entry, revision, micros, meta) VALUES ";
 
 static INSERT_EVENTS: LazyLock<Statement> = LazyLock::new(|| Statement::new(EVENTS, 13, ""));
 

@@ -16,9 +16,8 @@ use super::writer::Append;
 use super::{belongings, deletions, outbox};
 use crate::conversation::{Author, Event, Kind, Posting};
 
-/// As long as nothing more was deleted than is bound after the first conversation.
-/// Otherwise the first event has no number, which is an error, because `seq` must not be NULL. MariaDB holds the row until the
-/// statement is committed. What is the same in all turns need not be bound, which would cost MariaDB a twentieth more.
+/// As long as nothing more was deleted than is bound after the first conversation. Otherwise the first event has no number, which
+/// is an error, because `seq` must not be NULL. MariaDB holds the row until the statement is committed. What is the same in all turns need not be bound, which would cost MariaDB a twentieth more.
 static GO_ON_LITE: LazyLock<Statement> =
     LazyLock::new(|| unless_deleted("COALESCE((SELECT number FROM deletions WHERE one = 1), 0)"));
 static GO_ON_MARIA: LazyLock<Statement> =
@@ -77,7 +76,10 @@ impl Turn<'_> {
         let ([question, answer], [asked, told]) = (append.decision.events.as_slice(), append.metas.as_slice()) else {
             return None;
         };
-        Some(Turn {
+        // The statement says of all of them what they are.
+        let is_by = |event: &Event, author: Author| event.kind == Kind::Message && event.author == author;
+        let is_turn = is_by(question, Author::Visitor) && question.provenance.is_none() && is_by(answer, Author::Bot);
+        is_turn.then(|| Turn {
             conversation: append.decision.next.id.0,
             question: (question, asked.as_deref().map(Utf8)),
             answer: (answer, told.as_deref().map(Utf8)),
@@ -94,7 +96,7 @@ async fn insert_turns(
 ) -> Result<(), sqlx::Error> {
     let mut deletions = Some(deletions);
     on!(Link, link, connection => {
-        let mut values = values(&**connection, 2 * turns.len(), 9);
+        let mut values = values(&**connection, 2 * turns.len() + 1, 9);
         for &Turn { conversation, question: (question, asked), answer: (answer, told) } in turns {
             add!(values, conversation);
             if let Some(number) = deletions.take() {

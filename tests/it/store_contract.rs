@@ -40,6 +40,7 @@ macro_rules! on_both {
 }
 
 mod heads;
+mod turns;
 
 on_both!(
     everything_comes_back_as_it_was,

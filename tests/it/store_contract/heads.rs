@@ -31,14 +31,14 @@ async fn written(database: &TestDatabase, id: ConversationId) -> i64 {
 }
 
 /// The exchange as of a state that was seen when there had been so many deletions.
-fn as_of(deletions: u64, mut exchange: Decision) -> Decision {
+pub(super) fn as_of(deletions: u64, mut exchange: Decision) -> Decision {
     assert!(exchange.goes_on.is_some(), "it changes more than the end");
     exchange.goes_on = Some(deletions);
     exchange
 }
 
 /// A conversation that some turns were had in, and the number of deletions that the store knew before the last.
-async fn gone_on(store: &Store) -> (Conversation, u64) {
+pub(super) async fn gone_on(store: &Store) -> (Conversation, u64) {
     let mut head = new();
     let mut known = 0;
     while known == 0 {
