@@ -1,23 +1,28 @@
 //! A YAML file as a tree whose every node knows its place.
+//!
+//! It is put together from the parser's events, so a text is what stands in the file: nothing on the way takes "no" for
+//! a boolean or "007" for a number.
 
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_yaml::Spanned;
+use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, Tag, options};
 
 use super::placed::At;
-use crate::yaml::place;
+
+/// What is nested deeper, or has more nodes or aliases, is a mistake or an attack. The nodes of an alias count each time.
+const DEEPEST: usize = 32;
+const MOST_NODES: usize = 2_000_000;
+const MOST_ALIASES: usize = 1_000;
 
 /// A node of a file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Node {
     pub kind: Kind,
     pub at: At,
 }
 
 /// What a node is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Kind {
     /// No value: `answer:` and nothing after it.
     Empty,
@@ -26,119 +31,41 @@ pub enum Kind {
     Map(Vec<(Node, Node)>),
 }
 
-/// What the parser gives; a scalar that it took for a number or a boolean is a span of the file until it is a node.
-enum Raw {
-    Empty,
-    Text(String),
-    Plain,
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
+/// Why a file is no tree, and where.
+#[derive(Debug)]
+pub struct Broken {
+    pub at: At,
+    pub why: Why,
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("YAML")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
-        Ok(Raw::Plain)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
-        Ok(Raw::Plain)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
-        Ok(Raw::Plain)
-    }
-
-    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
-        Ok(Raw::Plain)
-    }
-
-    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
-        Ok(Raw::Plain)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
-        Ok(Raw::Plain)
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Empty)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Empty)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Raw, E> {
-        Ok(Raw::Text(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            list.push(item);
-        }
-        Ok(Raw::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
-            pairs.push(pair);
-        }
-        Ok(Raw::Map(pairs))
-    }
+/// Why a file is no tree.
+#[derive(Debug)]
+pub enum Why {
+    /// The parser's complaint.
+    Syntax(ErrorKind),
+    /// This key stands in a block twice.
+    DoubledKey(String),
+    /// An alias of what is not there, or of what it is a part of.
+    UnknownAlias,
+    SecondDocument,
+    TooLarge,
 }
 
 impl Node {
-    /// The tree of a file, or the parser's complaint.
-    pub fn parse(text: &str) -> Result<Node, serde_yaml::Error> {
-        let options = serde_yaml::options! {
-            // In a text, "no" and "off" are words and "007" is not 7.
-            strict_booleans: true,
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-            with_snippet: false,
-            non_finite_float_policy: serde_yaml::options::NonFiniteFloatPolicy::PassThrough,
-            merge_keys: serde_yaml::options::MergeKeyPolicy::Error,
-            budget: serde_yaml::budget! {
-                max_depth: 32, max_aliases: 1_000, max_nodes: 2_000_000, max_events: 8_000_000, max_documents: 1,
-            },
-        };
-        let raw: Spanned<Raw> = serde_yaml::from_str_with_options(text, options)?;
-        Ok(Node::of(raw, text))
-    }
-
-    fn of(raw: Spanned<Raw>, text: &str) -> Node {
-        let (line, column) = place(raw.referenced);
-        let kind = match raw.value {
-            Raw::Empty => Kind::Empty,
-            Raw::Text(text) => Kind::Text(text),
-            Raw::Plain => Kind::Text(written(text, raw.defined).to_owned()),
-            Raw::List(list) => Kind::List(list.into_iter().map(|item| Node::of(item, text)).collect()),
-            Raw::Map(pairs) => {
-                let node = |(key, value)| (Node::of(key, text), Node::of(value, text));
-                Kind::Map(pairs.into_iter().map(node).collect())
-            }
-        };
-        Node { kind, at: At { line, column } }
+    /// The tree of a file.
+    pub fn parse(text: &str) -> Result<Node, Broken> {
+        let mut parser = Parser::new_from_str_with_options(text, options! { emit_comments: false });
+        let mut tree = Tree::default();
+        let mut end = At { line: 1, column: 1 };
+        while let Some(event) = parser.next_event() {
+            let (event, span) = event.map_err(|error| {
+                let at = At::new(error.marker().line(), error.marker().col() + 1);
+                Broken { at, why: Why::Syntax(error.kind().clone()) }
+            })?;
+            end = start(span);
+            tree.grow(event, end)?;
+        }
+        Ok(tree.root.unwrap_or(Node { kind: Kind::Empty, at: end }))
     }
 
     /// What a message calls it.
@@ -150,15 +77,187 @@ impl Node {
             Kind::Map(_) => "a block of keys",
         }
     }
+
+    /// How many nodes it is, with all below it.
+    fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::Empty | Kind::Text(_) => 0,
+            Kind::List(list) => list.iter().map(Node::size).sum(),
+            Kind::Map(pairs) => pairs.iter().map(|(key, value)| key.size() + value.size()).sum(),
+        }
+    }
 }
 
-/// A scalar as it stands in the file.
-fn written(text: &str, location: serde_yaml::Location) -> &str {
-    let span = location.span();
-    let bytes = || {
-        let start = usize::try_from(span.byte_offset()?).ok()?;
-        let length = usize::try_from(span.byte_len()?).ok()?;
-        text.get(start..start.checked_add(length)?)
-    };
-    bytes().unwrap_or_default().trim()
+fn start(span: Span) -> At {
+    At::new(span.start.line(), span.start.col() + 1)
+}
+
+/// A tree that grows.
+#[derive(Default)]
+struct Tree {
+    root: Option<Node>,
+    /// The lists and blocks around the place that was reached, outermost first.
+    open: Vec<Open>,
+    /// Anchor → what it names, once that is whole.
+    named: HashMap<usize, Node>,
+    nodes: usize,
+    aliases: usize,
+}
+
+/// A list or block that has not ended yet.
+struct Open {
+    node: Node,
+    /// A key that has no value yet.
+    key: Option<Node>,
+    anchor: usize,
+}
+
+impl Tree {
+    fn grow(&mut self, event: Event<'_>, at: At) -> Result<(), Broken> {
+        let broken = |why| Err(Broken { at, why });
+        match event {
+            Event::DocumentStart(..) if self.root.is_some() => return broken(Why::SecondDocument),
+            Event::Scalar(text, style, anchor, tag) => {
+                let kind =
+                    if is_empty(&text, style, tag.as_deref()) { Kind::Empty } else { Kind::Text(text.into_owned()) };
+                self.add(Node { kind, at }, anchor)?;
+            }
+            Event::SequenceStart(_, anchor, _) => self.open(Kind::List(Vec::new()), at, anchor)?,
+            Event::MappingStart(_, anchor, _) => self.open(Kind::Map(Vec::new()), at, anchor)?,
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(Open { node, anchor, .. }) = self.open.pop() {
+                    if let Some(key) = doubled_key(&node) {
+                        return Err(key);
+                    }
+                    self.add(node, anchor)?;
+                }
+            }
+            Event::Alias(anchor) => {
+                let Some(named) = self.named.get(&anchor) else { return broken(Why::UnknownAlias) };
+                self.nodes += named.size();
+                self.aliases += 1;
+                if self.aliases > MOST_ALIASES || self.nodes > MOST_NODES {
+                    return broken(Why::TooLarge);
+                }
+                let node = Node { at, ..named.clone() };
+                self.add(node, 0)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, kind: Kind, at: At, anchor: usize) -> Result<(), Broken> {
+        if self.open.len() == DEEPEST {
+            return Err(Broken { at, why: Why::TooLarge });
+        }
+        self.open.push(Open { node: Node { kind, at }, key: None, anchor });
+        Ok(())
+    }
+
+    /// Adds a node that is whole to the innermost list or block.
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), Broken> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES {
+            return Err(Broken { at: node.at, why: Why::TooLarge });
+        }
+        // An anchor that names nothing is 0.
+        if anchor > 0 {
+            self.named.insert(anchor, node.clone());
+        }
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open { node: Node { kind: Kind::Map(pairs), .. }, key, .. }) => match key.take() {
+                Some(key) => pairs.push((key, node)),
+                None => *key = Some(node),
+            },
+            Some(Open { node: Node { kind: Kind::List(list), .. }, .. }) => list.push(node),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether a scalar stands for no value.
+fn is_empty(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    style == ScalarStyle::Plain
+        && matches!(text, "" | "~" | "null" | "Null" | "NULL")
+        && !tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"))
+}
+
+/// The first key of a block that stands there a second time.
+fn doubled_key(node: &Node) -> Option<Broken> {
+    let Kind::Map(pairs) = &node.kind else { return None };
+    let mut known = HashSet::with_capacity(pairs.len());
+    pairs.iter().find_map(|(key, _)| match &key.kind {
+        Kind::Text(text) if !known.insert(text.as_str()) => {
+            Some(Broken { at: key.at, why: Why::DoubledKey(text.clone()) })
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree on one line.
+    fn shown(node: &Node) -> String {
+        let all = |nodes: &mut dyn Iterator<Item = String>| nodes.collect::<Vec<_>>().join(" ");
+        match &node.kind {
+            Kind::Empty => "-".to_owned(),
+            Kind::Text(text) => format!("{text:?}"),
+            Kind::List(list) => format!("[{}]", all(&mut list.iter().map(shown))),
+            Kind::Map(pairs) => {
+                let pair = |(key, value): &(Node, Node)| format!("{}={}", shown(key), shown(value));
+                format!("{{{}}}", all(&mut pairs.iter().map(pair)))
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_what_stands_in_the_file() {
+        for (yaml, expected) in [
+            ("", "-"),
+            (
+                "a: no\nb: 007\nc: 1_000\nd: .inf\ne: 1.50\n",
+                r#"{"a"="no" "b"="007" "c"="1_000" "d"=".inf" "e"="1.50"}"#,
+            ),
+            ("[null, ~, '', 'null', !!str null, \"a\\tb\"]", r#"[- - "" "null" "null" "a\tb"]"#),
+            ("- a\n  b\n- >\n  c\n  d\n- |\n  e\n  f\n-", r#"["a b" "c d\n" "e\nf\n" -]"#),
+            (
+                "a: &x [1, {b: c}]\nd: *x\ne: &y f\ng: *y\n",
+                r#"{"a"=["1" {"b"="c"}] "d"=["1" {"b"="c"}] "e"="f" "g"="f"}"#,
+            ),
+            ("? [a, b]\n: c\n", r#"{["a" "b"]="c"}"#),
+            ("--- # a comment\na: b # another\n...\n", r#"{"a"="b"}"#),
+        ] {
+            assert_eq!(shown(&Node::parse(yaml).unwrap()), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_tree_is_said() {
+        let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Node::parse(&deep(DEEPEST)).is_ok());
+        // Each line has ten times what the one before it has.
+        let mut laughs = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (last, next) in ('a'..='f').zip('b'..='g') {
+            laughs += &format!("{next}: &{next} [{}]\n", vec![format!("*{last}"); 10].join(", "));
+        }
+        for (yaml, place, expected) in [
+            (deep(DEEPEST + 1), (1, 33), "TooLarge"),
+            (laughs, (7, 8), "TooLarge"),
+            (format!("- &a x\n{}", "- *a\n".repeat(MOST_ALIASES + 1)), (1002, 3), "TooLarge"),
+            ("a: *x\n".to_owned(), (1, 4), "Syntax(UnknownAnchor)"),
+            ("a: &x [*x]\n".to_owned(), (1, 8), "UnknownAlias"),
+            ("a: b\nc: d\na: e\n".to_owned(), (3, 1), "DoubledKey(\"a\")"),
+            ("a\n--- b\n".to_owned(), (2, 1), "SecondDocument"),
+            ("a: 'b\n".to_owned(), (1, 4), "Syntax(UnclosedQuotedScalar)"),
+        ] {
+            let broken = Node::parse(&yaml).unwrap_err();
+            assert_eq!((broken.at.line, broken.at.column), place, "{expected}");
+            assert_eq!(format!("{:?}", broken.why), expected);
+        }
+    }
 }

@@ -16,6 +16,14 @@ pub struct At {
     pub column: u32,
 }
 
+impl At {
+    /// A place that is counted in another width.
+    pub fn new(line: usize, column: usize) -> At {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        At { line: number(line), column: number(column) }
+    }
+}
+
 /// A value and where it stands.
 #[derive(Debug, Clone, Default)]
 pub struct Placed<T> {

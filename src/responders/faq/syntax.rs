@@ -1,21 +1,18 @@
 //! What the YAML parser complained about, in the words of somebody who writes answers.
 
-use serde_yaml::{Error, MessageFormatter, UserMessageFormatter};
+use serde_yaml::granit_parser::ErrorKind;
 
+use super::node::{Broken, Why};
 use super::placed::At;
 use crate::finding::Finding;
-use crate::yaml::place;
 
 const COLUMNS: &str = "keys that belong together begin in the same column; check the blanks at the start of the line";
 
-/// A complaint of the parser as a finding, with what to write instead where that can be told.
-pub fn finding(file: &str, text: &str, error: &Error) -> Finding {
-    let error = error.without_snippet();
-    let (line, column) = error.location().map_or((0, 0), place);
-    let complaint = Complaint { text, at: At { line, column } };
-    let (at, message, hint) = complaint.in_other_words(error);
-    let finding = Finding::error(file, message).hint(hint);
-    if at.line == 0 { finding } else { finding.at(text, at.line, at.column) }
+/// What is wrong with a file that is no tree, with what to write instead where that can be told.
+pub fn finding(file: &str, text: &str, broken: &Broken) -> Finding {
+    let complaint = Complaint { text, at: broken.at };
+    let (at, message, hint) = complaint.in_other_words(&broken.why);
+    Finding::error(file, message).hint(hint).at(text, at.line, at.column)
 }
 
 struct Complaint<'a> {
@@ -24,80 +21,89 @@ struct Complaint<'a> {
 }
 
 impl<'a> Complaint<'a> {
-    fn in_other_words(&self, error: &Error) -> (At, String, String) {
-        let said = UserMessageFormatter.format_message(error).into_owned();
-        let line = self.line(0);
+    fn in_other_words(&self, why: &Why) -> (At, String, String) {
         if let Some(number) = self.text.lines().position(|line| line.starts_with("<<<<<<< ")) {
-            let line = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            return (
-                At { line, column: 1 },
-                "a merge conflict is left in the file".into(),
-                "settle it with git".into(),
-            );
+            let at = At::new(number + 1, 1);
+            return (at, "a merge conflict is left in the file".into(), "settle it with git".into());
         }
         let here = |message: &str, hint: &str| (self.at, message.to_owned(), hint.to_owned());
-        match error {
-            Error::DuplicateMappingKey { key: Some(key), .. } => {
-                return here(&format!("the key `{key}` stands here twice"), "join the two, or remove one of them");
+        match why {
+            Why::DoubledKey(key) => {
+                here(&format!("the key `{key}` stands here twice"), "join the two, or remove one of them")
             }
-            Error::UnknownAnchor { .. } | Error::RecursiveReferencesRequireWeakTypes { .. } => {
-                return self.first_letter();
+            Why::UnknownAlias => self.first_letter(),
+            Why::SecondDocument => {
+                here("a second document begins here", "take the line --- out; one file is one document")
             }
-            Error::Budget { .. } if line.starts_with("---") => {
-                return here("a second document begins here", "take the line --- out; one file is one document");
+            Why::TooLarge => {
+                here("the file is too large or nested too deeply", "split it; every file of the folder is read")
             }
-            _ => {}
+            Why::Syntax(kind) => self.parser(kind),
         }
-        let has = |part: &str| said.contains(part);
-        if has("tabs disallowed") || (line.trim_start_matches(' ').starts_with('\t')) {
-            let column = line.chars().position(|c| c == '\t').map_or(self.at.column, column);
-            let hint = "use blanks instead of the tab";
-            (At { column, ..self.at }, "a tab stands at the start of the line".to_owned(), hint.to_owned())
-        } else if has("mapping values are not allowed") {
-            self.colon()
-        } else if has("did not find expected key") || has("did not find expected '-'") {
-            match line.split_once(": ") {
+    }
+
+    /// A complaint of the parser.
+    fn parser(&self, kind: &ErrorKind) -> (At, String, String) {
+        use ErrorKind as Is;
+        let here = |message: &str, hint: &str| (self.at, message.to_owned(), hint.to_owned());
+        let line = self.line(0);
+        if line.trim_start_matches(' ').starts_with('\t') {
+            return self.tab();
+        }
+        match kind {
+            Is::TabNotAllowed | Is::TabInBlockIndentation | Is::TabInIndentation => self.tab(),
+            Is::MappingValueNotAllowed => self.colon(),
+            Is::ExpectedBlockMappingKey | Is::ExpectedBlockSequenceEntry => match line.split_once(": ") {
                 Some((key, value)) if value.trim_start().starts_with("{{") => {
-                    let column = column(key.chars().count() + 2);
-                    let at = At { column, ..self.at };
+                    let at = At { column: column(key.chars().count() + 2), ..self.at };
                     (at, "a text cannot begin with `{{`".to_owned(), format!("put it in quotes: {}", quoted(value)))
                 }
                 _ => here("this line does not fit below the one before it", COLUMNS),
-            }
-        } else if has("simple key expected ':'") {
-            self.no_key()
-        } else if has("after double-quoted") {
-            here(
+            },
+            Is::SimpleKeyExpected => self.no_key(),
+            Is::InvalidTrailingDoubleQuotedScalar => here(
                 "the text ended before this, at the quotation mark",
                 "write \\\" for a quotation mark in it, or put the whole text in '…'",
-            )
-        } else if has("after single-quoted") {
-            here(
+            ),
+            Is::InvalidTrailingSingleQuotedScalar => here(
                 "the text ended before this, at the apostrophe",
                 "write '' for an apostrophe in it, or put the whole text in \"…\"",
-            )
-        } else if has("unclosed quote") {
-            here("this quotation mark is never closed", "end the text with the same mark")
-        } else if has("block scalar") {
-            here(
+            ),
+            Is::UnclosedQuotedScalar => here("this quotation mark is never closed", "end the text with the same mark"),
+            Is::ZeroBlockScalarIndent
+            | Is::InvalidBlockScalarHeader
+            | Is::TabAtBlockScalarStart
+            | Is::InvalidBlockScalarIndent => here(
                 "a text after | or > begins on the next line",
                 &format!("begin it there, or put it in quotes: {}", quoted(self.rest())),
-            )
-        } else if has("unexpected character") || has("scanning an anchor") || has("scanning a tag") || has("directive")
-        {
-            self.first_letter()
-        } else if has("illegal placement of ':'") || has("expected ',' or") {
-            here(
+            ),
+            Is::UnknownAnchor
+            | Is::UnexpectedCharacter { .. }
+            | Is::MissingAnchorOrAliasName
+            | Is::ExpectedTagBang
+            | Is::InvalidTagTerminator
+            | Is::MissingDirectiveName
+            | Is::InvalidDirectiveName
+            | Is::InvalidDirectiveTerminator
+            | Is::MissingDocumentEndBeforeDirective => self.first_letter(),
+            Is::InvalidColonPlacement | Is::ExpectedFlowMappingSeparator | Is::ExpectedFlowSequenceSeparator => here(
                 "a list or block before this is not closed",
                 "close it with ] or }, or put a text with these signs in quotes",
-            )
-        } else if has("escape character") {
-            here("this text has a \\ that stands for nothing", "write \\\\ for one, or put the text in '…'")
-        } else if has("too large or too complex") {
-            here("the file is too large or nested too deeply", "split it; every file of the folder is read")
-        } else {
-            here(&format!("this is not YAML: {said}"), COLUMNS)
+            ),
+            Is::UnknownQuotedScalarEscape => {
+                here("this text has a \\ that stands for nothing", "write \\\\ for one, or put the text in '…'")
+            }
+            Is::RecursionLimitExceeded => {
+                here("the file is nested too deeply", "write it with fewer lists and blocks in each other")
+            }
+            other => here(&format!("this is not YAML: {other}"), COLUMNS),
         }
+    }
+
+    fn tab(&self) -> (At, String, String) {
+        let column = self.line(0).chars().position(|c| c == '\t').map_or(self.at.column, column);
+        let hint = "use blanks instead of the tab";
+        (At { column, ..self.at }, "a tab stands at the start of the line".to_owned(), hint.to_owned())
     }
 
     /// The line of the complaint, or one before it.
