@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,6 +19,7 @@ use super::address::Allowed;
 use super::http::{body, client, failed, projected};
 use super::spec::{allowed, headers, path};
 use super::template::Template;
+use super::wire;
 
 /// The largest answer that is read, in bytes. What is done is done, also if its answer is larger.
 const MOST: usize = 64 << 10;
@@ -99,7 +100,8 @@ pub struct Actions(ArcSwap<BTreeMap<String, Arc<Action>>>);
 
 struct Action {
     spec: ActionSpec,
-    client: Client,
+    /// Made when it is first wanted: a client reads all certificates that the system trusts.
+    client: OnceLock<Client>,
 }
 
 /// What came of one attempt.
@@ -121,8 +123,8 @@ impl Actions {
             if let Some(same) = before.get(name).filter(|before| before.spec == *spec) {
                 return Some((name.clone(), same.clone()));
             }
-            match client(&spec.headers, &spec.allowed, keeps_the_request) {
-                Ok(client) => Some((name.clone(), Arc::new(Action { spec: spec.clone(), client }))),
+            match wire::headers(&spec.headers) {
+                Ok(_) => Some((name.clone(), Arc::new(Action { spec: spec.clone(), client: OnceLock::new() }))),
                 Err(error) => {
                     tracing::error!(action = %name, "the action {name} cannot be used: {error}");
                     None
@@ -171,12 +173,24 @@ impl Action {
             .filter(|(name, _)| !in_url.contains(&name.as_str()))
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
-        let request = self.client.request(spec.method.clone(), url).header("Idempotency-Key", key);
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(error) => return Attempt::Again(error),
+        };
+        let request = client.request(spec.method.clone(), url).header("Idempotency-Key", key);
         let request = request.header(CONTENT_TYPE, "application/json").body(Value::Object(told).to_string());
         match request.send().await {
             Ok(response) => self.answered(response).await,
             Err(error) => Attempt::Again(failed(error).told),
         }
+    }
+
+    fn client(&self) -> Result<&Client, String> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let made = client(&self.spec.headers, &self.spec.allowed, keeps_the_request)?;
+        Ok(self.client.get_or_init(|| made))
     }
 
     async fn answered(&self, response: Response) -> Attempt {
