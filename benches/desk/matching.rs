@@ -35,7 +35,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
         let phrases: Vec<Vec<String>> =
             (0..entries).map(|_| (0..PHRASES).map(|_| language.phrase()).collect()).collect();
         let questions: Vec<String> = (0..QUESTIONS).map(|number| language.question(number, &phrases)).collect();
-        let entry = |phrases| EntryWordings { phrases, mode: Mode::Wording, priority: 0 };
+        let entry = |phrases: Vec<String>| EntryWordings { phrases: phrases.into(), mode: Mode::Wording, priority: 0 };
         let wordings = Wordings {
             language: "en".to_owned(),
             entries: phrases.into_iter().map(entry).collect(),

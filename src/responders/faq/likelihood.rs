@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::words::{Concept, Said};
+use super::said::Said;
+use super::words::Concept;
 
 /// A number given to everything that can speak for a class: a concept, or two concepts together.
 type Feature = u32;
@@ -99,7 +100,9 @@ pub struct Tally {
     features: Vec<(Feature, f32)>,
     /// Class → its sum; no number, if it is not touched.
     sums: Vec<f32>,
+    /// The first `count` are the classes that are touched. There is room for all, and for one that is not counted.
     touched: Vec<u32>,
+    count: usize,
     /// Logarithm of the sum over all classes of e^sum.
     log_total: f32,
 }
@@ -107,7 +110,11 @@ pub struct Tally {
 impl Tally {
     /// The touched classes and their sums.
     pub fn sums(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.touched.iter().map(|&class| (class as usize, self.sum(class)))
+        self.touched().iter().map(|&class| (class as usize, self.sum(class)))
+    }
+
+    fn touched(&self) -> &[u32] {
+        &self.touched[..self.count]
     }
 
     /// The posterior of a class that has this sum.
@@ -126,25 +133,25 @@ impl Tally {
         if sum.is_nan() { 0.0 } else { sum }
     }
 
+    /// Adds what a feature says. Whether a class is touched for the first time is a toss-up, so nothing branches on it.
     fn add(&mut self, weights: &[Weight], value: f32) {
-        let Tally { sums, touched, .. } = self;
+        let Tally { sums, touched, count, .. } = self;
         for &Weight { class, weight } in weights {
             let sum = &mut sums[class as usize];
-            if sum.is_nan() {
-                touched.push(class);
-                *sum = 0.0;
-            }
-            *sum += weight * value;
+            let is_first = sum.is_nan();
+            touched[*count] = class;
+            *count += usize::from(is_first);
+            *sum = if is_first { 0.0 } else { *sum } + weight * value;
         }
     }
 
     fn clear(&mut self, classes: usize) {
-        for &class in &self.touched {
-            self.sums[class as usize] = f32::NAN;
-        }
-        self.touched.clear();
-        if self.sums.len() < classes {
-            self.sums.resize(classes, f32::NAN);
+        let Tally { sums, touched, count, .. } = self;
+        touched[..*count].iter().for_each(|&class| sums[class as usize] = f32::NAN);
+        *count = 0;
+        if sums.len() < classes {
+            sums.resize(classes, f32::NAN);
+            touched.resize(classes + 1, 0);
         }
     }
 
@@ -158,19 +165,18 @@ impl Tally {
     fn make_likelihoods(&mut self, classes: usize) {
         let most = self.sums().map(|(_, sum)| sum).fold(0.0, f32::max);
         let mut total = self.untouched(classes, most);
-        for &class in &self.touched {
-            let sum = &mut self.sums[class as usize];
+        let Tally { sums, touched, count, .. } = self;
+        for &class in &touched[..*count] {
+            let sum = &mut sums[class as usize];
             *sum = if *sum - most > NEGLIGIBLE { (*sum - most).exp() } else { 0.0 };
             total += *sum;
         }
-        for &class in &self.touched {
-            self.sums[class as usize] /= total;
-        }
+        touched[..*count].iter().for_each(|&class| sums[class as usize] /= total);
     }
 
     /// What the classes that nothing speaks for add to the sum over all of e^(sum - most).
     fn untouched(&self, classes: usize, most: f32) -> f32 {
-        (classes - self.touched.len()) as f32 * (-most).exp()
+        (classes - self.count) as f32 * (-most).exp()
     }
 }
 
@@ -189,38 +195,70 @@ impl Count {
     }
 }
 
-/// A wording of a class.
-struct Example {
-    class: u32,
+/// The wordings of all classes, those of one class one after the other.
+#[derive(Default)]
+struct Examples {
+    classes: Vec<u32>,
+    /// Where the features of each end.
+    ends: Vec<usize>,
     features: Vec<(Feature, f32)>,
 }
 
+/// A wording of a class.
+#[derive(Clone, Copy)]
+struct Example<'a> {
+    class: u32,
+    features: &'a [(Feature, f32)],
+}
+
+impl Examples {
+    fn add(&mut self, class: usize, features: &[(Feature, f32)]) {
+        self.classes.push(class as u32);
+        self.features.extend_from_slice(features);
+        self.ends.push(self.features.len());
+    }
+
+    fn at(&self, row: usize) -> Example<'_> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        Example { class: self.classes[row], features: &self.features[start..self.ends[row]] }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Example<'_>> {
+        (0..self.classes.len()).map(|row| self.at(row))
+    }
+}
+
 impl Likelihood {
-    /// Learns from what the wordings of each class say. `rarity` is that of each concept.
-    pub fn learn<'a>(wordings: impl Iterator<Item = (usize, &'a Said)>, rarity: &[f32], classes: usize) -> Likelihood {
+    /// Learns from what the wordings of each class say, class by class. `rarity` is that of each concept.
+    pub fn learn<'a>(
+        wordings: impl Iterator<Item = (usize, Said<'a>)> + Clone,
+        rarity: &[f32],
+        classes: usize,
+    ) -> Likelihood {
         let counts: Vec<Count> = rarity.iter().map(|&rarity| Count::of(rarity)).collect();
         let (mut pairs, mut tally) = (Pairs::default(), Tally::default());
         let concepts = rarity.len();
-        let rows = wordings.map(|(class, said)| {
+        let mut examples = Examples::default();
+        examples.features.reserve(wordings.clone().map(|(_, said)| most_features(said)).sum());
+        for (class, said) in wordings {
             each_feature(said, &counts, &mut tally.features, |pair| {
                 let next = (concepts + pairs.len()) as Feature;
                 Some(*pairs.entry(pair).or_insert(next))
             });
-            Example { class: class as u32, features: tally.features.clone() }
-        });
-        let rows: Vec<Example> = rows.collect();
-        let (starts, weights) = count(&rows, concepts + pairs.len(), classes);
+            examples.add(class, &tally.features);
+        }
+        let (starts, weights) = count(&examples, concepts + pairs.len(), classes);
         let mut likelihood = Likelihood { classes, counts, pairs, starts, weights };
-        let mut lesson = one_of_each_in_turn(&rows, classes);
+        let mut lesson = one_of_each_in_turn(&examples.classes, classes);
         for pass in 0..PASSES {
             let step = 1.0 / (1.0 + SLOWER * pass as f32);
-            lesson.retain(|&row| likelihood.sharpen(&rows[row], step, &mut tally) < LEARNED);
+            lesson.retain(|&row| likelihood.sharpen(examples.at(row), step, &mut tally) < LEARNED);
         }
         likelihood
     }
 
     /// Tallies what a message says.
-    pub fn tally(&self, said: &Said, tally: &mut Tally) {
+    pub fn tally(&self, said: Said<'_>, tally: &mut Tally) {
         tally.clear(self.classes);
         let mut features = std::mem::take(&mut tally.features);
         each_feature(said, &self.counts, &mut features, |pair| self.pairs.get(&pair).copied());
@@ -240,9 +278,9 @@ impl Likelihood {
     }
 
     /// One step towards giving this example to its class; tells how likely that was before.
-    fn sharpen(&mut self, example: &Example, step: f32, tally: &mut Tally) -> f32 {
+    fn sharpen(&mut self, example: Example, step: f32, tally: &mut Tally) -> f32 {
         tally.clear(self.classes);
-        for &(feature, value) in &example.features {
+        for &(feature, value) in example.features {
             tally.add(self.weights_of(feature), value);
         }
         tally.make_likelihoods(self.classes);
@@ -250,11 +288,12 @@ impl Likelihood {
         if likelihood >= LEARNED {
             return likelihood;
         }
-        for (class, wanted) in tally.touched.iter().map(|&class| (class, f32::from(class == example.class))) {
-            let sum = &mut tally.sums[class as usize];
-            *sum = wanted - *sum;
+        let Tally { sums, touched, count, .. } = &mut *tally;
+        for &class in &touched[..*count] {
+            let sum = &mut sums[class as usize];
+            *sum = f32::from(class == example.class) - *sum;
         }
-        for &(feature, value) in &example.features {
+        for &(feature, value) in example.features {
             let range = self.range(feature);
             for weight in &mut self.weights[range] {
                 weight.weight += step * value * tally.sum(weight.class);
@@ -265,56 +304,79 @@ impl Likelihood {
 }
 
 /// The order to learn in: the first wording of every class, then the second of every class…
-fn one_of_each_in_turn(rows: &[Example], classes: usize) -> Vec<usize> {
+fn one_of_each_in_turn(class_of: &[u32], classes: usize) -> Vec<usize> {
     let mut taken = vec![0_u32; classes];
-    let mut order: Vec<(u32, usize)> = rows
-        .iter()
-        .enumerate()
-        .map(|(row, example)| {
-            let turn = &mut taken[example.class as usize];
-            *turn += 1;
-            (*turn, row)
-        })
-        .collect();
+    let order = class_of.iter().enumerate().map(|(row, &class)| {
+        let turn = &mut taken[class as usize];
+        *turn += 1;
+        (*turn, row)
+    });
+    let mut order: Vec<(u32, usize)> = order.collect();
     order.sort_unstable();
     order.into_iter().map(|(_, row)| row).collect()
 }
 
-/// The naive Bayes weights: how much more likely a feature is in a class than anywhere.
-fn count(rows: &[Example], features: usize, classes: usize) -> (Vec<u32>, Vec<Weight>) {
-    let mut by_feature: Vec<Vec<Weight>> = vec![Vec::new(); features];
+/// The naive Bayes weights: how much more likely a feature is in a class than anywhere. Gives where those of each feature
+/// start, and all of them.
+fn count(examples: &Examples, features: usize, classes: usize) -> (Vec<u32>, Vec<Weight>) {
     let mut by_class = vec![0.0; classes];
-    for Example { class, features } in rows {
-        for &(feature, value) in features {
-            by_class[*class as usize] += value;
-            let weights = &mut by_feature[feature as usize];
-            match weights.iter_mut().rfind(|weight| weight.class == *class) {
-                Some(weight) => weight.weight += value,
-                None => weights.push(Weight { class: *class, weight: value }),
-            }
-        }
+    let (ends, seen) = by_feature(examples, features);
+    for Example { class, features } in examples.iter() {
+        features.iter().for_each(|(_, value)| by_class[class as usize] += value);
     }
     let all: f32 = by_class.iter().sum();
-    let mut starts = vec![0];
-    let mut flat = Vec::new();
-    for mut weights in by_feature {
+    let (mut starts, mut flat, mut start) = (vec![0], Vec::new(), 0);
+    let mut weights: Vec<Weight> = Vec::new();
+    for end in ends {
+        weights.clear();
+        for &Weight { class, weight } in &seen[std::mem::replace(&mut start, end)..end] {
+            match weights.last_mut() {
+                Some(last) if last.class == class => last.weight += weight,
+                _ => weights.push(Weight { class, weight }),
+            }
+        }
         let anywhere: f32 = weights.iter().map(|weight| weight.weight).sum();
         let expected = (anywhere + SMOOTHING * classes as f32) / (all + SMOOTHING * (features * classes) as f32);
         for weight in &mut weights {
             let inside = (weight.weight + SMOOTHING) / (by_class[weight.class as usize] + SMOOTHING * features as f32);
             weight.weight = SCALE * (inside / expected).ln();
         }
-        weights.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.class.cmp(&b.class)));
-        weights.truncate(MOST_CLASSES);
-        flat.extend(weights);
+        weights.sort_unstable_by(|a, b| b.weight.total_cmp(&a.weight).then(a.class.cmp(&b.class)));
+        flat.extend(weights.iter().take(MOST_CLASSES));
         starts.push(flat.len() as u32);
     }
     (starts, flat)
 }
 
+/// What each wording counts for each of its features, sorted by feature and class: where those of a feature end, and all
+/// of them.
+fn by_feature(examples: &Examples, features: usize) -> (Vec<usize>, Vec<Weight>) {
+    let mut next = vec![0; features + 1];
+    examples.features.iter().for_each(|&(feature, _)| next[feature as usize + 1] += 1);
+    for feature in 0..features {
+        next[feature + 1] += next[feature];
+    }
+    let mut sorted = vec![Weight { class: 0, weight: 0.0 }; examples.features.len()];
+    for Example { class, features } in examples.iter() {
+        for &(feature, weight) in features {
+            let at = &mut next[feature as usize];
+            sorted[*at] = Weight { class, weight };
+            *at += 1;
+        }
+    }
+    // Where the next one would stand is where they end.
+    next.pop();
+    (next, sorted)
+}
+
+/// No text has more features.
+fn most_features(said: Said<'_>) -> usize {
+    3 * said.concepts.len() + said.ignored.len() + said.spoken.len()
+}
+
 /// What a message says, as features of unit length: a long message is not surer than a short one.
 fn each_feature(
-    said: &Said,
+    said: Said<'_>,
     counts: &[Count],
     features: &mut Vec<(Feature, f32)>,
     mut index: impl FnMut(Pair) -> Option<Feature>,

@@ -9,6 +9,7 @@ use aho_corasick::AhoCorasick;
 use foldhash::fast::FixedState;
 
 use super::matcher::{EntryWordings, Mode};
+use super::normalise::Normal;
 
 /// The phrases of those entries.
 pub struct Literals {
@@ -24,23 +25,19 @@ pub struct Literals {
 }
 
 impl Literals {
-    /// Of all entries; `normal` has all of their phrases, one after the other, in normal form. Of two entries with the same
-    /// phrase the one of higher priority has it, then the first.
-    pub fn of(all: &[EntryWordings], normal: &[String]) -> Literals {
+    /// Of all entries; `normal` begins with all of their phrases, one after the other. Of two entries with the same phrase the
+    /// one of higher priority has it, then the first.
+    pub fn of(all: &[EntryWordings], normal: &Normal) -> Literals {
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|&entry| Reverse(all[entry].priority));
         let (mut exact, mut anywhere, mut entries) = (HashMap::default(), Vec::new(), Vec::new());
-        let mut rest = normal;
-        let of_each = all.iter().map(|entry| {
-            let phrases;
-            (phrases, rest) = rest.split_at(entry.phrases.len());
-            phrases
-        });
-        let of_each: Vec<&[String]> = of_each.collect();
+        let mut rest = normal.iter();
+        let of_each: Vec<Vec<&str>> =
+            all.iter().map(|entry| rest.by_ref().take(entry.phrases.len()).collect()).collect();
         let written = of_each.iter().enumerate();
         let written = written.flat_map(|(entry, phrases)| phrases.iter().map(move |text| key(entry, text))).collect();
         for entry in order {
-            let phrases = of_each[entry].iter().filter(|phrase| !phrase.is_empty()).cloned();
+            let phrases = of_each[entry].iter().filter(|phrase| !phrase.is_empty()).map(|&phrase| phrase.to_owned());
             match all[entry].mode {
                 Mode::Wording => {}
                 Mode::Exact => phrases.for_each(|phrase| {
@@ -96,7 +93,7 @@ mod tests {
             entry(Mode::Word, 0, &["host", "a person", "yes", "客服"]),
             entry(Mode::Word, 1, &["a person please"]),
         ];
-        let normal: Vec<String> = all.iter().flat_map(|entry| &entry.phrases).map(|phrase| normalise(phrase)).collect();
+        let normal = Normal::of(all.iter().flat_map(|entry| &*entry.phrases).map(String::as_str));
         let literals = Literals::of(&all, &normal);
         assert!(literals.is_phrase(0, "host") && literals.is_phrase(1, "yes") && literals.is_phrase(2, "yes"));
         assert!(!literals.is_phrase(0, "yes") && !literals.is_phrase(1, "host") && !literals.is_phrase(0, "hosts"));

@@ -12,13 +12,16 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::likelihood::{Likelihood, Tally};
 use super::literals::Literals;
-use super::normalise::normalise;
+use super::normalise::Normal;
 use super::phrases::{Asked, Phrases};
+use super::said::Sayings;
 use super::spelling::Origin;
-use super::words::{Meaning, Reading, Said, Seen, Vocabulary};
+use super::words::{Meaning, Reading, Seen, Vocabulary};
 
 /// From this score on an entry answers, and from this on, together, a few are suggested. Set on held-out questions so
 /// that about 3 % of plainly foreign and 6 % of similar-sounding ones are answered, and 10 % and 30 % get suggestions.
@@ -47,7 +50,7 @@ pub struct Wordings {
 }
 
 pub struct EntryWordings {
-    pub phrases: Vec<String>,
+    pub phrases: Arc<[String]>,
     pub mode: Mode,
     pub priority: i32,
 }
@@ -145,29 +148,26 @@ impl Matcher {
     /// Builds it: milliseconds, and the same every time.
     pub fn build(wordings: &Wordings) -> Matcher {
         let Wordings { language, entries, words, ignore, not_ours } = wordings;
-        let of_entries = entries.iter().flat_map(|entry| &entry.phrases);
-        let normal: Vec<String> = of_entries.chain(not_ours).map(|wording| normalise(wording)).collect();
+        let of_entries = entries.iter().flat_map(|entry| &*entry.phrases);
+        let normal = Normal::of(of_entries.chain(not_ours).map(String::as_str));
         let literals = Literals::of(entries, &normal);
-        let mut normal = normal.into_iter();
-        let vocabulary = Vocabulary::build(language, words, ignore, normal.as_slice().iter().map(String::as_str));
-        let mut reading = Reading::default();
-        let mut read = |wordings: usize| -> Vec<Said> {
-            let said = normal.by_ref().take(wordings).map(|wording| {
-                reading.text = wording;
-                vocabulary.read_normal(&mut reading);
-                reading.said.clone()
-            });
-            said.collect()
-        };
-        let said = entries.iter().map(|entry| {
-            let phrases = read(entry.phrases.len());
-            if entry.mode == Mode::Wording { phrases } else { Vec::new() }
+        let vocabulary = Vocabulary::build(language, words, ignore, normal.iter());
+        let (mut reading, mut said) = (Reading::default(), Sayings::default());
+        for wording in normal.iter() {
+            vocabulary.read_normal(wording, &mut reading);
+            said.add(reading.said());
+        }
+        let mut end = 0;
+        let of_each = entries.iter().map(|entry| {
+            let start = end;
+            end += entry.phrases.len();
+            if entry.mode == Mode::Wording { start..end } else { 0..0 }
         });
-        let said: Vec<Vec<Said>> = said.collect();
-        let background = read(not_ours.len());
-        let phrases = Phrases::of(&said, vocabulary.concepts());
-        let classes = said.iter().chain([&background]).enumerate();
-        let examples = classes.flat_map(|(class, said)| said.iter().map(move |said| (class, said)));
+        let of_each: Vec<Range<usize>> = of_each.collect();
+        let phrases = Phrases::of(&said, &of_each, vocabulary.concepts());
+        // What is not ours comes last.
+        let classes = of_each.into_iter().chain(std::iter::once(end..said.len())).enumerate();
+        let examples = classes.flat_map(|(class, texts)| said.range(texts).map(move |said| (class, said)));
         Matcher {
             likelihood: Likelihood::learn(examples, phrases.rarity(), entries.len() + 1),
             literals,
@@ -215,7 +215,7 @@ impl Matcher {
         SCRATCH.with_borrow_mut(|scratch| {
             let Scratch { reading, asked, .. } = scratch;
             self.vocabulary.read(text, reading);
-            self.phrases.ask(&reading.said, asked);
+            self.phrases.ask(reading.said(), asked);
             self.phrases.nearest(entry, asked)
         })
     }
@@ -227,9 +227,9 @@ impl Matcher {
         if let Some(entry) = self.literals.find(&reading.text) {
             return vec![Candidate { entry, score: 1.0, likelihood: 1.0, explained: 1.0, covered: 1.0 }];
         }
-        self.likelihood.tally(&reading.said, tally);
+        self.likelihood.tally(reading.said(), tally);
         let mut candidates = self.likeliest(tally, most, least_likely);
-        self.phrases.ask(&reading.said, asked);
+        self.phrases.ask(reading.said(), asked);
         // What a candidate must be able to reach to count at all: beside a sure one, more than that.
         let mut wanted = least_likely;
         for candidate in &mut candidates {
@@ -282,7 +282,7 @@ impl Matcher {
         self.vocabulary.read(text, &mut reading);
         let candidates = self.nearest(text, most);
         let known = |best: &Candidate| {
-            let concepts = reading.said.concepts.iter().filter(|&&concept| self.phrases.knows(best.entry, concept));
+            let concepts = reading.said().concepts.iter().filter(|&&concept| self.phrases.knows(best.entry, concept));
             let counted = concepts
                 .map(|&concept| (self.vocabulary.name(concept).to_owned(), self.phrases.rarity()[concept as usize]));
             counted.collect()

@@ -3,7 +3,8 @@
 //! [`document`] is one file: [`read`] knows its encoding, [`syntax`] what is wrong with its YAML, [`node`] is its tree
 //! and [`typed`] takes values out of it, [`placed`] with their places. [`set`] builds all files into one immutable set
 //! and [`checks`] it; [`answer`] fills placeholders. [`matcher`] finds the entry that a message asks for:
-//! [`normalise`], [`spelling`] and [`words`] turn text into concepts, [`likelihood`] weighs them. [`explain`] says why.
+//! [`normalise`], [`spelling`] with [`slips`], and [`words`] turn text into concepts ([`said`]), [`likelihood`] weighs them.
+//! [`explain`] says why.
 
 mod answer;
 mod checks;
@@ -20,7 +21,9 @@ pub mod normalise;
 mod phrases;
 mod placed;
 mod read;
+mod said;
 mod set;
+mod slips;
 mod spelling;
 mod syntax;
 #[cfg(test)]

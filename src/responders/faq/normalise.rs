@@ -29,7 +29,37 @@ pub fn normalise(text: &str) -> String {
 /// As [`normalise`], into a buffer that is emptied first.
 pub fn normalise_into(text: &str, out: &mut String) {
     out.clear();
-    let mut words = Words { out, word: 0, clitic: None, last: ' ', run: 0 };
+    normalise_after(text, out);
+}
+
+/// Texts in normal form, in one piece.
+pub struct Normal {
+    texts: String,
+    ends: Vec<usize>,
+}
+
+impl Normal {
+    /// The normal forms of texts.
+    pub fn of<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Normal {
+        let bytes = texts.clone().map(str::len).sum();
+        let mut normal = Normal { texts: String::with_capacity(bytes), ends: Vec::new() };
+        for text in texts {
+            normalise_after(text, &mut normal.texts);
+            normal.ends.push(normal.texts.len());
+        }
+        normal
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| &self.texts[std::mem::replace(&mut start, end)..end])
+    }
+}
+
+/// Puts the normal form of a text after what is there.
+fn normalise_after(text: &str, out: &mut String) {
+    let word = out.len();
+    let mut words = Words { out, word, clitic: None, last: ' ', run: 0 };
     let mut rest = text;
     while !rest.is_empty() {
         if let Some(plain) = words.push_plain(rest) {
@@ -108,23 +138,30 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// The short way for a word that is written as nearly all are: ASCII letters and digits up to a space, perhaps with
-    /// punctuation between. Tells how long they are; nothing where one must look closer.
+    /// The short way for a word that is written as nearly all are: ASCII letters and digits, and the spaces and punctuation
+    /// after them. Tells how long they are; nothing where one must look closer.
     fn push_plain(&mut self, text: &str) -> Option<usize> {
         let bytes = text.as_bytes();
-        let letters = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let parts = |byte: &&u8| byte.is_ascii() && !byte.is_ascii_alphanumeric() && **byte != b'\'';
-        let length = letters + bytes[letters..].iter().take_while(parts).count();
-        if length < bytes.len() && !bytes[..length].last()?.is_ascii_whitespace() {
-            return None;
+        let (mut letters, mut drawl, mut before) = (0, 0, 0);
+        while let Some(&byte) = bytes.get(letters).filter(|byte| byte.is_ascii_alphanumeric()) {
+            let letter = byte.to_ascii_lowercase();
+            drawl = if letter == before { drawl + 1 } else { 1 };
+            if drawl == DRAWL {
+                return None;
+            }
+            before = letter;
+            letters += 1;
+        }
+        let mut length = letters;
+        while let Some(byte) = bytes.get(length).filter(|byte| !byte.is_ascii_alphanumeric()) {
+            if !byte.is_ascii() || *byte == b'\'' {
+                return None;
+            }
+            length += 1;
         }
         let start = self.out.len();
         self.out.push_str(&text[..letters]);
         self.out[start..].make_ascii_lowercase();
-        if self.out.as_bytes()[start..].windows(DRAWL).any(|row| row.iter().all(|&letter| letter == row[0])) {
-            self.out.truncate(start);
-            return None;
-        }
         self.end();
         Some(length)
     }
@@ -179,7 +216,9 @@ impl Words<'_> {
 impl Drop for Words<'_> {
     /// The last word has no space after it.
     fn drop(&mut self) {
-        self.out.truncate(self.out.trim_end().len());
+        if self.out.ends_with(' ') {
+            self.out.pop();
+        }
     }
 }
 
@@ -239,6 +278,20 @@ mod tests {
             }
         }
         assert!("ÄÖÜäöüßéèçñåøæœŁ’".chars().all(|c| unfolded(c).is_some()));
+
+        let letters = ['a', 'A', 'b', '1', '\'', '-', ' ', 'é', '\u{301}'];
+        let mut texts = vec![String::new()];
+        for _ in 0..5 {
+            texts = texts.iter().flat_map(|text| letters.map(|c| format!("{text}{c}"))).collect();
+            for text in &texts {
+                let mut long = String::new();
+                let mut words = Words { out: &mut long, word: 0, clitic: None, last: ' ', run: 0 };
+                text.split_inclusive(' ').for_each(|piece| fold(piece, |c| words.push(c)));
+                words.end();
+                drop(words);
+                assert_eq!(normalise(text), long, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,10 +5,13 @@
 //! are one phrase.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 
-use super::words::{Concept, Said};
+use super::said::{Said, Sayings};
+use super::words::Concept;
 
 /// A concept that all entries use still counts a little, or a phrase of nothing else would weigh nothing.
 const LEAST_RARITY: f32 = 0.05;
@@ -52,12 +55,12 @@ pub struct Asked {
 }
 
 impl Phrases {
-    /// Of each entry what its phrases say. `concepts` is how many there are.
-    pub fn of(entries: &[Vec<Said>], concepts: usize) -> Phrases {
+    /// Of what all wordings say, and which of them are each entry's. `concepts` is how many there are.
+    pub fn of(said: &Sayings, entries: &[Range<usize>], concepts: usize) -> Phrases {
         let mut used_by = vec![0_u32; concepts];
         let mut last_user = vec![usize::MAX; concepts];
         for (entry, phrases) in entries.iter().enumerate() {
-            for &concept in phrases.iter().flat_map(|said| &said.concepts) {
+            for &concept in said.range(phrases.clone()).flat_map(|said| said.concepts) {
                 used_by[concept as usize] += u32::from(last_user[concept as usize] != entry);
                 last_user[concept as usize] = entry;
             }
@@ -65,7 +68,8 @@ impl Phrases {
         let rarity = |used_by: f32| ((entries.len() as f32 + 1.0) / (used_by + 0.5)).ln().max(LEAST_RARITY);
         let all: Vec<f32> = used_by.into_iter().map(|used_by| rarity(used_by as f32)).collect();
         let unknown = rarity(1.0);
-        let entries = entries.iter().map(|phrases| Entry::new(phrases, &all, PHRASE * unknown)).collect();
+        let phrases = entries.iter().map(|phrases| said.range(phrases.clone()));
+        let entries = phrases.map(|phrases| Entry::new(phrases, &all, PHRASE * unknown)).collect();
         Phrases { rarity: all, unknown, entries }
     }
 
@@ -80,9 +84,9 @@ impl Phrases {
     }
 
     /// Takes down what a message asks.
-    pub fn ask(&self, said: &Said, asked: &mut Asked) {
+    pub fn ask(&self, said: Said<'_>, asked: &mut Asked) {
         asked.concepts.clear();
-        asked.concepts.extend(&said.concepts);
+        asked.concepts.extend(said.concepts);
         asked.concepts.sort_unstable();
         asked.concepts.dedup();
         let concepts = asked.concepts.iter().map(|&concept| self.rarity[concept as usize]);
@@ -150,17 +154,19 @@ fn greatest_product(a: &[f32], b: &[f32]) -> f32 {
 }
 
 impl Entry {
-    fn new(said: &[Said], rarity: &[f32], least: f32) -> Entry {
+    fn new<'a>(said: impl Iterator<Item = Said<'a>>, rarity: &[f32], least: f32) -> Entry {
         let (mut phrases, mut shares, mut wordings) =
             (HashSet::with_hasher(FixedState::default()), Vec::new(), Vec::new());
-        let mut having: Vec<(Concept, u32)> = Vec::new();
+        let (mut having, mut concepts): (Vec<(Concept, u32)>, Vec<Concept>) = (Vec::new(), Vec::new());
         for (wording, said) in (0..).zip(said) {
             let weight = said.concepts.iter().map(|&concept| rarity[concept as usize]).sum::<f32>();
             let share = 1.0 / (weight + least);
-            let mut concepts = said.concepts.clone();
+            concepts.clear();
+            concepts.extend(said.concepts);
             concepts.sort_unstable();
-            // The order in which concepts are added up may make a difference in the last digit.
-            if phrases.insert((concepts, share.to_bits())) {
+            // The order in which concepts are added up may make a difference in the last digit. Of 64 bits of hash two that
+            // say something else have the same once in a billion files.
+            if phrases.insert(FixedState::default().hash_one((&concepts, share.to_bits()))) {
                 having.extend(said.concepts.iter().map(|&concept| (concept, shares.len() as u32)));
                 shares.push(share);
                 wordings.push(wording);
@@ -187,18 +193,19 @@ impl Entry {
 mod tests {
     use super::*;
 
-    fn said(concepts: &[Concept]) -> Said {
-        Said { concepts: concepts.to_vec(), ..Said::default() }
+    fn said(concepts: &[Concept]) -> Said<'_> {
+        Said { concepts, ..Said::default() }
     }
 
     #[test]
     fn wordings_that_say_the_same_are_one_phrase() {
-        let entries = [vec![said(&[0]), said(&[0]), said(&[1, 2]), said(&[2, 1]), said(&[3])], vec![said(&[0])]];
-        let phrases = Phrases::of(&entries, 4);
+        let mut all = Sayings::default();
+        [&[0][..], &[0], &[1, 2], &[2, 1], &[3], &[0]].into_iter().for_each(|concepts| all.add(said(concepts)));
+        let phrases = Phrases::of(&all, &[0..5, 5..6], 4);
         assert_eq!(phrases.entries[0].shares.len(), 3);
         let mut asked = Asked::default();
         for (concepts, nearest) in [(&[0][..], Some(0)), (&[2, 1], Some(2)), (&[3], Some(4)), (&[], None)] {
-            phrases.ask(&said(concepts), &mut asked);
+            phrases.ask(said(concepts), &mut asked);
             assert_eq!(phrases.nearest(0, &mut asked), nearest, "{concepts:?}");
         }
     }

@@ -30,6 +30,14 @@ pub struct Site {
     pub now: Millis,
 }
 
+impl Site {
+    /// Whether content that is built for one is the same for the other.
+    pub fn is_like(&self, other: &Site) -> bool {
+        let Site { language, handlers, plugins, off, now: _ } = self;
+        (language, handlers, plugins, off) == (&other.language, &other.handlers, &other.plugins, &other.off)
+    }
+}
+
 /// Everything of all languages, ready to answer.
 pub struct FaqSet {
     pub(super) languages: Vec<Arc<Language>>,
@@ -60,7 +68,7 @@ pub(super) struct Language {
 pub(super) struct Known {
     pub id: String,
     pub title: String,
-    pub phrases: Vec<String>,
+    pub phrases: Arc<[String]>,
     pub mode: Mode,
     pub priority: i32,
     pub text: Text,

@@ -1,20 +1,19 @@
 //! A word as written → the stem that the content knows: by its spelling, its stem, one typing error, or its parts.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 use rust_stemmers::{Algorithm, Stemmer};
 
-/// Shorter words have too many neighbours that are words themselves: "card" and "care", "lost" and "cost".
-const SHORTEST_CORRECTED: usize = 5;
-/// In a shorter word another letter makes another word more often than it is a slip: "truck" and "track".
-const SHORTEST_REPLACED: usize = 7;
-/// Longer ones are pasted keys and addresses.
-const LONGEST_CORRECTED: usize = 30;
+use super::slips::{Slips, is_one_slip};
+
 /// Shorter parts are found in every second word: "ei", "ort", "aus".
 const SHORTEST_PART: usize = 4;
 /// Longer compounds exist, but not in chats; and it bounds the search.
 const MOST_PARTS: usize = 3;
+/// Longer ones are pasted keys.
+const LONGEST_COMPOUND: usize = 30;
 /// What German and its relatives put between the parts of a compound.
 const LINKS: [&str; 6] = ["", "s", "n", "es", "en", "er"];
 
@@ -112,16 +111,7 @@ pub struct Spellings {
     /// The number of a spelling, and its stem: most words need no more than this one look.
     by_spelling: HashMap<Box<str>, (u32, Stem), FixedState>,
     by_stem: HashMap<Box<str>, Stem, FixedState>,
-    /// Hash of a spelling, and of it without one letter → its last link. Two words one slip apart share such a form.
-    by_shortened: HashMap<u64, u32, FixedState>,
-    links: Vec<Link>,
-}
-
-/// One spelling of those that share a shortened form.
-struct Link {
-    spelling: u32,
-    /// The link before, of the same form.
-    before: Option<u32>,
+    slips: Slips,
 }
 
 struct Spelling {
@@ -138,8 +128,7 @@ impl Spellings {
             spellings: Vec::new(),
             by_spelling: HashMap::default(),
             by_stem: HashMap::default(),
-            by_shortened: HashMap::default(),
-            links: Vec::new(),
+            slips: Slips::default(),
         }
     }
 
@@ -152,15 +141,14 @@ impl Spellings {
         let index = self.spellings.len() as u32;
         let next = self.by_stem.len() as Stem;
         let stem = *self.by_stem.entry(self.grammar.stem(word).into_boxed_str()).or_insert(next);
-        if is_correctable(word) {
-            each_shortened(word, |hash| {
-                let before = self.by_shortened.insert(hash, self.links.len() as u32);
-                self.links.push(Link { spelling: index, before });
-            });
-        }
         self.by_spelling.insert(word.into(), (index, stem));
         self.spellings.push(Spelling { word: word.into(), stem, uses: 1 });
         stem
+    }
+
+    /// Gets ready for words with typing errors, when all words are learned.
+    pub fn finish(&mut self) {
+        self.slips = Slips::of(self.spellings.iter().map(|spelling| &*spelling.word));
     }
 
     pub fn word(&self, spelling: u32) -> &str {
@@ -198,31 +186,20 @@ impl Spellings {
 
     /// The most used spelling one slip away; of equal ones the first in the content.
     fn corrected(&self, word: &str) -> Option<u32> {
-        if !is_correctable(word) {
-            return None;
-        }
-        let mut best: Option<u32> = None;
-        each_shortened(word, |hash| {
-            let mut next = self.by_shortened.get(&hash).copied();
-            while let Some(link) = next {
-                let Link { spelling: index, before } = self.links[link as usize];
-                next = before;
-                let spelling = &self.spellings[index as usize];
-                let better = best.is_none_or(|best| {
-                    let uses = self.spellings[best as usize].uses;
-                    spelling.uses > uses || (spelling.uses == uses && index < best)
-                });
-                if better && is_one_slip(word, &spelling.word) {
-                    best = Some(index);
-                }
+        let mut best: Option<(u32, Reverse<u32>)> = None;
+        self.slips.near(word, |index| {
+            let Spelling { word: near, uses, .. } = &self.spellings[index as usize];
+            let found = (*uses, Reverse(index));
+            if best.is_none_or(|best| found > best) && is_one_slip(word, near) {
+                best = Some(found);
             }
         });
-        best
+        best.map(|(_, Reverse(index))| index)
     }
 
     /// The known words that a compound is made of; the longest first part wins.
     fn parts(&self, word: &str, most: usize) -> Option<Vec<Stem>> {
-        if !word.is_ascii() || word.len() > LONGEST_CORRECTED || most < 2 {
+        if !word.is_ascii() || word.len() > LONGEST_COMPOUND || most < 2 {
             return None;
         }
         (SHORTEST_PART..(word.len() + 1).saturating_sub(SHORTEST_PART)).rev().find_map(|at| {
@@ -243,66 +220,9 @@ impl Spellings {
     }
 }
 
-fn is_correctable(word: &str) -> bool {
-    let letters = word.chars().count();
-    (SHORTEST_CORRECTED..=LONGEST_CORRECTED).contains(&letters) && word.chars().all(char::is_alphabetic)
-}
-
-/// Hashes of the word itself and of it without one letter. The first letter stays: it is seldom mistyped, and without
-/// it "ghost" would be a "host".
-fn each_shortened(word: &str, mut each: impl FnMut(u64)) {
-    each(hash(word.bytes()));
-    for (at, c) in word.char_indices().skip(1) {
-        each(hash(word[..at].bytes().chain(word[at + c.len_utf8()..].bytes())));
-    }
-}
-
-/// FNV-1a: short words, no adversary (a false friend is sorted out by [`is_one_slip`]).
-fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Whether one letter too many, too few, another one (in a word long enough), or two neighbours swapped make one word
-/// of the other: Damerau-Levenshtein distance 1.
-fn is_one_slip(a: &str, b: &str) -> bool {
-    let same_start: usize = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
-    let (a, b): (&str, &str) = (&a[same_start..], &b[same_start..]);
-    let (mut a_rest, mut b_rest) = (a.chars(), b.chars());
-    let (first_a, first_b) = (a_rest.next(), b_rest.next());
-    let (a1, b1) = (a_rest.as_str(), b_rest.as_str());
-    if first_a.is_none() || first_b.is_none() {
-        return a1.is_empty() && b1.is_empty();
-    }
-    let swapped = a_rest.next() == first_b && b_rest.next() == first_a && a_rest.as_str() == b_rest.as_str();
-    let replaced = a1 == b1 && same_start + a.len() >= SHORTEST_REPLACED;
-    a1 == b || a == b1 || replaced || swapped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_slip() {
-        for (a, b, expected) in [
-            ("parcel", "parcle", true),
-            ("parcel", "parcl", true),
-            ("parcel", "parcell", true),
-            ("delivery", "delovery", true),
-            ("track", "truck", false),
-            ("parcel", "parcel", true),
-            ("paket", "pakte", true),
-            ("parcel", "pracle", false),
-            ("parcel", "par", false),
-            ("", "", true),
-            ("", "a", true),
-            ("a", "", true),
-            ("ab", "", false),
-        ] {
-            assert_eq!(is_one_slip(a, b), expected, "{a} {b}");
-            assert_eq!(is_one_slip(b, a), expected, "{b} {a}");
-        }
-    }
 
     #[test]
     fn words_become_stems_that_the_content_knows() {
@@ -311,6 +231,7 @@ mod tests {
             content.split(' ').for_each(|word| {
                 spellings.learn(word);
             });
+            spellings.finish();
             let text =
                 |wanted: Stem| spellings.by_stem.iter().find(|(_, stem)| **stem == wanted).unwrap().0.to_string();
             let mut stems = Vec::new();

@@ -11,6 +11,7 @@
 
 use super::groups::Groups;
 use super::normalise::{normalise, normalise_into};
+use super::said::Said;
 use super::spelling::{Origin, Spellings, Stem};
 
 /// A number given to everything that a message can say.
@@ -45,24 +46,14 @@ pub struct Reading {
     pub text: String,
     /// Its words, or groups of words that mean one thing, in order.
     pub seen: Vec<Seen>,
-    /// What they say.
-    pub said: Said,
+    /// What they say: [`Said`].
+    concepts: Vec<Concept>,
+    ignored: Vec<Concept>,
+    spoken: Vec<(Concept, bool)>,
+    unknown: usize,
     /// How many there are, without numbers.
     words: usize,
     slots: Vec<Slot>,
-}
-
-/// What a text says.
-#[derive(Clone, Default)]
-pub struct Said {
-    /// The concepts in order. Only ignored words in a text: then these.
-    pub concepts: Vec<Concept>,
-    /// The ignored words among them.
-    pub ignored: Vec<Concept>,
-    /// Both in order, and whether ignored.
-    pub spoken: Vec<(Concept, bool)>,
-    /// How many words nobody knows.
-    pub unknown: usize,
 }
 
 /// A stem on its way through the groups, and what it is if it belongs to none.
@@ -124,11 +115,17 @@ impl Vocabulary {
     /// Reads a text.
     pub fn read(&self, text: &str, reading: &mut Reading) {
         normalise_into(text, &mut reading.text);
-        self.read_normal(reading);
+        self.read_on(reading);
     }
 
-    /// Reads [`Reading::text`], which is in normal form.
-    pub fn read_normal(&self, reading: &mut Reading) {
+    /// Reads a text in normal form.
+    pub fn read_normal(&self, text: &str, reading: &mut Reading) {
+        reading.text.clear();
+        reading.text.push_str(text);
+        self.read_on(reading);
+    }
+
+    fn read_on(&self, reading: &mut Reading) {
         self.find_stems(reading);
         self.find_meanings(reading);
         reading.take_stock();
@@ -181,8 +178,13 @@ impl Vocabulary {
 }
 
 impl Reading {
+    /// What they say.
+    pub fn said(&self) -> Said<'_> {
+        Said { concepts: &self.concepts, ignored: &self.ignored, spoken: &self.spoken, unknown: self.unknown }
+    }
+
     fn take_stock(&mut self) {
-        let Said { concepts, ignored, spoken, unknown } = &mut self.said;
+        let Reading { concepts, ignored, spoken, unknown, .. } = self;
         concepts.clear();
         ignored.clear();
         spoken.clear();
@@ -209,7 +211,7 @@ impl Reading {
 
     /// The share of the words that this language's content knows, 0 to 1.
     pub fn known(&self) -> f32 {
-        (self.words - self.said.unknown) as f32 / self.words.max(1) as f32
+        (self.words - self.unknown) as f32 / self.words.max(1) as f32
     }
 }
 
@@ -267,7 +269,8 @@ impl Meanings {
     }
 
     fn finish(self) -> Vocabulary {
-        let Meanings { spellings, alone, groups, names } = self;
+        let Meanings { mut spellings, alone, groups, names } = self;
+        spellings.finish();
         Vocabulary { spellings, alone, groups, names }
     }
 }

@@ -184,8 +184,10 @@ fn a_wording_as_it_stands_is_answered() {
     let of_ways = |ways: &[&str]| ways.iter().map(|way| format!("ship {way}")).collect::<Vec<_>>();
     let ways =
         [&["by train", "by plane"], &["to Rome", "to Paris"], &["a bicycle", "a sofa"], &["on Sunday", "at night"]];
-    let mut entries: Vec<EntryWordings> =
-        ways.iter().map(|ways| EntryWordings { mode: Mode::Wording, priority: 0, phrases: of_ways(*ways) }).collect();
+    let mut entries: Vec<EntryWordings> = ways
+        .iter()
+        .map(|ways| EntryWordings { mode: Mode::Wording, priority: 0, phrases: of_ways(*ways).into() })
+        .collect();
     entries.push(entry(Mode::Wording, 0, &["how to ship", "begin with us"]));
     let ignore = texts(&["how", "to", "a", "by", "on", "at", "with", "us"]);
     let wordings = Wordings { language: "en".into(), entries, words: Vec::new(), ignore, not_ours: Vec::new() };
