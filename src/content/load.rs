@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::thread;
 use std::time::SystemTime;
 
 use super::cores::on_all_cores;
-use super::tree::{Tree, revision};
+use super::tree::{Tree, plugins_of, revision};
 use super::{Folders, PLUGINS, Snapshot, plugins, trial};
 use crate::clock::Clock;
 use crate::finding::Finding;
@@ -63,19 +64,19 @@ pub struct Good {
 /// it, and a change that breaks the set as a whole stays out. Only reads the folders.
 pub fn load(folders: &Folders, good: &Good) -> Loaded {
     let tree = Tree::read(folders);
-    let documents = read_all(folders, &tree);
-    load_tree(folders, tree, documents, good)
+    let ahead = Ahead::read(folders, &tree);
+    load_tree(folders, tree, ahead, good)
 }
 
 /// [`load`] of files that lie nowhere: path (`faq/en/parcels.yaml`) to bytes.
 pub fn load_files(folders: &Folders, files: BTreeMap<String, Vec<u8>>) -> Loaded {
     let tree = Tree::of(files);
-    let documents = read_all(folders, &tree);
-    load_tree(folders, tree, documents, &Good::default())
+    let ahead = Ahead::read(folders, &tree);
+    load_tree(folders, tree, ahead, &Good::default())
 }
 
-/// [`load`] of what was read already; a file that is not among the documents is read when it is wanted.
-pub(super) fn load_tree(folders: &Folders, mut tree: Tree, documents: Documents, last: &Good) -> Loaded {
+/// [`load`] of files for which some work was done already.
+pub(super) fn load_tree(folders: &Folders, mut tree: Tree, ahead: Ahead, last: &Good) -> Loaded {
     let good = &last.files;
     let mut findings = std::mem::take(&mut tree.findings);
     if tree.gone {
@@ -92,7 +93,8 @@ pub(super) fn load_tree(folders: &Folders, mut tree: Tree, documents: Documents,
             Finding::error(folders.plugins.display().to_string(), "the folder is gone; its plugins stay in force");
         findings.push(finding.hint("make an empty folder to do without plugins"));
     }
-    let mut workshop = Workshop::new(folders, &tree, documents, good);
+    let untried = ahead.plugins.clone();
+    let mut workshop = Workshop::new(folders, &tree, ahead, good);
     let mut held: BTreeSet<String> = BTreeSet::new();
 
     // What does not parse keeps its last good version, if there is one.
@@ -126,7 +128,8 @@ pub(super) fn load_tree(folders: &Folders, mut tree: Tree, documents: Documents,
         true => trial::findings(plugin, &snapshot, folders),
         false => Vec::new(),
     };
-    let working = plugins::load(folders, &wanted, good, &tree.unreadable, &last.plugins, &attempt);
+    let ready = plugins::Ready { running: &last.plugins, untried: &untried };
+    let working = plugins::load(folders, &wanted, good, &tree.unreadable, ready, &attempt);
     held.extend(working.held);
     findings.extend(working.findings);
     findings.extend(not_asked(folders, &working.plugins));
@@ -264,14 +267,41 @@ fn files_of(finding: &Finding) -> impl Iterator<Item = &str> {
 }
 
 /// The versions of each file of the FAQ that were read: of today, and of the good set.
-pub(super) type Documents = HashMap<String, Vec<Version>>;
+type Documents = HashMap<String, Vec<Version>>;
 
-/// Reads all files of the FAQ at once: it is a third of what a start waits for.
-pub(super) fn read_all(folders: &Folders, tree: &Tree) -> Documents {
-    let files: Vec<_> = tree.files.iter().filter(|(key, _)| is_faq(key)).collect();
-    let versions = on_all_cores(&files, |(key, bytes)| Version::read(&folders.shown(key), bytes));
-    let keys = files.into_iter().map(|(key, _)| key.clone());
-    keys.zip(versions).map(|(key, version)| (key, vec![version])).collect()
+/// What can be done with the files of today before the set that was in force last is known. What is not done yet is done
+/// when it is wanted.
+#[derive(Default)]
+pub(super) struct Ahead {
+    documents: Documents,
+    /// Languages, and the site that they were built for.
+    built: Option<(Site, Built)>,
+    /// Plugins that nobody has tried yet.
+    plugins: Vec<Arc<Plugin>>,
+}
+
+impl Ahead {
+    /// Reads all files of the FAQ at once: it is a fifth of what a start waits for.
+    pub fn read(folders: &Folders, tree: &Tree) -> Ahead {
+        let files: Vec<_> = tree.files.iter().filter(|(key, _)| is_faq(key)).collect();
+        let versions = on_all_cores(&files, |(key, bytes)| Version::read(&folders.shown(key), bytes));
+        let keys = files.into_iter().map(|(key, _)| key.clone());
+        let documents = keys.zip(versions).map(|(key, version)| (key, vec![version])).collect();
+        Ahead { documents, ..Ahead::default() }
+    }
+
+    /// Builds the languages, too, and loads the plugins beside them. If there is nothing wrong with any file, these will be
+    /// in force.
+    pub fn build(self, folders: &Folders, tree: &Tree) -> Ahead {
+        let mut workshop = Workshop::new(folders, tree, self, &BTreeMap::new());
+        let plugins = thread::scope(|scope| {
+            let plugins = scope.spawn(|| plugins::untried(folders, &tree.files));
+            workshop.build(&tree.files);
+            plugins.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let Workshop { site, documents, built, .. } = workshop;
+        Ahead { documents, built: Some((site, built)), plugins }
+    }
 }
 
 /// Reads each file once and builds sets of them.
@@ -295,9 +325,8 @@ impl Version {
 }
 
 impl<'a> Workshop<'a> {
-    fn new(folders: &'a Folders, tree: &Tree, documents: Documents, good: &BTreeMap<String, Vec<u8>>) -> Workshop<'a> {
-        let before = good.keys().filter_map(|key| Some(key.strip_prefix("plugins/")?.split_once('/')?.0.to_owned()));
-        let plugins = tree.plugins.iter().cloned().chain(before);
+    fn new(folders: &'a Folders, tree: &Tree, ahead: Ahead, good: &BTreeMap<String, Vec<u8>>) -> Workshop<'a> {
+        let plugins = tree.plugins.iter().cloned().chain(plugins_of(good));
         let (plugins, off) = plugins.partition(|plugin| folders.asks(plugin));
         let reserved = [Faq::NAME, PLUGINS, Person::NAME].into_iter().filter(|name| folders.names(name));
         let site = Site {
@@ -307,7 +336,9 @@ impl<'a> Workshop<'a> {
             off,
             now: Clock::System.now(),
         };
-        Workshop { folders, site, documents, built: Built::default() }
+        let Ahead { documents, built, .. } = ahead;
+        let built = built.filter(|(of, _)| of.is_like(&site)).map(|(_, built)| built).unwrap_or_default();
+        Workshop { folders, site, documents, built }
     }
 
     fn document(&mut self, key: &str, bytes: &[u8]) -> Result<Document, Vec<Finding>> {

@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
 use tokio::task::{JoinError, JoinHandle};
 
-use load::{Documents, load_tree, read_all, together};
+use load::{Ahead, load_tree, together};
 pub use load::{Good, Loaded, load, load_files};
 pub use tree::{on_disk, put_back};
 
@@ -194,7 +194,7 @@ impl Reading {
     /// Begins to read them on another thread: the store can be opened meanwhile.
     pub fn begin(folders: Folders) -> Reading {
         let of = folders.clone();
-        Reading { folders, task: tokio::task::spawn_blocking(move || Found::look(&of).read(&of)) }
+        Reading { folders, task: tokio::task::spawn_blocking(move || Found::look(&of).read(&of).build(&of)) }
     }
 }
 
@@ -347,8 +347,8 @@ impl Content {
 /// What lies in the folders.
 struct Found {
     tree: Tree,
-    /// What its files say, as far as they were read.
-    documents: Documents,
+    /// What was made of its files already.
+    ahead: Ahead,
     seen: Seen,
 }
 
@@ -359,20 +359,27 @@ impl Found {
         let trace = Trace::of(folders);
         let tree = Tree::read(folders);
         let fingerprint = tree.fingerprint();
-        Found { tree, documents: Documents::new(), seen: Seen { trace, fingerprint } }
+        Found { tree, ahead: Ahead::default(), seen: Seen { trace, fingerprint } }
     }
 
     /// Reads what the files say.
     fn read(mut self, folders: &Folders) -> Found {
         // What purser fails over here it fails over again where it is said.
-        self.documents = guarded(|| read_all(folders, &self.tree)).unwrap_or_default();
+        self.ahead = guarded(|| Ahead::read(folders, &self.tree)).unwrap_or_default();
+        self
+    }
+
+    /// Builds what they will be if nothing is wrong with them.
+    fn build(mut self, folders: &Folders) -> Found {
+        let ahead = std::mem::take(&mut self.ahead);
+        self.ahead = guarded(|| ahead.build(folders, &self.tree)).unwrap_or_default();
         self
     }
 
     /// Puts the newest set together that works.
     fn load(self, folders: &Folders, good: &Good) -> (Loaded, Seen) {
-        let Found { tree, documents, seen } = self;
-        let loaded = guarded(|| load_tree(folders, tree, documents, good));
+        let Found { tree, ahead, seen } = self;
+        let loaded = guarded(|| load_tree(folders, tree, ahead, good));
         let failed = || Loaded::failed(folders, "purser failed over these files; please report it");
         (loaded.unwrap_or_else(failed), seen)
     }

@@ -34,20 +34,28 @@ pub(super) struct Working {
 /// Tries a plugin, and says what is wrong. The second argument says whether this version of it was never in force.
 pub(super) type Try<'a> = dyn Fn(&Arc<Plugin>, bool) -> Vec<Finding> + Sync + 'a;
 
-/// Loads the plugins of `now`, with `good` for what is broken there. `running` are plugins that need not be loaded
-/// again. `unreadable` are paths that are there and could not be read. A plugin that `attempt` finds an error with is
-/// broken, too.
+/// Plugins that need not be loaded again, if they are made of the same files.
+#[derive(Clone, Copy)]
+pub(super) struct Ready<'a> {
+    /// Those in force.
+    pub running: &'a [Arc<Plugin>],
+    /// Those that nobody has tried yet.
+    pub untried: &'a [Arc<Plugin>],
+}
+
+/// Loads the plugins of `now`, with `good` for what is broken there. `unreadable` are paths that are there and could not be
+/// read. A plugin that `attempt` finds an error with is broken, too.
 pub(super) fn load(
     folders: &Folders,
     now: &BTreeMap<String, Vec<u8>>,
     good: &BTreeMap<String, Vec<u8>>,
     unreadable: &BTreeSet<String>,
-    running: &[Arc<Plugin>],
+    ready: Ready<'_>,
     attempt: &Try<'_>,
 ) -> Working {
     let root = folders.plugins.display().to_string();
     let (now, good) = (Folder::of(now), Folder::of(good));
-    let shop = Shop { root: &root, running, unreadable, attempt };
+    let shop = Shop { root: &root, ready, unreadable, attempt };
     let (working, suspect) = shop.with_modules(&now, &good, &now.modules);
     let working = match suspect {
         Some(culprit) if now.modules != good.modules => {
@@ -68,6 +76,14 @@ pub(super) fn load(
         _ => working,
     };
     working.sorted(&now)
+}
+
+/// The plugins of these files that can be loaded, not tried yet.
+pub(super) fn untried(folders: &Folders, files: &BTreeMap<String, Vec<u8>>) -> Vec<Arc<Plugin>> {
+    let root = folders.plugins.display().to_string();
+    let Folder { plugins, modules, .. } = Folder::of(files);
+    let all = plugins.iter().map(|(name, own)| Plugin::load(Files { name, root: &root, own, lib: &modules }));
+    all.flatten().map(Arc::new).collect()
 }
 
 /// The files below `plugins/`, by what they belong to.
@@ -95,7 +111,7 @@ impl<'a> Folder<'a> {
 
 struct Shop<'a, 'b> {
     root: &'a str,
-    running: &'a [Arc<Plugin>],
+    ready: Ready<'a>,
     unreadable: &'a BTreeSet<String>,
     attempt: &'a Try<'b>,
 }
@@ -142,12 +158,14 @@ impl Shop<'_, '_> {
 
     fn try_out(&self, name: &str, own: &Tree, lib: &Tree, same: bool) -> Result<Arc<Plugin>, Vec<Finding>> {
         let files = Files { name, root: self.root, own, lib };
-        let known = self.running.iter().find(|plugin| plugin.is_made_of(files));
-        let plugin = match known {
-            Some(plugin) => plugin.clone(),
+        let among = |plugins: &[Arc<Plugin>]| plugins.iter().find(|plugin| plugin.is_made_of(files)).cloned();
+        let known = among(self.ready.running);
+        let is_running = known.is_some();
+        let plugin = match known.or_else(|| among(self.ready.untried)) {
+            Some(plugin) => plugin,
             None => Arc::new(Plugin::load(files)?),
         };
-        let findings = (self.attempt)(&plugin, known.is_none() && !same);
+        let findings = (self.attempt)(&plugin, !is_running && !same);
         if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(plugin) }
     }
 }

@@ -77,9 +77,7 @@ impl Tree {
 
     /// A tree of these files.
     pub fn of(files: BTreeMap<String, Vec<u8>>) -> Tree {
-        let names = files.keys().filter_map(|key| Some(key.strip_prefix("plugins/")?.split_once('/')?.0.to_owned()));
-        let mut plugins: BTreeSet<String> = names.collect();
-        plugins.remove(LIB);
+        let plugins = plugins_of(&files);
         let gone = !files.keys().any(|key| key.starts_with("faq/"));
         Tree { files, plugins, gone, ..Tree::default() }
     }
@@ -118,6 +116,12 @@ impl Tree {
             }
         }
     }
+}
+
+/// The plugins that files (path, such as `plugins/cost/main.rhai`, to bytes) are of.
+pub(super) fn plugins_of(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<String> {
+    let names = files.keys().filter_map(|key| Some(key.strip_prefix("plugins/")?.split_once('/')?.0));
+    names.filter(|name| *name != LIB).map(str::to_owned).collect()
 }
 
 impl Folders {
