@@ -10,6 +10,7 @@ use purser::content::{Content, Folders, Good, Loaded, Reading, Snapshot, load, t
 use purser::responders::Turn;
 use purser::responders::script::reference;
 use purser::sources::{LookUp, NoSources};
+use purser::store::Store;
 use serde_json::Value;
 
 use crate::harness::{Setup, TestDatabase, Visitor, get, until, within};
@@ -362,4 +363,28 @@ fn the_reference_of_functions_is_up_to_date() {
         }
         assert!(fs::read_to_string(&path).unwrap_or_default() == text, "{} is not up to date", path.display());
     }
+}
+
+#[tokio::test]
+async fn what_is_built_before_the_last_set_is_known_is_what_is_built_after() {
+    let site = Site::with_echo();
+    site.write("plugins/lib/say.rhai", "fn hello() { \"hello\" }");
+    let url = format!("sqlite://{}", site.0.path().join("purser.db").display()).parse().unwrap();
+    let store = Store::open(&url, |_| {}).await.unwrap();
+    let start = || Content::start(Reading::begin(site.folders()), Some(store.clone()), |_| {});
+    let good = start().await.unwrap().in_force();
+    assert_eq!(site.wrong(&site.load(Some(&good))), "");
+
+    // The plugin that `then:` names is gone, and was there in the set of before.
+    fs::remove_dir_all(site.0.path().join("plugins/echo")).unwrap();
+    let expected = site.load(Some(&good));
+    assert_ne!(site.wrong(&site.load(None)), site.wrong(&expected));
+    assert_eq!(start().await.unwrap().findings(), expected.findings);
+
+    // The folder of modules is no plugin, though there are files of it in that set.
+    site.write("faq/a.yaml", &FAQ.replace("echo", "lib"));
+    let expected = site.load(Some(&good));
+    assert!(site.wrong(&expected).contains("faq/a.yaml:7:11: "), "{}", site.wrong(&expected));
+    assert_eq!(start().await.unwrap().findings(), expected.findings);
+    store.close().await;
 }
