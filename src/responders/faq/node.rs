@@ -9,9 +9,11 @@ use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, Tag
 
 use super::placed::At;
 
-/// What is nested deeper, or has more nodes or aliases, is a mistake or an attack. The nodes of an alias count each time.
+/// What is nested deeper, or has more nodes, bytes of text or aliases, is a mistake or an attack. What an alias stands for
+/// counts each time, and once more where it is named: both are copies.
 const DEEPEST: usize = 32;
 const MOST_NODES: usize = 2_000_000;
+const MOST_BYTES: usize = 64 << 20;
 const MOST_ALIASES: usize = 1_000;
 
 /// A node of a file.
@@ -78,13 +80,40 @@ impl Node {
         }
     }
 
-    /// How many nodes it is, with all below it.
-    fn size(&self) -> usize {
-        1 + match &self.kind {
-            Kind::Empty | Kind::Text(_) => 0,
-            Kind::List(list) => list.iter().map(Node::size).sum(),
-            Kind::Map(pairs) => pairs.iter().map(|(key, value)| key.size() + value.size()).sum(),
+    /// How much it is, with all below it.
+    fn extent(&self) -> Extent {
+        let around = |all: Extent, below: Extent| Extent {
+            nodes: all.nodes + below.nodes,
+            bytes: all.bytes + below.bytes,
+            depth: all.depth.max(below.depth + 1),
+        };
+        match &self.kind {
+            Kind::Empty => Extent::of_text(""),
+            Kind::Text(text) => Extent::of_text(text),
+            Kind::List(list) => list.iter().map(Node::extent).fold(Extent::EMPTY_LIST, around),
+            Kind::Map(pairs) => {
+                let nodes = pairs.iter().flat_map(|(key, value)| [key, value]);
+                nodes.map(Node::extent).fold(Extent::EMPTY_LIST, around)
+            }
         }
+    }
+}
+
+/// How much a node is.
+#[derive(Clone, Copy)]
+struct Extent {
+    nodes: usize,
+    /// Of all texts.
+    bytes: usize,
+    /// How many lists and blocks are in each other.
+    depth: usize,
+}
+
+impl Extent {
+    const EMPTY_LIST: Extent = Extent { nodes: 1, bytes: 0, depth: 1 };
+
+    fn of_text(text: &str) -> Extent {
+        Extent { nodes: 1, bytes: text.len(), depth: 0 }
     }
 }
 
@@ -98,9 +127,11 @@ struct Tree {
     root: Option<Node>,
     /// The lists and blocks around the place that was reached, outermost first.
     open: Vec<Open>,
-    /// Anchor → what it names, once that is whole.
-    named: HashMap<usize, Node>,
+    /// Anchor → what it names, once that is whole, and how much that is.
+    named: HashMap<usize, (Node, Extent)>,
+    /// What all of it takes so far.
     nodes: usize,
+    bytes: usize,
     aliases: usize,
 }
 
@@ -120,7 +151,9 @@ impl Tree {
             Event::Scalar(text, style, anchor, tag) => {
                 let kind =
                     if is_empty(&text, style, tag.as_deref()) { Kind::Empty } else { Kind::Text(text.into_owned()) };
-                self.add(Node { kind, at }, anchor)?;
+                let node = Node { kind, at };
+                self.make_room(node.extent(), at)?;
+                self.add(node, anchor)?;
             }
             Event::SequenceStart(_, anchor, _) => self.open(Kind::List(Vec::new()), at, anchor)?,
             Event::MappingStart(_, anchor, _) => self.open(Kind::Map(Vec::new()), at, anchor)?,
@@ -133,13 +166,13 @@ impl Tree {
                 }
             }
             Event::Alias(anchor) => {
-                let Some(named) = self.named.get(&anchor) else { return broken(Why::UnknownAlias) };
-                self.nodes += named.size();
+                let Some((named, extent)) = self.named.get(&anchor) else { return broken(Why::UnknownAlias) };
+                let (node, extent) = (Node { at, ..named.clone() }, *extent);
                 self.aliases += 1;
-                if self.aliases > MOST_ALIASES || self.nodes > MOST_NODES {
+                if self.aliases > MOST_ALIASES {
                     return broken(Why::TooLarge);
                 }
-                let node = Node { at, ..named.clone() };
+                self.make_room(extent, at)?;
                 self.add(node, 0)?;
             }
             _ => {}
@@ -148,22 +181,29 @@ impl Tree {
     }
 
     fn open(&mut self, kind: Kind, at: At, anchor: usize) -> Result<(), Broken> {
-        if self.open.len() == DEEPEST {
+        self.make_room(Extent::EMPTY_LIST, at)?;
+        self.open.push(Open { node: Node { kind, at }, key: None, anchor });
+        Ok(())
+    }
+
+    /// Makes sure that there is room for so much at the place that was reached.
+    fn make_room(&mut self, extent: Extent, at: At) -> Result<(), Broken> {
+        self.nodes += extent.nodes;
+        self.bytes += extent.bytes;
+        let is_too_large = self.nodes > MOST_NODES || self.bytes > MOST_BYTES;
+        if is_too_large || self.open.len() + extent.depth > DEEPEST {
             return Err(Broken { at, why: Why::TooLarge });
         }
-        self.open.push(Open { node: Node { kind, at }, key: None, anchor });
         Ok(())
     }
 
     /// Adds a node that is whole to the innermost list or block.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Broken> {
-        self.nodes += 1;
-        if self.nodes > MOST_NODES {
-            return Err(Broken { at: node.at, why: Why::TooLarge });
-        }
         // An anchor that names nothing is 0.
         if anchor > 0 {
-            self.named.insert(anchor, node.clone());
+            let extent = node.extent();
+            self.make_room(extent, node.at)?;
+            self.named.insert(anchor, (node.clone(), extent));
         }
         match self.open.last_mut() {
             None => self.root = Some(node),
@@ -245,9 +285,21 @@ mod tests {
         for (last, next) in ('a'..='f').zip('b'..='g') {
             laughs += &format!("{next}: &{next} [{}]\n", vec![format!("*{last}"); 10].join(", "));
         }
+        // Each line stands in the one after it, so they are far deeper than any of them is written.
+        let mut chain = "- &a0 [x]\n".to_owned();
+        (1..MOST_ALIASES)
+            .for_each(|at| chain += &format!("- &a{at} {}*a{}{}\n", "[".repeat(20), at - 1, "]".repeat(20)));
+        // A thousand times four megabytes; and thirty times all that is in the file.
+        let long = format!("- &a {}\n{}", "x".repeat(4 << 20), "- *a\n".repeat(MOST_ALIASES));
+        let named: String = (0..30).map(|at| format!("&a{at} [")).collect();
+        let named = format!("{named}{}{}", "x, ".repeat(200_000), "]".repeat(30));
         for (yaml, place, expected) in [
             (deep(DEEPEST + 1), (1, 33), "TooLarge"),
-            (laughs, (7, 8), "TooLarge"),
+            (deep(300), (1, 256), "Syntax(RecursionLimitExceeded)"),
+            (chain, (3, 27), "TooLarge"),
+            (long, (16, 3), "TooLarge"),
+            (named, (1, 122), "TooLarge"),
+            (laughs, (6, 7), "TooLarge"),
             (format!("- &a x\n{}", "- *a\n".repeat(MOST_ALIASES + 1)), (1002, 3), "TooLarge"),
             ("a: *x\n".to_owned(), (1, 4), "Syntax(UnknownAnchor)"),
             ("a: &x [*x]\n".to_owned(), (1, 8), "UnknownAlias"),
@@ -255,7 +307,7 @@ mod tests {
             ("a\n--- b\n".to_owned(), (2, 1), "SecondDocument"),
             ("a: 'b\n".to_owned(), (1, 4), "Syntax(UnclosedQuotedScalar)"),
         ] {
-            let broken = Node::parse(&yaml).unwrap_err();
+            let Err(broken) = Node::parse(&yaml) else { panic!("not {expected} at {place:?}") };
             assert_eq!((broken.at.line, broken.at.column), place, "{expected}");
             assert_eq!(format!("{:?}", broken.why), expected);
         }
