@@ -35,7 +35,7 @@ impl<'a> Complaint<'a> {
             Why::SecondDocument => {
                 here("a second document begins here", "take the line --- out; one file is one document")
             }
-            Why::TooLarge => {
+            Why::TooLarge | Why::Syntax(ErrorKind::RecursionLimitExceeded) => {
                 here("the file is too large or nested too deeply", "split it; every file of the folder is read")
             }
             Why::Syntax(kind) => self.parser(kind),
@@ -85,6 +85,13 @@ impl<'a> Complaint<'a> {
             | Is::MissingDirectiveName
             | Is::InvalidDirectiveName
             | Is::InvalidDirectiveTerminator
+            | Is::DirectiveByteLimitExceeded { .. }
+            | Is::TooManyReservedDirectiveParams { .. }
+            | Is::DuplicateVersionDirective
+            | Is::MissingYamlVersion
+            | Is::MissingYamlVersionSeparator
+            | Is::YamlVersionTooLong
+            | Is::ExpectedTagDirectiveBang
             | Is::MissingDocumentEndBeforeDirective => self.first_letter(),
             Is::InvalidColonPlacement | Is::ExpectedFlowMappingSeparator | Is::ExpectedFlowSequenceSeparator => here(
                 "a list or block before this is not closed",
@@ -92,9 +99,6 @@ impl<'a> Complaint<'a> {
             ),
             Is::UnknownQuotedScalarEscape => {
                 here("this text has a \\ that stands for nothing", "write \\\\ for one, or put the text in '…'")
-            }
-            Is::RecursionLimitExceeded => {
-                here("the file is nested too deeply", "write it with fewer lists and blocks in each other")
             }
             other => here(&format!("this is not YAML: {other}"), COLUMNS),
         }
