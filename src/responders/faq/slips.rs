@@ -81,15 +81,13 @@ fn each_form(word: &str, mut each: impl FnMut(u32)) {
         return;
     }
     let short = |hash: u64| ((hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 32) as u32;
-    let mut power = BASE;
-    let mut next = |byte: u8| {
-        let value = power.wrapping_mul(u64::from(byte));
-        power = power.wrapping_mul(BASE);
-        value
-    };
     let mut values = [0; LONGEST * char::MAX_LEN_UTF8];
     let values = &mut values[..word.len()];
-    word.bytes().zip(&mut *values).for_each(|(byte, value)| *value = next(byte));
+    let mut power = BASE;
+    for (byte, value) in word.bytes().zip(&mut *values) {
+        *value = power.wrapping_mul(u64::from(byte));
+        power = power.wrapping_mul(BASE);
+    }
     let whole = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
     each(short(whole));
     let mut before: u64 = 0;
