@@ -186,6 +186,19 @@ mod tests {
                 "a.yaml:2:1: a second document begins here (take the line --- out; one file is one document)\n",
             ),
             (
+                "language: en\n...\nignore: [a]\n".to_owned(),
+                "a.yaml:3:1: a second document begins here (take the line ... out; one file is one document)\n",
+            ),
+            (
+                "%YAML 1.x\nlanguage: en\n".to_owned(),
+                "a.yaml:1:1: a text cannot begin with `%` (put it in quotes: '%YAML 1.x')\n",
+            ),
+            (
+                "language: en\nwords: { <<: { a: [b] } }\n<<: { ignore: [a] }\n".to_owned(),
+                "a.yaml:2:14: `<<` must be a list, not a block of keys (begin each line of the list with a - and a blank)\n\
+                 a.yaml:3:1: unknown key `<<` (the keys are language, entries, words, ignore, not_ours, facts, lines)\n",
+            ),
+            (
                 "language: en\n<<<<<<< HEAD\nignore: [a]\n=======\nignore: [b]\n>>>>>>> x\n".to_owned(),
                 "a.yaml:2:1: a merge conflict is left in the file (settle it with git)\n",
             ),

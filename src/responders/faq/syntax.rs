@@ -33,7 +33,9 @@ impl<'a> Complaint<'a> {
             }
             Why::UnknownAlias => self.first_letter(),
             Why::SecondDocument => {
-                here("a second document begins here", "take the line --- out; one file is one document")
+                let sign = if self.line(0).starts_with("---") { "---" } else { "..." };
+                let hint = format!("take the line {sign} out; one file is one document");
+                here("a second document begins here", &hint)
             }
             Why::TooLarge | Why::Syntax(ErrorKind::RecursionLimitExceeded) => {
                 here("the file is too large or nested too deeply", "split it; every file of the folder is read")
