@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Answered, Author, BoxFuture, ConversationId, Desk, Event, Kind, Seat, Seq, Status, Turn};
 use crate::fanout::{DraftEnd, Fanout, Reach, What, Writing};
+use crate::patience::boxed;
 use crate::responders::Drafts;
 use crate::responders::pipeline::MAX_ANSWER;
 
@@ -144,7 +145,7 @@ impl Desk {
             })
         });
         turn.drafts = draft.clone().map(|draft| draft as Arc<dyn Drafts>);
-        UnderWay { answer: Box::pin(async move { pipeline.answer(&turn).await }), draft }
+        UnderWay { answer: boxed(|| async move { pipeline.answer(&turn).await }), draft }
     }
 
     /// The answer to a stored question; `None` as soon as it could not be stored any more.

@@ -7,7 +7,7 @@
 //! frame or an event leads to is a future in a box of its own, which is there only meanwhile: without, an idle
 //! customer would cost 6 KiB more.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite;
 use super::metrics::Over;
 use super::protocol::{CloseCode, Frame, SILENT_FOR, ServerFrame};
 use super::session::{Dialect, Gone, News, Session, Wire};
-use crate::patience::within;
+use crate::patience::{boxed, within};
 
 /// A client that does not take a frame for this long is given up.
 pub const TAKES_AT_MOST: Duration = Duration::from_secs(10);
@@ -153,12 +153,6 @@ async fn talk(session: &mut Session<Socket>) -> Result<Option<CloseCode>, Gone> 
             }
         }
     }
-}
-
-/// The future in a box. The box is there first, so that the future is made within it: `Box::pin` makes it on the stack
-/// and copies all of its room.
-fn boxed<F>(future: impl FnOnce() -> F) -> Pin<Box<F>> {
-    Box::into_pin(Box::write(Box::new_uninit(), future()))
 }
 
 /// What a broken frame is closed with; `None` if the connection is gone anyway.

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["conversation", "finding", "limits", "memory", "outbound", "patience", "people", "sources", "text", "yaml"],
     ),
     ("content", &["clock", "conversation", "finding", "hex", "recording", "responders", "sources", "store", "yaml"]),
-    ("desk", &["clock", "conversation", "fanout", "hex", "people", "responders", "store", "text"]),
+    ("desk", &["clock", "conversation", "fanout", "hex", "patience", "people", "responders", "store", "text"]),
     ("post", &["clock", "conversation", "sources", "store"]),
     ("courier", &["clock", "conversation", "desk", "post", "responders", "sources", "store"]),
     ("accounts", &["clock", "conversation", "hex", "limits", "people", "store"]),
