@@ -21,8 +21,10 @@ use crate::hex::hex;
 const SESSION: Cookie = Cookie { name: "purser_session", over_tls: "__Host-purser_session", same_site: "Lax" };
 /// How long a browser keeps it, in seconds: a year.
 const SESSION_AGE: i64 = 365 * 24 * 60 * 60;
-/// Both buffers of a socket. The library's own 128 KiB each would make an idle customer cost 135 KiB.
-const BUFFER: usize = 1_024;
+/// The buffers of a socket. The library's own 128 KiB each would make an idle customer cost 135 KiB. What is read into is
+/// cleared for each read, and few questions are longer.
+const READ_BUFFER: usize = 512;
+const WRITE_BUFFER: usize = 1_024;
 /// The longest message of the echo, in bytes.
 const MAX_ECHO: usize = 1 << 20;
 
@@ -70,8 +72,8 @@ async fn open(
     most: usize,
 ) -> Result<(), StatusError> {
     let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(most))
         .max_frame_size(Some(most));
     let sockets = door.sockets.clone();
