@@ -245,7 +245,7 @@ impl Desk {
         }
         let began = Instant::now();
         let mut seated = seat.state.lock().await;
-        if let Some(ack) = seated.acks.iter().find(|ack| ack.client_id == said.client_id) {
+        if let Some(ack) = seated.remembered(&said.client_id) {
             return Ok(ack.clone());
         }
         let (mut progress, mut asked) = (Progress::NotAsked, false);

@@ -1,13 +1,15 @@
 //! Seats: what a node knows of the conversations that somebody is in.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use foldhash::fast::FixedState;
 use tokio::sync;
 
 use super::Ack;
-use crate::conversation::{Conversation, ConversationId, Kept, VisitorId};
+use crate::conversation::{ClientId, Conversation, ConversationId, Kept, VisitorId};
 
 /// How many acknowledgements a seat remembers, so that a client's repeats do not reach the store.
 const REMEMBERED_ACKS: usize = 8;
@@ -36,7 +38,9 @@ pub(super) struct Seated {
     pub(super) as_of: u64,
     /// Whether an answer of this conversation is under way on this node.
     pub(super) answering: bool,
-    pub(super) acks: VecDeque<Ack>,
+    acks: VecDeque<Ack>,
+    /// The hash of each one's client id, in the same order: few bytes to look through with every message.
+    said: VecDeque<u64>,
 }
 
 impl Seat {
@@ -102,9 +106,22 @@ impl Seated {
     pub(super) fn remember(&mut self, ack: Ack) {
         if self.acks.len() == REMEMBERED_ACKS {
             self.acks.pop_front();
+            self.said.pop_front();
         }
+        self.said.push_back(hash(&ack.client_id));
         self.acks.push_back(ack);
     }
+
+    /// The acknowledgement of the message with this id, if it is one of the last.
+    pub(super) fn remembered(&self, client_id: &ClientId) -> Option<&Ack> {
+        let hash = hash(client_id);
+        let mut same = self.said.iter().zip(&self.acks).filter(|(said, _)| **said == hash).map(|(_, ack)| ack);
+        same.find(|ack| ack.client_id == *client_id)
+    }
+}
+
+fn hash(client_id: &ClientId) -> u64 {
+    FixedState::default().hash_one(client_id)
 }
 
 /// The seats that are taken on this node. Nothing is kept of conversations that nobody is in.
