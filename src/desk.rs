@@ -66,7 +66,7 @@ pub struct Desk {
     seats: Arc<Seats>,
     clock: Clock,
     /// The site's own language.
-    language: String,
+    language: Arc<str>,
     /// How long a node may hold a question.
     limit: Millis,
     /// What the site says of its agents.
@@ -150,7 +150,7 @@ impl Desk {
             pipeline: ArcSwap::from_pointee(pipeline),
             seats: Arc::default(),
             clock,
-            language,
+            language: language.into(),
             limit: Millis::try_from(limit.as_millis()).unwrap_or(Millis::MAX),
             people: People::default(),
             staffed: AtomicBool::new(false),
@@ -196,7 +196,7 @@ impl Desk {
     }
 
     /// The site's own language.
-    pub fn language(&self) -> &str {
+    pub fn language(&self) -> &Arc<str> {
         &self.language
     }
 
@@ -356,7 +356,7 @@ impl Desk {
         self.counts.answered(provenance, outcome, trace);
         let Provenance { responder, entry, revision, micros } = provenance;
         tracing::debug!(
-            conversation = %seat.id, seq, responder, entry = entry.as_deref(), %revision, micros,
+            conversation = %seat.id, seq, responder = &**responder, entry = entry.as_deref(), %revision, micros,
             ?outcome, "answered"
         );
     }

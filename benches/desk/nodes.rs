@@ -112,8 +112,8 @@ fn event(seq: Seq) -> Event {
         at: 1_750_000_000_000,
         kind: Kind::Message,
         author: Author::Visitor,
-        body: "how much does it cost to send a parcel to France?".to_owned(),
-        client_id: Some(EventId::new().to_string()),
+        body: "how much does it cost to send a parcel to France?".into(),
+        client_id: Some(EventId::new().to_string().into()),
         provenance: None,
         meta: Meta::default(),
     }

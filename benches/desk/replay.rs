@@ -148,17 +148,17 @@ fn changed(config: &Config, snapshot: &Snapshot) -> anyhow::Result<Stage> {
 }
 
 /// A wording, and the entry that answers it.
-type Asked = (String, String);
+type Asked = (Arc<str>, Arc<str>);
 
 /// The wordings of the shipped content in English that the FAQ answers by itself.
 async fn questions(stage: &Stage) -> anyhow::Result<Vec<Asked>> {
     let mut answered = Vec::new();
     for (_, phrase) in stage.faq.wordings() {
-        let turn = Turn { text: phrase, languages: vec!["en".to_owned()], now: START, ..Turn::default() };
+        let turn = Turn { text: phrase.into(), languages: vec!["en".into()], now: START, ..Turn::default() };
         let said = stage.pipeline.answer(&turn).await;
         let provenance = said.message.provenance;
         if let (Some(entry), "faq", Some("en")) =
-            (provenance.entry, provenance.responder.as_str(), said.message.language.as_deref())
+            (provenance.entry, provenance.responder.as_ref(), said.message.language.as_deref())
         {
             answered.push((turn.text, entry));
         }
@@ -178,7 +178,8 @@ fn recording(questions: &[Asked], number: usize) -> Recording {
     let step = |at: usize| {
         let number = number * LONG + at;
         let (_, entry) = &questions[number % questions.len()];
-        let answer = Expected { responder: Some("faq".to_owned()), entry: Some(entry.clone()), ..Expected::default() };
+        let answer =
+            Expected { responder: Some("faq".to_owned()), entry: Some(entry.to_string()), ..Expected::default() };
         let action = Action::Say { text: question(questions, number), language: None, attachments: Vec::new() };
         Step { line: 0, action, answer: Some(answer) }
     };
@@ -259,7 +260,7 @@ async fn fill(url: &DatabaseUrl, questions: &[Asked], numbers: Range<usize>) -> 
             let mut head = Conversation::new(ConversationId::new(), VisitorId(visitor));
             for (at, text) in (0..).zip(texts) {
                 let (id, now) = (EventId::new(), START + at * 1_000);
-                let turn = Turn { text: text.clone(), languages: vec!["en".to_owned()], now, ..Turn::default() };
+                let turn = Turn { text: text.clone().into(), languages: vec!["en".into()], now, ..Turn::default() };
                 let answered = stage.pipeline.answer(&turn).await;
                 let text = Text::new(&text).map_err(|error| anyhow::anyhow!("{error}"))?;
                 let said = Said {
@@ -267,7 +268,7 @@ async fn fill(url: &DatabaseUrl, questions: &[Asked], numbers: Range<usize>) -> 
                     client_id: ClientId::new(),
                     text,
                     choice: None,
-                    language: Some("en".to_owned()),
+                    language: Some("en".into()),
                     attachments: Vec::new(),
                 };
                 let asked = head.say(said, now, 10_000);

@@ -103,7 +103,7 @@ fn write_json(
     why: bool,
 ) -> anyhow::Result<()> {
     let message = &answered.message;
-    let wanted = turn.languages.first().map_or("", String::as_str);
+    let wanted = turn.languages.first().map_or("", |language| language);
     let line = Line {
         text: &turn.text,
         language: message.language.as_deref().unwrap_or(wanted),

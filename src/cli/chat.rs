@@ -107,8 +107,8 @@ impl<'a> Chat<'a> {
             id: EventId::new(),
             client_id: ClientId::new(),
             text,
-            choice: pressed.as_ref().and_then(|button| button.choice.clone()),
-            language: language.clone(),
+            choice: pressed.as_ref().and_then(|button| button.choice.as_deref().map(Arc::from)),
+            language: language.as_deref().map(Arc::from),
             attachments: Vec::new(),
         };
         let mut out = pressed.map(|button| format!("> {}\n", button.text)).unwrap_or_default();

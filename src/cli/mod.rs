@@ -435,9 +435,9 @@ fn load_content(config: &Config) -> anyhow::Result<Arc<Snapshot>> {
 /// A turn of its own, outside of any conversation.
 fn turn(text: &str, choice: Option<String>, languages: &[Option<&str>]) -> Turn {
     Turn {
-        text: text.to_owned(),
-        choice,
-        languages: languages.iter().flatten().map(|language| (*language).to_owned()).collect(),
+        text: text.into(),
+        choice: choice.map(Arc::from),
+        languages: languages.iter().flatten().map(|language| Arc::from(*language)).collect(),
         now: Clock::System.now(),
         ..Turn::default()
     }

@@ -65,7 +65,15 @@ impl Conversation {
             let client_id = earlier.client_id();
             let id = EventId(dated(earlier.at, &format!("{}:{client_id}", self.id)));
             draft.at = draft.next.last_at.max(earlier.at);
-            draft.add(id, Kind::Message, earlier.author, earlier.text.clone(), Some(client_id), None, Meta::default());
+            draft.add(
+                id,
+                Kind::Message,
+                earlier.author,
+                earlier.text.as_str().into(),
+                Some(client_id.into()),
+                None,
+                Meta::default(),
+            );
             if earlier.author == Author::Visitor {
                 asked = draft.next.last_seq;
             }

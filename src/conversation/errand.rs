@@ -28,7 +28,7 @@ pub struct Proposal {
     /// What the customer is told in the end.
     pub words: Words,
     /// The language of all this.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
 }
 
 /// What the customer is told of an errand's outcome, as Markdown. `{name}` stands for a field of what the other side

@@ -177,11 +177,11 @@ pub struct Event {
     /// Who did it.
     pub author: Author,
     /// A visitor's plain text, or Markdown of everybody else; empty where the kind says all.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub body: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub body: Arc<str>,
     /// The id that the client gave; for an answer [`EventId::answer_key`] of its question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
+    pub client_id: Option<Arc<str>>,
     /// How a bot's message came about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
@@ -194,9 +194,9 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     /// The responder that answered.
-    pub responder: String,
+    pub responder: Arc<str>,
     /// The FAQ entry that answered or handed the turn on.
-    pub entry: Option<String>,
+    pub entry: Option<Arc<str>>,
     /// The content in force.
     pub revision: Arc<str>,
     /// How long the pipeline took, in microseconds.
@@ -215,10 +215,10 @@ pub struct Meta {
     pub attachments: Vec<Attachment>,
     /// On a visitor's message: the entry whose button was pressed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub choice: Option<String>,
+    pub choice: Option<Arc<str>>,
     /// On a visitor's message: the language of the page or the browser. On an answer: the language it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// On an answer: the seq of its question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<Seq>,
@@ -230,7 +230,7 @@ pub struct Meta {
     pub rated: Option<Rated>,
     /// What was remembered or forgotten; on a transcript, where it goes if not to the known address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<Attribute>,
+    pub attribute: Option<Box<Attribute>>,
     /// On an answer of a plugin: what stands behind it. No client sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<Box<Behind>>,

@@ -1,6 +1,7 @@
 //! Ids, times and texts, checked as they come in.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,9 +90,9 @@ impl ConversationId {
 impl EventId {
     /// The client id that the answer to this question carries. The unique key over (conversation, client id)
     /// thereby allows one answer a question at most.
-    pub fn answer_key(&self) -> String {
+    pub fn answer_key(&self) -> Arc<str> {
         // A client's own ids must not start with this: see `ClientId`.
-        ["re:", self.0.simple().encode_lower(&mut Uuid::encode_buffer())].concat()
+        ["re:", self.0.simple().encode_lower(&mut Uuid::encode_buffer())].concat().into()
     }
 
     /// A word that nobody can have written before this event was, to set something apart by.
@@ -101,13 +102,13 @@ impl EventId {
     }
 
     /// The client id that the message about the outcome of this errand carries: there is one at most.
-    pub fn outcome_key(&self) -> String {
-        format!("re:errand:{}", self.0.simple())
+    pub fn outcome_key(&self) -> Arc<str> {
+        format!("re:errand:{}", self.0.simple()).into()
     }
 
     /// The client id of an agent's message that its console named so. No visitor's message can have it.
-    pub fn agent_key(&self) -> String {
-        format!("re:agent:{}", self.0.simple())
+    pub fn agent_key(&self) -> Arc<str> {
+        format!("re:agent:{}", self.0.simple()).into()
     }
 }
 
@@ -138,7 +139,7 @@ impl VisitorId {
 /// The id that a client gave a message: 1 to 64 printable ASCII characters, not starting with `re:`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct ClientId(String);
+pub struct ClientId(Arc<str>);
 
 impl ClientId {
     /// An id for a message whose client gave none: no other has it.
@@ -148,7 +149,7 @@ impl ClientId {
 
     /// The same, for the message that becomes this event.
     pub fn of(event: EventId) -> ClientId {
-        ClientId(event.0.simple().encode_lower(&mut Uuid::encode_buffer()).to_owned())
+        ClientId((&*event.0.simple().encode_lower(&mut Uuid::encode_buffer())).into())
     }
 
     /// The id as text.
@@ -175,7 +176,7 @@ impl TryFrom<String> for ClientId {
     fn try_from(id: String) -> Result<ClientId, Self::Error> {
         let fits = (1..=MAX_CLIENT_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         if fits && !id.starts_with("re:") {
-            Ok(ClientId(id))
+            Ok(ClientId(id.into()))
         } else {
             Err("a client id is 1 to 64 printable ASCII characters without blanks and does not start with \"re:\"")
         }
@@ -184,13 +185,19 @@ impl TryFrom<String> for ClientId {
 
 impl From<ClientId> for String {
     fn from(id: ClientId) -> String {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl From<ClientId> for Arc<str> {
+    fn from(id: ClientId) -> Arc<str> {
         id.0
     }
 }
 
 /// What a customer or an agent wrote: 1 to [`MAX_TEXT`] code points, not only blanks, with LF line ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(String);
+pub struct Text(Arc<str>);
 
 /// Why a text is not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -209,7 +216,7 @@ impl Text {
         if text.trim().is_empty() {
             return Err(TextError::Empty);
         }
-        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() };
+        let text: Arc<str> = if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() };
         // Bytes bound the code points from above: most messages need no counting.
         if text.len() > MAX_TEXT {
             let length = text.chars().count();
@@ -222,17 +229,22 @@ impl Text {
 
     /// No text: of a message that is nothing but what is attached to it.
     pub fn none() -> Text {
-        Text(String::new())
+        Text("".into())
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The text, for whoever keeps it.
+    pub fn shared(&self) -> &Arc<str> {
+        &self.0
+    }
 }
 
-impl From<Text> for String {
-    fn from(text: Text) -> String {
+impl From<Text> for Arc<str> {
+    fn from(text: Text) -> Arc<str> {
         text.0
     }
 }

@@ -96,10 +96,10 @@ mod tests {
     }
 
     fn answered(head: &Conversation, question: &Event, now: Millis) -> (Conversation, Arc<Event>) {
-        let provenance = Provenance { responder: "faq".to_owned(), entry: None, revision: "".into(), micros: 0 };
+        let provenance = Provenance { responder: "faq".into(), entry: None, revision: "".into(), micros: 0 };
         let effects = Effects { attributes: vec![("order".to_owned(), Some("7".to_owned()))], ..Effects::default() };
         let message =
-            BotMessage { text: "yes".to_owned(), buttons: Buttons::default(), language: None, provenance, effects };
+            BotMessage { text: "yes".into(), buttons: Buttons::default(), language: None, provenance, effects };
         let decision = head.answer(question.id, question.seq, message, now, 10).expect("an answer");
         (Arc::unwrap_or_clone(decision.next), decision.events.last().expect("an event").clone())
     }

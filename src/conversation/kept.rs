@@ -146,7 +146,7 @@ fn no_attributes(attributes: &Arc<BTreeMap<String, String>>) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Focus {
     /// Who asked.
-    pub responder: String,
+    pub responder: Arc<str>,
     /// The shape of `state` as the responder counts it; another version of it does not understand this one's.
     pub version: u32,
     /// What the responder wants to have back with the answer.
@@ -166,7 +166,7 @@ pub struct Focus {
 
 impl Focus {
     /// A question asked now.
-    pub fn new(responder: impl Into<String>, version: u32, state: serde_json::Value, now: Millis) -> Focus {
+    pub fn new(responder: impl Into<Arc<str>>, version: u32, state: serde_json::Value, now: Millis) -> Focus {
         Focus {
             responder: responder.into(),
             version,

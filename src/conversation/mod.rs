@@ -92,7 +92,7 @@ pub struct Conversation {
     /// The last message that has its answer. Below `asked_seq`, a question is pending.
     pub answered_seq: Seq,
     /// The language it is spoken in, once that is known.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// When somebody must look at it again: the earliest of its own timers.
     pub wake_at: Option<Millis>,
     /// What responders keep between turns.
@@ -109,9 +109,9 @@ pub struct Said {
     /// What was said; nothing where something is attached and that is all.
     pub text: Text,
     /// The entry whose button was pressed.
-    pub choice: Option<String>,
+    pub choice: Option<Arc<str>>,
     /// The language of the page or the browser.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// What is attached.
     pub attachments: Vec<Attachment>,
 }
@@ -120,11 +120,11 @@ pub struct Said {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BotMessage {
     /// Markdown.
-    pub text: String,
+    pub text: Arc<str>,
     /// What the customer may press next.
     pub buttons: Buttons,
     /// The language it is in, where the responder knows; the conversation goes on in it.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// How it came about.
     pub provenance: Provenance,
     /// What it does to what is kept in the conversation.
@@ -219,7 +219,7 @@ impl Conversation {
     pub fn say(&self, said: Said, now: Millis, limit: Millis) -> Decision {
         let mut draft = Draft::on(self, now);
         if self.status == Status::Closed {
-            draft.add(EventId::new(), Kind::Reopened, Author::System, String::new(), None, None, Meta::default());
+            draft.add(EventId::new(), Kind::Reopened, Author::System, "".into(), None, None, Meta::default());
             draft.next.status = Status::Bot;
             draft.next.kept.over = false;
         }
@@ -279,7 +279,7 @@ impl Conversation {
             EventId::new(),
             Kind::Message,
             Author::Bot,
-            text,
+            text.into(),
             Some(proposal.id.outcome_key()),
             ordered.provenance.clone(),
             meta,
@@ -291,7 +291,7 @@ impl Conversation {
     pub fn rate(&self, rated: Rated, now: Millis) -> Decision {
         let mut draft = Draft::on(self, now);
         let meta = Meta { rated: Some(rated), ..Meta::default() };
-        draft.add(EventId::new(), Kind::Rated, Author::Visitor, String::new(), None, None, meta);
+        draft.add(EventId::new(), Kind::Rated, Author::Visitor, "".into(), None, None, meta);
         draft.done()
     }
 
@@ -316,7 +316,7 @@ impl Conversation {
             return None;
         }
         let mut draft = Draft::on(self, now);
-        draft.add(EventId::new(), Kind::Erased, author, String::new(), None, None, Meta::default());
+        draft.add(EventId::new(), Kind::Erased, author, "".into(), None, None, Meta::default());
         let next = &mut draft.next;
         next.status = Status::Closed;
         next.answered_seq = next.asked_seq;
@@ -358,8 +358,8 @@ impl Draft {
         id: EventId,
         kind: Kind,
         author: Author,
-        body: String,
-        client_id: Option<String>,
+        body: Arc<str>,
+        client_id: Option<Arc<str>>,
         provenance: Option<Provenance>,
         meta: Meta,
     ) {
@@ -384,8 +384,8 @@ impl Draft {
             Some(value) => kept.insert(name.clone(), value),
             None => kept.remove(&name),
         };
-        let meta = Meta { attribute: Some(Attribute { name, value }), ..Meta::default() };
-        self.add(EventId::new(), Kind::Attribute, author, String::new(), None, None, meta);
+        let meta = Meta { attribute: Some(Box::new(Attribute { name, value })), ..Meta::default() };
+        self.add(EventId::new(), Kind::Attribute, author, "".into(), None, None, meta);
     }
 
     /// See [`Conversation::answer`].
@@ -440,7 +440,7 @@ impl Draft {
 
     fn errand(&mut self, author: Author, errand: Errand, provenance: Option<Provenance>) {
         let meta = Meta { errand: Some(Box::new(errand)), ..Meta::default() };
-        self.add(EventId::new(), Kind::Errand, author, String::new(), None, provenance, meta);
+        self.add(EventId::new(), Kind::Errand, author, "".into(), None, provenance, meta);
     }
 
     fn done(mut self) -> Decision {

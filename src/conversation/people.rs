@@ -4,6 +4,8 @@
 //! under way: an answer to one of them that comes later is refused by [`Conversation::answer`], also after the
 //! conversation was given back.
 
+use std::sync::Arc;
+
 use super::attachment::Attachment;
 use super::buttons::Buttons;
 use super::event::{Author, Kind, Meta, Reason};
@@ -138,7 +140,7 @@ impl Conversation {
         &self,
         agent: &Person,
         id: EventId,
-        key: String,
+        key: Arc<str>,
         text: Text,
         now: Millis,
     ) -> Result<Decision, NotYours> {
@@ -352,7 +354,7 @@ impl Conversation {
 impl Draft {
     /// An event without anything of a client or a responder.
     fn plain(&mut self, kind: Kind, author: Author, text: String, meta: Meta) {
-        self.add(EventId::new(), kind, author, text, None, None, meta);
+        self.add(EventId::new(), kind, author, text.into(), None, None, meta);
     }
 
     /// The visitor has said something to people.

@@ -1,5 +1,7 @@
 //! What the customer thinks of a chat with a person that is over: one to five stars, and perhaps a word about it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::{Author, Kind, Meta};
@@ -83,7 +85,7 @@ impl Conversation {
         draft.next.asked_seq = draft.next.last_seq;
         draft.next.answered_seq = draft.next.last_seq;
         draft.reviewed(stars, comment);
-        draft.add(EventId::new(), Kind::Message, Author::System, thanks, None, None, Meta::default());
+        draft.add(EventId::new(), Kind::Message, Author::System, thanks.into(), None, None, Meta::default());
         draft.done()
     }
 }
@@ -94,7 +96,7 @@ impl Draft {
         ended.stars = Some(stars.count());
         let (agent, name) = (Some(ended.agent), ended.name.clone());
         let meta = Meta { stars: Some(stars.count()), agent, name, ..Meta::default() };
-        let body = comment.map(String::from).unwrap_or_default();
+        let body = comment.map(Arc::from).unwrap_or_default();
         self.add(EventId::new(), Kind::Reviewed, Author::Visitor, body, None, None, meta);
     }
 }

@@ -150,8 +150,8 @@ impl Conversation {
     pub fn transcript(&self, email: Option<String>, now: Millis) -> Decision {
         let mut draft = Draft::on(self, now);
         let attribute = email.map(|email| Attribute { name: EMAIL.to_owned(), value: Some(email) });
-        let meta = Meta { attribute, ..Meta::default() };
-        draft.add(EventId::new(), Kind::Transcript, Author::Visitor, String::new(), None, None, meta);
+        let meta = Meta { attribute: attribute.map(Box::new), ..Meta::default() };
+        draft.add(EventId::new(), Kind::Transcript, Author::Visitor, "".into(), None, None, meta);
         draft.done()
     }
 }

@@ -95,7 +95,7 @@ mod tests {
             for language in [None, Some("en"), Some("a\"b")] {
                 for question in [None, Some(0), Some(1), Some(Seq::MAX)] {
                     for (missed, reason) in [(0, None), (3, None), (3, Some(Reason::Idle))] {
-                        let language = language.map(str::to_owned);
+                        let language = language.map(std::sync::Arc::from);
                         let buttons = buttons.to_vec().into();
                         let meta = Meta { buttons, language, question, missed, reason, ..Meta::default() };
                         assert_eq!(meta.to_json().unwrap(), serde_json::to_string(&meta).unwrap());

@@ -1,6 +1,7 @@
 //! What agents do at the desk, and what a visitor says to them. Each is an append like any other: it names the end of
 //! the log that it was decided on, so of two agents who take a conversation one does.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{
@@ -129,7 +130,7 @@ impl Desk {
     }
 
     fn is_back(&self, head: &Conversation, said: &Said) -> bool {
-        let languages: Vec<String> = head.language.iter().chain(&said.language).cloned().collect();
+        let languages: Vec<Arc<str>> = head.language.iter().chain(&said.language).cloned().collect();
         // To a person, "cancel" may be an answer.
         head.status == Status::Waiting && self.pipeline().lines().is_back(said.text.as_str(), &languages)
     }
@@ -142,10 +143,10 @@ impl Desk {
         match self.store.waiting_conversations().await {
             Ok(waiting) => {
                 let pipeline = self.pipeline();
-                let languages: Vec<String> = answered.message.language.iter().cloned().collect();
+                let languages: Vec<Arc<str>> = answered.message.language.iter().cloned().collect();
                 let (line, _) = pipeline.lines().say(Line::QueuedAt, &languages);
                 let line = line.trim_end().replace("{place}", &(waiting + 1).to_string());
-                answered.message.text = format!("{}\n\n{line}", answered.message.text.trim_end());
+                answered.message.text = format!("{}\n\n{line}", answered.message.text.trim_end()).into();
             }
             Err(error) => tracing::warn!(%error, "the place in the queue cannot be looked up"),
         }
@@ -154,7 +155,7 @@ impl Desk {
 
     /// A line in the language of the conversation.
     pub(super) fn line(&self, head: &Conversation, line: Line) -> String {
-        let languages: Vec<String> = head.language.iter().cloned().collect();
+        let languages: Vec<Arc<str>> = head.language.iter().cloned().collect();
         self.pipeline().lines().say(line, &languages).0.trim_end().to_owned()
     }
 

@@ -22,7 +22,7 @@ impl Desk {
     /// Asks the pipeline once. Most answers are there at once.
     pub(super) async fn begin(&self, seat: &Seat, head: &Conversation, said: &Said, seq: Seq) -> Progress {
         let turn =
-            self.turn(seat, head, (said.id, seq), said.text.as_str(), said.choice.clone(), said.language.as_deref());
+            self.turn(seat, head, (said.id, seq), said.text.shared(), said.choice.clone(), said.language.as_ref());
         let mut under_way = self.answer(turn);
         match poll!(&mut under_way.answer) {
             Poll::Ready(answered) => Progress::Ready(self.placed(answered).await),
@@ -177,7 +177,7 @@ impl Desk {
             (event.id, event.seq),
             &event.body,
             event.meta.choice.clone(),
-            event.meta.language.as_deref(),
+            event.meta.language.as_ref(),
         )
     }
 
@@ -186,14 +186,14 @@ impl Desk {
         seat: &Seat,
         head: &Conversation,
         (question, seq): (EventId, Seq),
-        text: &str,
-        choice: Option<String>,
-        page_language: Option<&str>,
+        text: &Arc<str>,
+        choice: Option<Arc<str>>,
+        page_language: Option<&Arc<str>>,
     ) -> Turn {
-        let mut languages: Vec<String> = Vec::with_capacity(2);
-        for wanted in [head.language.as_deref(), page_language, Some(&self.language)].into_iter().flatten() {
-            if !languages.iter().any(|language| language == wanted) {
-                languages.push(wanted.to_owned());
+        let mut languages: Vec<Arc<str>> = Vec::with_capacity(2);
+        for wanted in [head.language.as_ref(), page_language, Some(&self.language)].into_iter().flatten() {
+            if !languages.iter().any(|language| same(language, wanted)) {
+                languages.push(wanted.clone());
             }
         }
         Turn {
@@ -201,7 +201,7 @@ impl Desk {
             by: Some(seat.visitor),
             question,
             seq,
-            text: text.to_owned(),
+            text: text.clone(),
             choice,
             languages,
             visitor: seat.known(&head.kept),
@@ -218,4 +218,9 @@ impl Desk {
             call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
         }
     }
+}
+
+/// Whether two names are the same. Nearly always they are so by being one.
+fn same(a: &Arc<str>, b: &Arc<str>) -> bool {
+    Arc::ptr_eq(a, b) || a == b
 }

@@ -1,5 +1,7 @@
 //! What the desk did, in numbers: an operator's metrics read them.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -31,7 +33,7 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Answer {
     /// The responder's name.
-    pub responder: String,
+    pub responder: Arc<str>,
     /// `answer`, `ask`, `suggest`, `pass` or `handover`.
     pub outcome: &'static str,
 }

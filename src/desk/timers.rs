@@ -4,6 +4,8 @@
 //! `wake_at` says when somebody must look. The look finds out what is due: that is done by an append, which one node
 //! can do once; or when something will be, and then the next look is at that time.
 
+use std::sync::Arc;
+
 use super::agents::of_store;
 use super::{Conversation, Desk, Line, Millis, Person, Presence, Seat, Seated, Status, StoreError};
 use crate::conversation::{Button, Buttons, Decision, Elapsed};
@@ -54,7 +56,7 @@ impl Desk {
 
     fn elapsed(&self, head: &Conversation, what: Elapsed, now: Millis) -> Decision {
         if let (Status::Waiting, Presence::Later(opens)) = (head.status, self.presence()) {
-            let languages: Vec<String> = head.language.iter().cloned().collect();
+            let languages: Vec<Arc<str>> = head.language.iter().cloned().collect();
             let text = Person::away(self.pipeline().lines(), &languages, opens);
             let team = head.kept.person.as_ref().and_then(|person| person.team.clone());
             return head.put_off(text.trim_end().to_owned(), Person::asked(team, now), now);

@@ -46,7 +46,7 @@ fn words(text: &str) -> Words {
 }
 
 /// Renders Markdown as sanitised HTML.
-pub type Render = fn(&str) -> Arc<str>;
+pub type Render = fn(&Arc<str>) -> Arc<str>;
 
 /// A mail without its envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl<'a> Writer<'a> {
             Author::Visitor => format!("<p style=\"white-space:pre-wrap\">{}</p>", escaped(&event.body)),
             _ => (self.render)(&event.body).to_string(),
         };
-        let mut text = event.body.clone();
+        let mut text = event.body.as_ref().to_owned();
         // A mail names what is attached; it is in the chat.
         for attachment in &event.meta.attachments {
             html.push_str(&format!("<p>📎 {}</p>", escaped(&attachment.name)));
@@ -257,7 +257,7 @@ mod tests {
             at: 1_772_442_000_000,
             kind: Kind::Message,
             author,
-            body: body.to_owned(),
+            body: body.into(),
             client_id: None,
             provenance: None,
             meta: Meta { name: name.map(str::to_owned), ..Meta::default() },

@@ -284,7 +284,7 @@ impl Compared {
             (false, false) => Kind::Suggestions,
         };
         let example = place(Example {
-            said: turn.text.clone(),
+            said: turn.text.as_ref().to_owned(),
             conversation: None,
             seq: None,
             place: None,
@@ -317,9 +317,9 @@ pub fn who(answered: &Answered) -> String {
             let entries: Vec<&str> = answered.suggested().collect();
             format!("suggests {}", entries.join(", "))
         }
-        (_, Some(entry)) if provenance.responder == "faq" => entry.clone(),
+        (_, Some(entry)) if &*provenance.responder == "faq" => entry.as_ref().to_owned(),
         (_, Some(entry)) => format!("{} by way of {entry}", provenance.responder),
-        (_, None) => provenance.responder.clone(),
+        (_, None) => provenance.responder.as_ref().to_owned(),
     }
 }
 

@@ -89,16 +89,16 @@ impl Reached {
         let took =
             answered.trace.iter().filter(|step| !step.said.starts_with("pass") && !step.said.starts_with("yields"));
         let mut responders: Vec<String> = took.map(|step| step.responder.clone()).collect();
-        responders.push(provenance.responder.clone());
+        responders.push(provenance.responder.as_ref().to_owned());
         let Some(entry) = &provenance.entry else { return Reached { responders, ..Reached::default() } };
         let nearest = turn.choice.is_none().then(|| stage.faq.nearest(turn, entry)).flatten();
         let Nearest { phrase, second, score } = nearest.unwrap_or_default();
         let close = second.filter(|(_, other)| *other >= score * CLOSE && score > 0.0);
         Reached {
             responders,
-            phrase: phrase.map(|phrase| (entry.clone(), phrase)),
-            close: close.map(|(other, _)| ((entry.clone(), other), turn.text.clone())),
-            entry: Some(entry.clone()),
+            phrase: phrase.map(|phrase| (entry.as_ref().to_owned(), phrase)),
+            close: close.map(|(other, _)| ((entry.as_ref().to_owned(), other), turn.text.as_ref().to_owned())),
+            entry: Some(entry.as_ref().to_owned()),
             stolen: None,
         }
     }
@@ -110,7 +110,7 @@ impl Reached {
             let mut reached = Reached::of(turn, answered, stage);
             let wanted = turned.failures.iter().find(|failure| failure.what == "entry" && failure.why.is_none());
             if let (Some(wanted), Some(won)) = (wanted, &reached.entry) {
-                reached.stolen = Some(((won.clone(), wanted.expected.clone()), turn.text.clone()));
+                reached.stolen = Some(((won.clone(), wanted.expected.clone()), turn.text.as_ref().to_owned()));
             }
             Some(reached)
         });

@@ -71,7 +71,7 @@ impl<'a> Log<'a> {
     }
 
     fn message(&mut self, event: &'a Event) {
-        let text = event.body.clone();
+        let text = event.body.as_ref().to_owned();
         let attachments: Vec<String> = event.meta.attachments.iter().map(|file| file.name.clone()).collect();
         // What was said without a word is nothing that could be said again.
         if text.is_empty() && attachments.is_empty() && matches!(event.author, Author::Visitor | Author::Agent) {
@@ -94,8 +94,8 @@ impl<'a> Log<'a> {
 
     fn said(&mut self, event: &'a Event, text: String, attachments: Vec<String>) {
         // Its own buttons come and go with those who are there; what they lead to is said by what follows.
-        let is_persons = |choice: &String| choice.strip_prefix(Person::NAME).is_some_and(|rest| rest.starts_with('/'));
-        if event.meta.choice.as_ref().is_some_and(is_persons) {
+        let is_persons = |choice: &str| choice.strip_prefix(Person::NAME).is_some_and(|rest| rest.starts_with('/'));
+        if event.meta.choice.as_deref().is_some_and(is_persons) {
             return;
         }
         let answer = self.answers.get(&event.seq).copied();
@@ -107,7 +107,7 @@ impl<'a> Log<'a> {
         }
         self.pass(event);
         let before = self.clock.as_ref().and_then(|(_, language)| language.clone());
-        let language = event.meta.language.clone();
+        let language = event.meta.language.as_deref().map(str::to_owned);
         self.clock = Some((event.at + STEP, language.clone()));
         let action = match event.meta.choice {
             Some(_) => Action::Press(text),
@@ -151,8 +151,9 @@ impl<'a> Log<'a> {
         match &mut self.clock {
             None => {
                 self.recording.start.now = Some(event.at);
-                self.recording.start.language.clone_from(&event.meta.language);
-                self.clock = Some((event.at, event.meta.language.clone()));
+                let language = event.meta.language.as_deref().map(str::to_owned);
+                self.recording.start.language.clone_from(&language);
+                self.clock = Some((event.at, language));
             }
             Some((due, _)) => {
                 // Finer than a second would only be noise in the file.

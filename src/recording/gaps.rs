@@ -70,8 +70,8 @@ pub async fn of<'a>(
                 continue;
             }
         }
-        let spoken = question.turn.languages.first().cloned();
-        gaps.push((question.said.body.as_str(), spoken, why));
+        let spoken = question.turn.languages.first().map(|language| language.as_ref().to_owned());
+        gaps.push((&*question.said.body, spoken, why));
     }
     gaps
 }
@@ -83,11 +83,11 @@ fn why(question: &Question<'_>, next: Option<&Question<'_>>, events: &[std::sync
     }
     let choices = || question.answer.meta.buttons.iter().filter_map(|button| button.choice.as_deref());
     let pressed = next.and_then(|next| next.said.meta.choice.as_deref());
-    let suggested = provenance.responder == "faq" && provenance.entry.is_none();
+    let suggested = &*provenance.responder == "faq" && provenance.entry.is_none();
     if suggested && !choices().any(|choice| Some(choice) == pressed) {
         return Some(Why::Unsure);
     }
-    if provenance.responder == PIPELINE {
+    if &*provenance.responder == PIPELINE {
         return Some(Why::Unanswered);
     }
     // What an agent says right after it, before the customer says anything else, or the customer's wish for one.
@@ -99,7 +99,7 @@ fn why(question: &Question<'_>, next: Option<&Question<'_>>, events: &[std::sync
 fn wants_person(answer: &Event) -> bool {
     let provenance = answer.provenance.as_ref();
     provenance
-        .is_some_and(|provenance| provenance.responder == "person" || provenance.entry.as_deref() == Some("person"))
+        .is_some_and(|provenance| &*provenance.responder == "person" || provenance.entry.as_deref() == Some("person"))
 }
 
 /// Questions that are alike.

@@ -231,8 +231,8 @@ impl Expected {
     fn as_given(event: &Event) -> Expected {
         let provenance = event.provenance.as_ref();
         Expected {
-            responder: provenance.map(|provenance| provenance.responder.clone()),
-            entry: provenance.and_then(|provenance| provenance.entry.clone()),
+            responder: provenance.map(|provenance| provenance.responder.as_ref().to_owned()),
+            entry: provenance.and_then(|provenance| provenance.entry.as_deref().map(str::to_owned)),
             ..Expected::as_told(event)
         }
     }
@@ -241,7 +241,7 @@ impl Expected {
     fn as_told(event: &Event) -> Expected {
         let buttons: Vec<String> = event.meta.buttons.iter().map(|button| button.text.clone()).collect();
         Expected {
-            language: event.meta.language.clone(),
+            language: event.meta.language.as_deref().map(str::to_owned),
             text: Some(event.body.trim().to_owned()),
             buttons: (!buttons.is_empty()).then_some(buttons),
             ..Expected::default()

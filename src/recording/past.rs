@@ -62,7 +62,7 @@ pub fn questions<'a>(id: ConversationId, events: &'a [Arc<Event>], site_language
                     seq: event.seq,
                     text: event.body.clone(),
                     choice: event.meta.choice.clone(),
-                    languages: languages.into_iter().flatten().map(str::to_owned).collect(),
+                    languages: languages.into_iter().flatten().map(Arc::from).collect(),
                     visitor: attributes.clone(),
                     now: event.at,
                     focus: focus.clone(),

@@ -182,10 +182,10 @@ impl<'a> Play<'a> {
         let start = &recording.start;
         let now = start.now.unwrap_or(DEFAULT_START);
         let mut head = Conversation::new(ConversationId::new(), VisitorId([0; 16]));
-        head.language.clone_from(&start.spoken);
+        head.language = start.spoken.as_deref().map(Arc::from);
         let focus = start.focus.as_ref();
         head.kept.focus = focus.map(|asking| {
-            Box::new(Focus::new(asking.responder.clone(), asking.version, asking.state.clone(), now - STEP))
+            Box::new(Focus::new(asking.responder.as_str(), asking.version, asking.state.clone(), now - STEP))
         });
         let mut play = Play {
             stage,
@@ -214,7 +214,7 @@ impl<'a> Play<'a> {
             at: self.now,
             kind: Kind::Message,
             author,
-            body: text.to_owned(),
+            body: text.into(),
             client_id: None,
             provenance: None,
             meta: Meta { attachments, ..Meta::default() },
@@ -249,8 +249,8 @@ impl<'a> Play<'a> {
             id,
             client_id: ClientId::new(),
             text: checked,
-            choice,
-            language: self.language.clone(),
+            choice: choice.map(Arc::from),
+            language: self.language.as_deref().map(Arc::from),
             attachments,
         };
         let languages = [head.language.as_deref(), self.language.as_deref(), Some(&self.stage.language)];
@@ -258,9 +258,9 @@ impl<'a> Play<'a> {
             conversation: head.id,
             question: id,
             seq: head.last_seq + 1,
-            text: said.text.as_str().to_owned(),
+            text: said.text.shared().clone(),
             choice: said.choice.clone(),
-            languages: languages.into_iter().flatten().map(str::to_owned).collect(),
+            languages: languages.into_iter().flatten().map(Arc::from).collect(),
             visitor: known(&self.visitor, head),
             now,
             focus: head.kept.focus.as_deref().cloned(),
@@ -363,7 +363,7 @@ impl Expected {
         }
         if let Some(expected) = &self.responder {
             let got = &message.provenance.responder;
-            check(got == expected, "responder", expected, got);
+            check(**got == **expected, "responder", expected, got);
         }
         if let Some(expected) = &self.entry {
             let got = message.provenance.entry.as_deref();

@@ -124,24 +124,24 @@ fn a_stored_conversation_becomes_a_recording() {
             id,
             client_id: ClientId::new(),
             text: Text::new(text).unwrap(),
-            choice: choice.map(str::to_owned),
-            language: Some("en".to_owned()),
+            choice: choice.map(Arc::from),
+            language: Some("en".into()),
             attachments: Vec::new(),
         };
         let mut decision = head.say(said, at, 10_000);
         if let Some(text) = answer {
             let message = BotMessage {
-                text: text.to_owned(),
+                text: text.into(),
                 buttons: vec![Button {
                     text: "Talk to a person".to_owned(),
                     choice: Some("person".to_owned()),
                     ..Button::default()
                 }]
                 .into(),
-                language: Some("en".to_owned()),
+                language: Some("en".into()),
                 provenance: Provenance {
-                    responder: "faq".to_owned(),
-                    entry: Some("greeting".to_owned()),
+                    responder: "faq".into(),
+                    entry: Some("greeting".into()),
                     revision: "r".into(),
                     micros: 3,
                 },
@@ -183,19 +183,24 @@ conversation:
 fn event(seq: Seq, kind: Kind, author: Author, body: &str, meta: Meta) -> Arc<Event> {
     let at = 1_772_442_000_000 + Millis::from(seq) * STEP;
     let (id, body) = (EventId::new(), body.to_owned());
-    Arc::new(Event { id, seq, at, kind, author, body, client_id: None, provenance: None, meta })
+    Arc::new(Event { id, seq, at, kind, author, body: body.into(), client_id: None, provenance: None, meta })
 }
 
 #[test]
 fn while_a_person_is_wanted_purser_is_silent_in_the_recording_too() {
     let said = |seq, text: &str, choice: Option<&str>| {
-        let meta = Meta { language: Some("en".to_owned()), choice: choice.map(str::to_owned), ..Meta::default() };
+        let meta = Meta { language: Some("en".into()), choice: choice.map(Arc::from), ..Meta::default() };
         event(seq, Kind::Message, Author::Visitor, text, meta)
     };
     let answer = |seq, question, responder: &str, entry: Option<&str>, text: &str| {
         let told = event(seq, Kind::Message, Author::Bot, text, Meta { question: Some(question), ..Meta::default() });
         let (responder, entry) = (responder.to_owned(), entry.map(str::to_owned));
-        let provenance = Some(Provenance { responder, entry, revision: "r".into(), micros: 1 });
+        let provenance = Some(Provenance {
+            responder: responder.into(),
+            entry: entry.map(Arc::from),
+            revision: "r".into(),
+            micros: 1,
+        });
         Arc::new(Event { provenance, ..Event::clone(&told) })
     };
     let called =

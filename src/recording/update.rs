@@ -114,9 +114,9 @@ impl Expected {
         let message = &answered.message;
         Expected {
             outcome: Some(answered.outcome),
-            responder: Some(message.provenance.responder.clone()),
-            entry: message.provenance.entry.clone(),
-            language: message.language.clone(),
+            responder: Some(message.provenance.responder.as_ref().to_owned()),
+            entry: message.provenance.entry.as_deref().map(str::to_owned),
+            language: message.language.as_deref().map(str::to_owned),
             text: Some(message.text.trim().to_owned()),
             buttons: Some(message.buttons.iter().map(|button| button.text.clone()).collect()),
             suggests: answered.suggested().map(str::to_owned).collect(),

@@ -4,6 +4,7 @@
 //! single ones with a `lines:` block in any FAQ file of that language.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -242,35 +243,35 @@ impl Lines {
 
     /// A line, and the language it is in: the first of `languages` that has it ("de-AT" is content with "de"), else
     /// the site's own, else English.
-    pub fn say<'a>(&'a self, line: Line, languages: &[String]) -> (&'a str, &'a str) {
-        let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
+    pub fn say<'a>(&'a self, line: Line, languages: &[Arc<str>]) -> (&'a str, &'a str) {
+        let wanted = languages.iter().map(|language| &**language).chain([self.site_language.as_str(), COMPLETE]);
         wanted.flat_map(tags).find_map(|tag| self.of(line, &tag)).unwrap_or(("…", COMPLETE))
     }
 
     /// Whether a message calls off the question that it answers, in one of these languages or the site's own.
-    pub fn is_cancel(&self, text: &str, languages: &[String]) -> bool {
+    pub fn is_cancel(&self, text: &str, languages: &[Arc<str>]) -> bool {
         self.means(Line::CancelWords, text, languages)
     }
 
     /// Whether a message to a person wants the pipeline back.
-    pub fn is_back(&self, text: &str, languages: &[String]) -> bool {
+    pub fn is_back(&self, text: &str, languages: &[Arc<str>]) -> bool {
         self.means(Line::BackWords, text, languages)
     }
 
     /// Whether a message agrees to what was proposed.
-    pub fn agrees(&self, text: &str, languages: &[String]) -> bool {
+    pub fn agrees(&self, text: &str, languages: &[Arc<str>]) -> bool {
         self.means(Line::AgreeWords, text, languages)
     }
 
     /// Whether a message declines it.
-    pub fn declines(&self, text: &str, languages: &[String]) -> bool {
+    pub fn declines(&self, text: &str, languages: &[Arc<str>]) -> bool {
         self.means(Line::DeclineWords, text, languages) || self.is_cancel(text, languages)
     }
 
     /// Whether a message is one of the listed ones, but for capitals and punctuation.
-    fn means(&self, line: Line, text: &str, languages: &[String]) -> bool {
+    fn means(&self, line: Line, text: &str, languages: &[Arc<str>]) -> bool {
         let said = bare(text);
-        let wanted = languages.iter().map(String::as_str).chain([self.site_language.as_str(), COMPLETE]);
+        let wanted = languages.iter().map(|language| &**language).chain([self.site_language.as_str(), COMPLETE]);
         let mut words = wanted.flat_map(tags).filter_map(|tag| self.of(line, &tag));
         // "???" means nothing, and is in no list.
         !said.is_empty() && words.any(|(words, _)| words.split(',').any(|word| word == said))
@@ -321,7 +322,7 @@ mod tests {
         ];
         let lines = Lines::new(all, "de");
         let say = |line, languages: &[&str]| {
-            let languages: Vec<String> = languages.iter().map(|&language| language.to_owned()).collect();
+            let languages: Vec<Arc<str>> = languages.iter().map(|&language| language.into()).collect();
             let (text, language) = lines.say(line, &languages);
             format!("{language}: {text}")
         };
@@ -339,7 +340,7 @@ mod tests {
     fn a_question_is_called_off_in_the_customers_words() {
         let lines = Lines::new(Lines::built_in().map(|(tag, texts)| (tag.to_owned(), texts)), "en");
         let cancels = |text: &str, languages: &[&str]| {
-            let languages: Vec<String> = languages.iter().map(|&language| language.to_owned()).collect();
+            let languages: Vec<Arc<str>> = languages.iter().map(|&language| language.into()).collect();
             lines.is_cancel(text, &languages)
         };
         assert!(cancels("Cancel!", &["en"]));

@@ -72,11 +72,11 @@ pub struct Turn {
     /// Its number.
     pub seq: Seq,
     /// What was said.
-    pub text: String,
+    pub text: Arc<str>,
     /// What the pressed button stands for: an entry, a responder, or `responder/value`.
-    pub choice: Option<String>,
+    pub choice: Option<Arc<str>>,
     /// The languages to answer in, most wanted first: chosen, spoken so far, of the page, the site's own.
-    pub languages: Vec<String>,
+    pub languages: Vec<Arc<str>>,
     /// What is known of the visitor: `name`, `email`, …, and what responders remember.
     pub visitor: Arc<BTreeMap<String, String>>,
     /// The time of the message.
@@ -84,7 +84,7 @@ pub struct Turn {
     /// What a responder asked back and may get its answer with this message.
     pub focus: Option<Focus>,
     /// The FAQ entry that handed the turn on.
-    pub entry: Option<String>,
+    pub entry: Option<Arc<str>>,
     /// Takes down what is looked up, where somebody wants to know.
     pub notes: Option<Arc<Notes>>,
     /// Answers look-ups in the place of the sources, in a replay.
@@ -131,7 +131,7 @@ pub struct Near {
     /// The share of the message's words that the content knows.
     pub known: f32,
     /// The language that the message was understood in; the entries are in it.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// The nearest first.
     pub entries: Vec<NearEntry>,
 }
@@ -261,13 +261,13 @@ pub enum Answer {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reply {
     /// Markdown.
-    pub text: String,
+    pub text: Arc<str>,
     /// What the customer may press next.
     pub buttons: Buttons,
     /// The FAQ entry it comes from.
-    pub entry: Option<String>,
+    pub entry: Option<Arc<str>>,
     /// The language it is in, where the responder knows.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// Responders that get the turn first, one after the other; this reply is used only if they pass, fail or are off.
     pub then: Vec<String>,
     /// How sure the responder is, 0 to 1, where it can say.
@@ -322,7 +322,7 @@ pub struct Suggestions {
     /// One to three, the likeliest first. Each carries the entry as its `choice`.
     pub buttons: Vec<Button>,
     /// The language they are in.
-    pub language: Option<String>,
+    pub language: Option<Arc<str>>,
     /// How sure the responder is of the first, 0 to 1.
     pub score: Option<f32>,
 }

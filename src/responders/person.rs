@@ -50,7 +50,7 @@ impl Person {
     }
 
     /// What customers are told while nobody is there: where may an answer go, and when is somebody there again?
-    pub fn away(lines: &Lines, languages: &[String], opens: Option<Opens>) -> String {
+    pub fn away(lines: &Lines, languages: &[Arc<str>], opens: Option<Opens>) -> String {
         let away = lines.say(Line::PeopleAway, languages).0;
         match opens {
             Some(opens) => format!("{}\n\n{}", away.trim_end(), opening(lines, languages, opens)),
@@ -64,7 +64,7 @@ impl Person {
     }
 
     fn answer(&self, turn: &Turn) -> Answer {
-        let is_ours = turn.focus.as_ref().is_some_and(|focus| focus.responder == Person::NAME);
+        let is_ours = turn.focus.as_ref().is_some_and(|focus| &*focus.responder == Person::NAME);
         if is_ours && turn.choice.is_none() {
             return self.taken(turn);
         }
@@ -91,7 +91,7 @@ impl Person {
     /// Asks where an answer is to go.
     fn ask(&self, turn: &Turn, opens: Option<Opens>) -> Answer {
         let text = Person::away(&self.lines, &turn.languages, opens);
-        asks(Reply { text, ..self.say(turn, Line::PeopleAway) }, turn.team.clone())
+        asks(Reply { text: text.into(), ..self.say(turn, Line::PeopleAway) }, turn.team.clone())
     }
 
     /// What was said when it was asked for. What has nothing of an address is another subject.
@@ -106,7 +106,7 @@ impl Person {
             Err(false) => return Answer::Pass,
         };
         let mut reply = self.say(turn, Line::MessageTaken);
-        reply.text = reply.text.replace("{contact}", &escaped(&contact, LONGEST));
+        reply.text = reply.text.replace("{contact}", &escaped(&contact, LONGEST)).into();
         reply.attributes = vec![(name.to_owned(), Some(contact))];
         reply.hand_over = Some(Reason::Message);
         reply.team = team;
@@ -115,7 +115,7 @@ impl Person {
 
     fn say(&self, turn: &Turn, line: Line) -> Reply {
         let (text, language) = self.lines.say(line, &turn.languages);
-        Reply { text: text.to_owned(), language: Some(language.to_owned()), ..Reply::default() }
+        Reply { text: text.into(), language: Some(language.into()), ..Reply::default() }
     }
 
     fn button(&self, turn: &Turn, line: Line, choice: &str) -> Button {
@@ -124,7 +124,11 @@ impl Person {
     }
 }
 
-fn opening(lines: &Lines, languages: &[String], Opens { in_days, weekday, date, at: (hour, minute) }: Opens) -> String {
+fn opening(
+    lines: &Lines,
+    languages: &[Arc<str>],
+    Opens { in_days, weekday, date, at: (hour, minute) }: Opens,
+) -> String {
     let days = lines.say(Line::Weekdays, languages).0;
     let (line, language) = lines.say(Line::PeopleBack, languages);
     let day = match in_days {
@@ -191,7 +195,7 @@ mod tests {
         let lines = Lines::new(Lines::built_in().map(|(tag, texts)| (tag.to_owned(), texts)), "en");
         let said = |in_days, language: &str| {
             let opens = Opens { in_days, weekday: 0, date: date!(2027 - 01 - 04), at: (9, 0) };
-            opening(&lines, &[language.to_owned()], opens)
+            opening(&lines, &[language.into()], opens)
         };
         assert_eq!(said(6, "en"), "We are here again on Monday at 9:00.");
         assert_eq!(said(12, "en"), "We are here again on Monday, 4 January 2027 at 9:00.");

@@ -33,6 +33,8 @@ pub struct Pipeline {
     order: Vec<Arc<dyn Responder>>,
     /// Those that only get turns handed to them.
     handed: Vec<Arc<dyn Responder>>,
+    /// All their names and the pipeline's own, as the provenance of answers has them.
+    names: Vec<Arc<str>>,
     lines: Arc<Lines>,
     /// The longest that one responder may take.
     limit: Duration,
@@ -96,7 +98,8 @@ impl Pipeline {
         lines: Arc<Lines>,
         limit: Duration,
     ) -> Pipeline {
-        Pipeline { revision, order, handed, lines, limit }
+        let names = order.iter().chain(&handed).map(|responder| responder.name()).chain([PIPELINE]);
+        Pipeline { names: names.map(Arc::from).collect(), revision, order, handed, lines, limit }
     }
 
     /// The content that its answers come from.
@@ -132,7 +135,7 @@ impl Pipeline {
     }
 
     async fn ask_in_order(&self, turn: &Turn) -> Answered {
-        let mut course = Course::new(Vec::with_capacity(self.order.len() + 1));
+        let mut course = Course::new(Vec::new());
         // In a conversation a message without a word has something attached.
         if turn.text.is_empty() && turn.choice.is_none() && turn.seq > 0 {
             return self.attached(turn, course);
@@ -222,8 +225,8 @@ impl Pipeline {
     }
 
     /// What a responder proposes, with all that is said of it.
-    fn proposal(&self, proposed: Proposed, turn: &Turn, language: Option<&String>) -> Proposal {
-        let spoken: Vec<String> = language.into_iter().chain(&turn.languages).cloned().collect();
+    fn proposal(&self, proposed: Proposed, turn: &Turn, language: Option<&Arc<str>>) -> Proposal {
+        let spoken: Vec<Arc<str>> = language.into_iter().chain(&turn.languages).cloned().collect();
         let line = |own: Option<String>, line| own.unwrap_or_else(|| self.lines.say(line, &spoken).0.trim().to_owned());
         let person = self.responder(Person::NAME).map(|_| self.person_button(&spoken));
         let Proposed { action, params, button, done, refused, unknown } = proposed;
@@ -243,13 +246,13 @@ impl Pipeline {
     }
 
     fn verdict_buttons(&self, proposal: &Proposal, turn: &Turn) -> [Button; 2] {
-        let spoken: Vec<String> = proposal.language.iter().chain(&turn.languages).cloned().collect();
+        let spoken: Vec<Arc<str>> = proposal.language.iter().chain(&turn.languages).cloned().collect();
         let (decline, _) = self.lines.say(Line::DeclineButton, &spoken);
         let button = |text: &str, choice| Button { text: text.to_owned(), choice: Some(choice), ..Button::default() };
         [button(&proposal.button, proposal.agreeing()), button(decline, proposal.declining())]
     }
 
-    fn person_button(&self, languages: &[String]) -> Button {
+    fn person_button(&self, languages: &[Arc<str>]) -> Button {
         let (text, _) = self.lines.say(Line::PersonButton, languages);
         Button { text: text.to_owned(), choice: Some(Person::NAME.to_owned()), ..Button::default() }
     }
@@ -381,21 +384,23 @@ impl Pipeline {
         &self,
         responder: &Arc<dyn Responder>,
         answer: Answer,
-        entry: Option<String>,
+        entry: Option<Arc<str>>,
         turn: &Turn,
         mut course: Course,
     ) -> Answered {
         let (outcome, mut reply, focus) = match answer {
             Answer::Reply(mut reply) => {
-                let others = course.held.take().filter(|focus| focus.responder != responder.name());
+                let others = course.held.take().filter(|focus| *focus.responder != *responder.name());
                 let focus = match reply.expects.take() {
-                    Some(Asked { state, version, .. }) => Some(Focus::new(responder.name(), version, state, turn.now)),
+                    Some(Asked { state, version, .. }) => {
+                        Some(Focus::new(self.name(responder.name()), version, state, turn.now))
+                    }
                     None => others.and_then(Focus::interposed),
                 };
                 (Outcome::Answer, reply, focus)
             }
             Answer::Ask(mut reply, Asked { state, version, proposed }) => {
-                let mut focus = Focus::new(responder.name(), version, state, turn.now);
+                let mut focus = Focus::new(self.name(responder.name()), version, state, turn.now);
                 if let Some(proposed) = proposed {
                     let proposal = self.proposal(*proposed, turn, reply.language.as_ref());
                     let first = self.verdict_buttons(&proposal, turn);
@@ -456,7 +461,7 @@ impl Pipeline {
         };
         let text = match reply.text.trim_end() {
             "" => how.text,
-            why => format!("{why}\n\n{}", how.text),
+            why => format!("{why}\n\n{}", how.text).into(),
         };
         let buttons = reply.buttons.iter().chain(how.buttons.iter()).cloned().collect();
         (Reply { text, buttons, hand_over: how.hand_over, ..reply }, focus)
@@ -470,7 +475,7 @@ impl Pipeline {
         };
         let provenance = self.provenance(responder, None, &course);
         // Suggestions are a guess; they do not change the language of the conversation.
-        let (text, buttons) = (text.to_owned(), some.buttons.into());
+        let (text, buttons) = (text.into(), some.buttons.into());
         let message = BotMessage { text, buttons, language: None, provenance, effects: course.effects() };
         Answered { outcome: Outcome::Suggest, message, score: some.score, trace: course.trace }
     }
@@ -510,14 +515,19 @@ impl Pipeline {
     fn own_line(&self, line: Line, outcome: Outcome, turn: &Turn, course: Course) -> Answered {
         let (text, _) = self.lines.say(line, &turn.languages);
         let provenance = self.provenance(PIPELINE, None, &course);
-        let (text, buttons) = (text.to_owned(), Buttons::default());
+        let (text, buttons) = (text.into(), Buttons::default());
         let message = BotMessage { text, buttons, language: None, provenance, effects: course.effects() };
         Answered { outcome, message, score: None, trace: course.trace }
     }
 
-    fn provenance(&self, responder: &str, entry: Option<String>, course: &Course) -> Provenance {
+    /// The name of a responder, for whoever keeps it.
+    fn name(&self, name: &str) -> Arc<str> {
+        self.names.iter().find(|known| ***known == *name).cloned().unwrap_or_else(|| name.into())
+    }
+
+    fn provenance(&self, responder: &str, entry: Option<Arc<str>>, course: &Course) -> Provenance {
         Provenance {
-            responder: responder.to_owned(),
+            responder: self.name(responder),
             entry,
             revision: self.revision.clone(),
             micros: micros(course.started),

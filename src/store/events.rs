@@ -324,11 +324,11 @@ where
             _ => StoreError::Unreadable(what.to_owned()),
         }
     };
-    let provenance = match row.try_get::<Option<String>, _>(8)? {
+    let provenance = match row.try_get::<Option<&str>, _>(8)? {
         None => None,
         Some(responder) => Some(Provenance {
-            responder,
-            entry: row.try_get(9)?,
+            responder: responder.into(),
+            entry: row.try_get::<Option<&str>, _>(9)?.map(Arc::from),
             revision: row.try_get::<Option<&str>, _>(10)?.unwrap_or_default().into(),
             micros: u32::try_from(row.try_get::<Option<i64>, _>(11)?.unwrap_or(0))
                 .map_err(|_| unreadable("the time taken"))?,
@@ -344,8 +344,8 @@ where
         at: row.try_get(3)?,
         kind,
         author,
-        body: row.try_get(6)?,
-        client_id: row.try_get(7)?,
+        body: row.try_get::<&str, _>(6)?.into(),
+        client_id: row.try_get::<Option<&str>, _>(7)?.map(Arc::from),
         provenance,
         meta,
     })))
@@ -388,7 +388,7 @@ where
         last_at: row.try_get(5)?,
         asked_seq: seq(6)?,
         answered_seq: seq(7)?,
-        language: row.try_get(8)?,
+        language: row.try_get::<Option<&str>, _>(8)?.map(Arc::from),
         wake_at: row.try_get(9)?,
         kept,
     })

@@ -91,7 +91,7 @@ impl Findings {
         let mut conflict = next.is_some() || stored.map_or(0, |(seq, _)| *seq) != i64::from(decision.expected_seq);
         for event in &decision.events {
             let Some(client_id) = &event.client_id else { continue };
-            match self.taken.get(&(head.id, client_id.clone())) {
+            match self.taken.get(&(head.id, client_id.as_ref().to_owned())) {
                 Some(&(_, seq, at)) if event.author == Author::Visitor => {
                     let seq = Seq::try_from(seq).unwrap_or(Seq::MAX);
                     return Verdict::Lost(AppendError::Repeated { seq, at });

@@ -122,7 +122,7 @@ impl Append {
             };
             let provenance = event.provenance.as_ref();
             if !fits(event.client_id.as_deref(), 64)
-                || !fits(provenance.map(|provenance| provenance.responder.as_str()), 255)
+                || !fits(provenance.map(|provenance| &*provenance.responder), 255)
                 || !fits(provenance.and_then(|provenance| provenance.entry.as_deref()), 255)
                 || !fits(provenance.map(|provenance| &*provenance.revision), 64)
             {

@@ -20,7 +20,7 @@ const FULL_FOR: Duration = Duration::from_secs(30);
 /// Who comes, as far as the request tells.
 pub struct Guest {
     /// The languages of the customer's browser, most wanted first, with the site's own at the end.
-    pub languages: Vec<String>,
+    pub languages: Vec<Arc<str>>,
     /// Where the customer is; `None` if that cannot be counted.
     pub address: Option<Address>,
 }
@@ -30,7 +30,7 @@ impl Guest {
     pub fn of(door: &Door, req: &Request) -> Result<Guest, StatusError> {
         check_origin(door, req)?;
         let mut languages = accepted_languages(header(req, ACCEPT_LANGUAGE).unwrap_or_default());
-        languages.push(door.desk.language().to_owned());
+        languages.push(door.desk.language().clone());
         Ok(Guest { languages, address: door.proxies.client(req).map(Address::from) })
     }
 }
@@ -141,13 +141,13 @@ pub fn header(req: &Request, name: HeaderName) -> Option<&str> {
 
 /// The languages of an `Accept-Language` header, most wanted first, three at most. Browsers send them in order of
 /// their weights.
-pub fn accepted_languages(header: &str) -> Vec<String> {
+pub fn accepted_languages(header: &str) -> Vec<Arc<str>> {
     let tags = header.split(',').filter_map(|part| part.split(';').next());
     tags.map(str::trim)
         .filter(|tag| {
             (2..=35).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         })
         .take(3)
-        .map(str::to_owned)
+        .map(Arc::from)
         .collect()
 }

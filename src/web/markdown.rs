@@ -58,20 +58,33 @@ static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 });
 
 /// What was rendered, by its Markdown.
-pub type Rendered<T> = LazyLock<Mutex<HashMap<Box<str>, T, RandomState>>>;
+pub type Rendered<T> = LazyLock<Mutex<Kept<T>>>;
+
+/// See [`kept`].
+pub struct Kept<T> {
+    by_text: HashMap<Arc<str>, T, RandomState>,
+    /// By where the text lies. It is kept, so that no other one can come to lie there.
+    by_place: HashMap<usize, (Arc<str>, T), RandomState>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Kept<T> {
+        Kept { by_text: HashMap::default(), by_place: HashMap::default() }
+    }
+}
 
 static AS_HTML: Rendered<Arc<str>> = LazyLock::new(Mutex::default);
 static AS_NODES: Rendered<Arc<RawValue>> = LazyLock::new(Mutex::default);
 
 /// An answer's Markdown as HTML that can be put into any page as it is.
-pub fn html(markdown: &str) -> Arc<str> {
+pub fn html(markdown: &Arc<str>) -> Arc<str> {
     kept(&AS_HTML, markdown, |markdown| render(markdown).into())
 }
 
 /// An answer's Markdown as JSON that a page builds nodes from: a list of texts and elements, and an element is a list
 /// of its name and what it holds: `[["p", "Hello ", ["strong", "you"]]]`. The names are those of the HTML. A link
 /// (`a`) has its address first, a numbered list (`ol`) the number that it starts with.
-pub fn nodes(markdown: &str) -> Arc<RawValue> {
+pub fn nodes(markdown: &Arc<str>) -> Arc<RawValue> {
     kept(&AS_NODES, markdown, |markdown| Nodes::of(events(markdown), true).into())
 }
 
@@ -102,20 +115,42 @@ pub fn text(markdown: &str) -> String {
 }
 
 /// What was rendered of this Markdown before, or is now.
-pub fn kept<T: Clone>(rendered: &Rendered<T>, markdown: &str, render: impl FnOnce(&str) -> T) -> T {
+pub fn kept<T: Clone>(rendered: &Rendered<T>, markdown: &Arc<str>, render: impl FnOnce(&Arc<str>) -> T) -> T {
     if markdown.len() > KEPT_LENGTH {
         return render(markdown);
     }
-    if let Some(done) = rendered.lock().unwrap_or_else(PoisonError::into_inner).get(markdown) {
-        return done.clone();
+    let locked = || rendered.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(done) = locked().of(markdown) {
+        return done;
     }
     let done = render(markdown);
-    let mut rendered = rendered.lock().unwrap_or_else(PoisonError::into_inner);
-    if rendered.len() >= KEPT {
-        rendered.clear();
-    }
-    rendered.insert(markdown.into(), done.clone());
+    locked().keep(markdown, &done);
     done
+}
+
+impl<T: Clone> Kept<T> {
+    fn of(&mut self, markdown: &Arc<str>) -> Option<T> {
+        // An answer of the FAQ is the very text of its entry, of which not one letter has to be looked at.
+        let place = markdown.as_ptr().addr();
+        if let Some((text, done)) = self.by_place.get(&place)
+            && text.len() == markdown.len()
+        {
+            return Some(done.clone());
+        }
+        let done = self.by_text.get(markdown)?.clone();
+        // Somebody else has this text, too, and is likely to say it again.
+        if Arc::strong_count(markdown) > 1 && self.by_place.len() < KEPT {
+            self.by_place.insert(place, (markdown.clone(), done.clone()));
+        }
+        Some(done)
+    }
+
+    fn keep(&mut self, markdown: &Arc<str>, done: &T) {
+        if self.by_text.len() >= KEPT {
+            *self = Kept::default();
+        }
+        self.by_text.insert(markdown.clone(), done.clone());
+    }
 }
 
 /// Plain text as HTML that shows just that text.
@@ -349,7 +384,7 @@ mod tests {
     #[test]
     fn only_listed_html_leaves() {
         for (markdown, expected) in CASES {
-            assert_eq!(&*html(markdown), *expected, "for {markdown:?}");
+            assert_eq!(&*html(&(*markdown).into()), *expected, "for {markdown:?}");
         }
     }
 
@@ -376,13 +411,13 @@ mod tests {
                 r#"[["table",["thead",["tr",["th","a"],["th","b"]]],["tbody",["tr",["td","1"],["td","2"]]]],["p","end"]]"#,
             ),
         ] {
-            assert_eq!(nodes(markdown).get(), expected, "for {markdown:?}");
+            assert_eq!(nodes(&markdown.into()).get(), expected, "for {markdown:?}");
         }
     }
 
     #[test]
     fn nodes_are_never_deep() {
-        let json = nodes(&"> ".repeat(3_000)).get().to_owned();
+        let json = nodes(&"> ".repeat(3_000).into()).get().to_owned();
         let deepest = json.bytes().scan(0_i32, |depth, byte| {
             *depth += i32::from(byte == b'[') - i32::from(byte == b']');
             Some(*depth)
@@ -392,7 +427,32 @@ mod tests {
 
     #[test]
     fn tables_and_lists_stay() {
-        let html = html("| a | b |\n|---|---|\n| 1 | 2 |\n\n- x\n- y");
+        let html = html(&"| a | b |\n|---|---|\n| 1 | 2 |\n\n- x\n- y".into());
         assert!(html.contains("<td>1</td>") && html.contains("<li>x</li>"), "{html}");
+    }
+    #[test]
+    fn each_text_is_rendered_once_and_no_other_is_taken_for_it() {
+        let rendered: Rendered<Arc<str>> = LazyLock::new(Mutex::default);
+        let times = std::cell::Cell::new(0);
+        let kept = |text: &Arc<str>| {
+            kept(&rendered, text, |text| {
+                times.set(times.get() + 1);
+                text.to_uppercase().into()
+            })
+        };
+        let shared: Arc<str> = "an answer".into();
+        let _others = shared.clone();
+        // Three of the same words at different places, then the same one again.
+        for text in ["an answer".into(), shared.clone(), "an answer".into(), shared.clone()] {
+            assert_eq!(&*kept(&text), "AN ANSWER");
+        }
+        assert_eq!(times.get(), 1);
+        // Texts that are gone make room for others of their length, which may come to lie where they lay.
+        for at in 0..2 * KEPT {
+            let text: Arc<str> = format!("answer {at:04}").into();
+            let _others = text.clone();
+            assert_eq!((&*kept(&text), &*kept(&text)), (&*text.to_uppercase(), &*text.to_uppercase()));
+        }
+        assert_eq!(times.get(), 1 + 2 * KEPT);
     }
 }

@@ -181,7 +181,7 @@ fn plain_kind(schema: &Value) -> String {
 }
 
 fn about(value: &Value) -> String {
-    html(&text(&value["description"])).to_string()
+    html(&text(&value["description"]).into()).to_string()
 }
 
 fn text(value: &Value) -> String {

@@ -54,7 +54,7 @@ pub enum Dialect {
 pub struct Session<W> {
     pub door: Arc<Door>,
     /// The languages of the customer's browser, most wanted first, with the site's own at the end.
-    pub languages: Vec<String>,
+    pub languages: Vec<Arc<str>>,
     pub seat: Option<Arc<Seat>>,
     /// Where the customer is; `None` if that cannot be counted.
     address: Option<Address>,

@@ -158,7 +158,7 @@ pub fn speak<W: Wire>(session: &mut Session<W>, language: Option<String>) {
     if let Some(language) = language
         && language.len() <= MAX_LANGUAGE
     {
-        session.languages.insert(0, language);
+        session.languages.insert(0, language.into());
         session.languages.truncate(4);
     }
 }
@@ -241,7 +241,7 @@ async fn say<W: Wire>(session: &mut Session<W>, say: Say) -> Result<(), Gone> {
         id: EventId::new(),
         client_id: client_id.clone(),
         text,
-        choice: say.choice.filter(|choice| choice.len() <= 128),
+        choice: say.choice.filter(|choice| choice.len() <= 128).map(Arc::from),
         language: session.languages.first().cloned(),
         attachments,
     };
@@ -358,9 +358,9 @@ fn site<W: Wire>(session: &Session<W>) -> Site {
     let starters = session.line(Line::Starters);
     let starters = starters.lines().map(str::trim).filter(|line| !line.is_empty());
     Site {
-        greeting: Shown::of(&session.line(Line::Greeting), session.form),
+        greeting: Shown::of(&session.line(Line::Greeting).into(), session.form),
         starters: starters.map(|text| Button { text: text.to_owned(), ..Button::default() }).collect(),
-        privacy: Shown::of(&session.line(Line::Privacy), session.form),
+        privacy: Shown::of(&session.line(Line::Privacy).into(), session.form),
     }
 }
 

@@ -424,8 +424,8 @@ async fn an_outcome_is_told_while_an_agent_has_the_chat(database: &TestDatabase)
     customer.hear_where("an ack", |frame| frame["type"] == "ack" && frame["client_id"] == "3").await;
     let log = log_of(&purser, &visitor).await;
     assert_eq!(errands(&log), (1, vec![Outcome::Done]));
-    assert_eq!(log.last().expect("events").body, "opening hours", "nobody but her answers");
-    let (joined, outcome) = (Kind::Joined, |event: &Arc<Event>| event.body == "It comes on **friday**.");
+    assert_eq!(&*log.last().expect("events").body, "opening hours", "nobody but her answers");
+    let (joined, outcome) = (Kind::Joined, |event: &Arc<Event>| &*event.body == "It comes on **friday**.");
     let place = |is_it: &dyn Fn(&Arc<Event>) -> bool| log.iter().position(is_it).expect("it is there");
     assert!(place(&|event| event.kind == joined) < place(&outcome));
     // As a recording it has both, and replays without the shop and without her.

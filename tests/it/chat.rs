@@ -87,7 +87,7 @@ async fn a_bot_message_says_where_it_comes_from(database: &TestDatabase) {
     let revision = purser.desk.pipeline().revision().to_string();
     let events = purser.store.events_after(ConversationId(visitor.conversation), 0, 10).await.expect("events");
     let provenance = events[1].provenance.as_ref().expect("a provenance");
-    assert_eq!(provenance.responder, "faq");
+    assert_eq!(&*provenance.responder, "faq");
     assert_eq!(provenance.entry.as_deref(), Some("saturday"));
     assert_eq!(*provenance.revision, *revision);
     assert_eq!(events[0].provenance, None);
@@ -319,7 +319,7 @@ async fn a_very_late_question_gets_an_apology(database: &TestDatabase) {
     let mut back = second.visit(&visitor, 0).await;
     let seen = back.events_to(2).await;
     let pipeline = second.desk.pipeline();
-    let (apology, _) = pipeline.lines().say(purser::responders::lines::Line::Apology, &["en".to_owned()]);
+    let (apology, _) = pipeline.lines().say(purser::responders::lines::Line::Apology, &["en".into()]);
     assert_eq!(seen[1]["text"], json!(apology));
     second.stop().await;
 }

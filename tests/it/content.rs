@@ -87,15 +87,15 @@ fn yaml(entries: &[(&str, &str, &str)]) -> String {
 /// What a set answers; "-" if nothing.
 async fn ask(snapshot: &Snapshot, text: &str) -> String {
     let turn = Turn {
-        text: text.to_owned(),
+        text: text.into(),
         choice: None,
-        languages: vec!["en".to_owned()],
+        languages: vec!["en".into()],
         visitor: Arc::default(),
         now: 0,
         ..Turn::default()
     };
     match Faq::new(snapshot.faq.clone()).respond(&turn).await.unwrap() {
-        Answer::Reply(reply) => reply.text,
+        Answer::Reply(reply) => reply.text.as_ref().to_owned(),
         _ => "-".to_owned(),
     }
 }

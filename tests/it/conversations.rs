@@ -35,7 +35,7 @@ async fn a_replayed_conversation_becomes_the_same_recording_again() {
     let second = read.replay(&stage).await;
     assert!(second.is_ok(), "{:?}", second.turns);
     let bodies = |events: &[std::sync::Arc<purser::conversation::Event>]| -> Vec<String> {
-        events.iter().map(|event| event.body.clone()).collect()
+        events.iter().map(|event| event.body.as_ref().to_owned()).collect()
     };
     assert_eq!(bodies(&first.events), bodies(&second.events));
 }

@@ -85,9 +85,9 @@ fn committed(conversation: ConversationId, seqs: std::ops::RangeInclusive<Seq>) 
         at: 1_750_000_000_000,
         kind: Kind::Message,
         author: Author::Bot,
-        body: format!("Nr. {seq} 😀 \"\\\n"),
-        client_id: Some(format!("re:{seq}")),
-        provenance: Some(Provenance { responder: "faq".to_owned(), entry: None, revision: "r".into(), micros: 3 }),
+        body: format!("Nr. {seq} 😀 \"\\\n").into(),
+        client_id: Some(format!("re:{seq}").into()),
+        provenance: Some(Provenance { responder: "faq".into(), entry: None, revision: "r".into(), micros: 3 }),
         meta: Meta { question: Some(seq), ..Meta::default() },
     };
     Committed { conversation, events: seqs.map(|seq| Arc::new(event(seq))).collect(), attended: false }

@@ -594,7 +594,7 @@ impl Responder for Slow {
             self.asked.add_permits(1);
             self.gate.acquire().await?.forget();
             let text = format!("slow answer to {}", turn.text);
-            Ok(Answer::Reply(Reply { text, ..Reply::default() }))
+            Ok(Answer::Reply(Reply { text: text.into(), ..Reply::default() }))
         })
     }
 }

@@ -46,7 +46,7 @@ fn exchange(conversation: &Conversation, text: &str) -> Decision {
     let asked = conversation.say(said(text), NOW, LIMIT);
     let question = asked.events.last().expect("a question").clone();
     let message = BotMessage {
-        text: format!("**{text}**"),
+        text: format!("**{text}**").into(),
         buttons: vec![Button { text: "🚚 Track".into(), choice: Some("track".into()), link: None }].into(),
         language: Some("de".into()),
         provenance: Provenance {

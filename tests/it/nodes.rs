@@ -259,7 +259,7 @@ async fn a_first_message_that_went_elsewhere_is_known_after_a_close(site: &Site)
         assert_eq!(back.hear("ack").await, ack);
         assert_eq!(log(&nodes[0], &visitor).await.len(), 0);
         let stored = log(&nodes[0], &open).await;
-        assert_eq!(stored.iter().filter(|event| event.body == "saturday delivery").count(), 1);
+        assert_eq!(stored.iter().filter(|event| &*event.body == "saturday delivery").count(), 1);
     }
     stop(nodes).await;
 }

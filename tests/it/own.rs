@@ -40,15 +40,15 @@ impl Responder for Keeper {
 
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
         Box::pin(async move {
-            if turn.text == "who am i" {
-                return Ok(Answer::Reply(Reply { text: format!("{:?}", turn.visitor), ..Reply::default() }));
+            if &*turn.text == "who am i" {
+                return Ok(Answer::Reply(Reply { text: format!("{:?}", turn.visitor).into(), ..Reply::default() }));
             }
             let Some((name, value)) = turn.text.strip_prefix("my ").and_then(|text| text.split_once(" is ")) else {
                 return Ok(Answer::Pass);
             };
             let found = LookedUp { source: "shop".into(), result: json!(value), ..LookedUp::default() };
             Ok(Answer::Reply(Reply {
-                text: format!("noted: {value}"),
+                text: format!("noted: {value}").into(),
                 attributes: vec![(name.to_owned(), Some(value.to_owned()))],
                 lookups: vec![found],
                 ..Reply::default()
@@ -563,7 +563,7 @@ async fn another_node_that_finishes_a_question_knows_the_customer() {
                     std::future::pending::<()>().await;
                 }
                 let city = turn.visitor.get("city").cloned().unwrap_or_default();
-                Ok(Answer::Reply(Reply { text: format!("to {city}"), ..Reply::default() }))
+                Ok(Answer::Reply(Reply { text: format!("to {city}").into(), ..Reply::default() }))
             })
         }
     }
@@ -594,7 +594,7 @@ async fn another_node_that_finishes_a_question_knows_the_customer() {
         (log.len() > 1).then_some(log)
     })
     .await;
-    assert_eq!(log[1].body, "to Leipzig");
+    assert_eq!(&*log[1].body, "to Leipzig");
     let head = other.store.conversation(id).await.expect("a read").expect("a conversation");
     assert_eq!(head.kept.claims, None, "it is kept no longer than that");
     drop(socket);

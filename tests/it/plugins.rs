@@ -70,7 +70,7 @@ impl Site {
     async fn ask(&self, snapshot: &Snapshot, text: &str) -> String {
         let sources: Arc<dyn LookUp> = Arc::new(NoSources);
         let pipeline = snapshot.pipeline(&self.folders(), &sources, &[], None);
-        let turn = Turn { text: text.to_owned(), languages: vec!["en".to_owned()], ..Turn::default() };
+        let turn = Turn { text: text.into(), languages: vec!["en".into()], ..Turn::default() };
         let answered = pipeline.answer(&turn).await;
         format!("{}: {}", answered.message.provenance.responder, answered.message.text)
     }

@@ -120,12 +120,12 @@ fn again(said: &Said) -> Said {
 
 fn reply(text: &str) -> BotMessage {
     BotMessage {
-        text: text.to_owned(),
+        text: text.into(),
         buttons: Buttons::default(),
         language: None,
         provenance: Provenance {
-            responder: "faq".to_owned(),
-            entry: Some("opening-hours".to_owned()),
+            responder: "faq".into(),
+            entry: Some("opening-hours".into()),
             revision: "0123456789ab".into(),
             micros: 17,
         },
@@ -182,8 +182,8 @@ async fn everything_comes_back_as_it_was(database: TestDatabase) {
     for (number, text) in texts.into_iter().enumerate() {
         let mut words = said(text);
         if number % 2 == 1 {
-            words.choice = Some("a-choice".to_owned());
-            words.language = Some("de-CH".to_owned());
+            words.choice = Some("a-choice".into());
+            words.language = Some("de-CH".into());
         }
         let asked = head.say(words, NOW + number as Millis, LIMIT);
         let last = Arc::clone(asked.events.last().expect("a question"));
@@ -191,7 +191,7 @@ async fn everything_comes_back_as_it_was(database: TestDatabase) {
         if number % 3 == 0 {
             message.provenance.entry = None;
             message.provenance.micros = u32::MAX;
-            message.language = Some("de".to_owned());
+            message.language = Some("de".into());
             message.buttons = vec![
                 Button { text: "🚚 Track".to_owned(), choice: Some("track-parcel".to_owned()), ..Button::default() },
                 Button {
@@ -360,7 +360,7 @@ async fn a_question_gets_one_answer(database: TestDatabase) {
     unanswered.answered_seq = 0;
     let third = unanswered.answer(id, 1, reply("third"), NOW, LIMIT).expect("an answer");
     assert_eq!(store.append(third).await, Err(AppendError::Conflict));
-    let bodies: Vec<String> = log(&store, head.id).await.iter().map(|event| event.body.clone()).collect();
+    let bodies: Vec<String> = log(&store, head.id).await.iter().map(|event| event.body.as_ref().to_owned()).collect();
     assert_eq!(bodies, ["well?", "first"]);
 }
 
@@ -764,14 +764,14 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     let mut empty = good.clone();
     empty.events.clear();
     let mut large = good.clone();
-    let event = Event { body: "x".repeat(5 << 20), ..(*good.events[0]).clone() };
+    let event = Event { body: "x".repeat(5 << 20).into(), ..(*good.events[0]).clone() };
     large.events[0] = Arc::new(event);
     let mut long = good.clone();
     let mut event = (*good.events[1]).clone();
-    event.provenance = event.provenance.map(|p| Provenance { entry: Some("e".repeat(256)), ..p });
+    event.provenance = event.provenance.map(|p| Provenance { entry: Some("e".repeat(256).into()), ..p });
     long.events[1] = Arc::new(event);
     let mut language = good.clone();
-    Arc::make_mut(&mut language.next).language = Some("x".repeat(65));
+    Arc::make_mut(&mut language.next).language = Some("x".repeat(65).into());
     for bad in [gap, short, empty, large, long, language] {
         let outcome = store.append(bad).await;
         assert!(matches!(outcome, Err(AppendError::Unavailable(StoreError::Misfit(_)))), "{outcome:?}");
@@ -787,12 +787,12 @@ async fn an_append_that_cannot_be_right_is_refused_by_itself(database: TestDatab
     assert_eq!(fine, Ok(()));
     // The longest that fits.
     let mut event = (*exchange(&new(), "x").events[1]).clone();
-    event.provenance = event.provenance.map(|p| Provenance { entry: Some("é".repeat(255)), ..p });
+    event.provenance = event.provenance.map(|p| Provenance { entry: Some("é".repeat(255).into()), ..p });
     event.seq = 3;
     let mut longest =
         Decision { expected_seq: 2, events: vec![Arc::new(event)], next: good.next, copied: false, goes_on: None };
     let next = Arc::make_mut(&mut longest.next);
-    (next.last_seq, next.language) = (3, Some("ü".repeat(64)));
+    (next.last_seq, next.language) = (3, Some("ü".repeat(64).into()));
     let head = stored(&store, &longest).await;
     assert_eq!(store.events_after(head.id, 2, 1).await, Ok(longest.events));
 }
@@ -864,7 +864,12 @@ fn as_forgotten(mut log: Vec<Arc<Event>>) -> Vec<Arc<Event>> {
 fn any_event() -> impl Strategy<Value = Event> {
     let names = "[a-zA-Z0-9 üß😀'\"\\\\\0-]{0,60}";
     let provenance = (names, prop::option::of(names), "[0-9a-f]{12}", any::<u32>()).prop_map(
-        |(responder, entry, revision, micros)| Provenance { responder, entry, revision: revision.into(), micros },
+        |(responder, entry, revision, micros)| Provenance {
+            responder: responder.into(),
+            entry: entry.map(Arc::from),
+            revision: revision.into(),
+            micros,
+        },
     );
     let buttons = prop::collection::vec((any::<String>(), prop::option::of(names)), 0..3);
     let thumb = prop::sample::select(vec![Some(Thumb::Up), Some(Thumb::Down), None]);
@@ -885,11 +890,11 @@ fn any_event() -> impl Strategy<Value = Event> {
     let meta = (buttons, prop::option::of(names), prop::option::of(names), question, about).prop_map(
         |(buttons, choice, language, question, (rated, attribute, behind, errand))| Meta {
             buttons: buttons.into_iter().map(|(text, choice)| Button { text, choice, ..Button::default() }).collect(),
-            choice,
-            language,
+            choice: choice.map(Arc::from),
+            language: language.map(Arc::from),
             question,
             rated,
-            attribute,
+            attribute: attribute.map(Box::new),
             behind,
             errand,
             ..Meta::default()
@@ -900,7 +905,17 @@ fn any_event() -> impl Strategy<Value = Event> {
     let start = (0..i64::MAX / 2, kind, author, any::<String>(), any::<bool>());
     (start, prop::option::of(provenance), meta).prop_map(|((at, kind, author, body, named), provenance, meta)| {
         let client_id = named.then(|| ClientId::new().as_str().to_owned());
-        Event { id: EventId::new(), seq: 0, at, kind, author, body, client_id, provenance, meta }
+        Event {
+            id: EventId::new(),
+            seq: 0,
+            at,
+            kind,
+            author,
+            body: body.into(),
+            client_id: client_id.map(Arc::from),
+            provenance,
+            meta,
+        }
     })
 }
 

@@ -4,7 +4,7 @@
 //! a visitor gave is text, whatever it looks like: it is escaped for Markdown.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
 
@@ -24,7 +24,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 #[derive(Debug)]
 pub enum Text {
     /// The same for everybody.
-    Fixed(String),
+    Fixed(Arc<str>),
     /// Asks for what is known of the visitor.
     Personal { template: String, facts: Value },
 }
@@ -43,7 +43,7 @@ impl Text {
     pub fn new(template: &str, facts: &BTreeMap<String, String>) -> Result<Text, Misplaced> {
         let template = template.trim_end();
         if !template.contains("{{") && !template.contains("{%") && !template.contains("{#") {
-            return Ok(Text::Fixed(template.to_owned()));
+            return Ok(Text::Fixed(template.into()));
         }
         let compiled = TEMPLATES.template_from_str(template).map_err(|error| Misplaced {
             line: error.line().map_or(0, |line| line.saturating_sub(1)),
@@ -70,7 +70,7 @@ impl Text {
                 message: "nothing is left of this text when its placeholders are filled".to_owned(),
                 hint: "write what is to be said".to_owned(),
             }),
-            Ok(text) if !personal => Ok(Text::Fixed(text.trim_end().to_owned())),
+            Ok(text) if !personal => Ok(Text::Fixed(text.trim_end().into())),
             Ok(_) => Ok(Text::Personal { template: template.to_owned(), facts }),
             Err(error) if error.kind() == ErrorKind::UndefinedError => Err(without_default(template, &error)),
             Err(error) => Err(Misplaced {
@@ -82,7 +82,7 @@ impl Text {
     }
 
     /// The text for this visitor.
-    pub fn say(&self, visitor: &BTreeMap<String, String>) -> anyhow::Result<String> {
+    pub fn say(&self, visitor: &BTreeMap<String, String>) -> anyhow::Result<Arc<str>> {
         match self {
             Text::Fixed(text) => Ok(text.clone()),
             Text::Personal { template, facts } => {
@@ -91,7 +91,7 @@ impl Text {
                 let visitor = values(escaped.iter());
                 let said =
                     TEMPLATES.template_from_str(template)?.render(context! { facts => facts, visitor => visitor })?;
-                Ok(said.trim_end().to_owned())
+                Ok(said.trim_end().into())
             }
         }
     }
@@ -178,7 +178,7 @@ mod tests {
         [("phone", "+44 20"), ("email", "a@b.example")].map(|(name, fact)| (name.to_owned(), fact.to_owned())).into()
     }
 
-    fn said(template: &str, name: Option<&str>) -> String {
+    fn said(template: &str, name: Option<&str>) -> Arc<str> {
         let visitor = name.map(|name| ("name".to_owned(), name.to_owned())).into_iter().collect();
         Text::new(template, &facts()).unwrap().say(&visitor).unwrap()
     }
@@ -186,15 +186,18 @@ mod tests {
     #[test]
     fn facts_are_put_in_at_load_and_visitors_when_it_is_said() {
         assert!(
-            matches!(Text::new("Call {{ facts.phone }}.\n", &facts()), Ok(Text::Fixed(text)) if text == "Call +44 20.")
+            matches!(Text::new("Call {{ facts.phone }}.\n", &facts()), Ok(Text::Fixed(text)) if &*text == "Call +44 20.")
         );
         let greeting = "Hello {{ visitor.name | default(\"there\") }}, call {{ facts.phone }}";
-        assert_eq!(said(greeting, None), "Hello there, call +44 20");
-        assert_eq!(said(greeting, Some("Ann")), "Hello Ann, call +44 20");
+        assert_eq!(&*said(greeting, None), "Hello there, call +44 20");
+        assert_eq!(&*said(greeting, Some("Ann")), "Hello Ann, call +44 20");
         let asks = "{% if visitor.name is defined %}Hello {{ visitor.name }}{% else %}Hello{% endif %}";
-        assert_eq!(said(asks, None), "Hello");
-        assert_eq!(said(asks, Some("Ann")), "Hello Ann");
-        assert_eq!(said("{% if facts.fax is defined %}Fax {{ facts.fax }}{% else %}No fax{% endif %}", None), "No fax");
+        assert_eq!(&*said(asks, None), "Hello");
+        assert_eq!(&*said(asks, Some("Ann")), "Hello Ann");
+        assert_eq!(
+            &*said("{% if facts.fax is defined %}Fax {{ facts.fax }}{% else %}No fax{% endif %}", None),
+            "No fax"
+        );
     }
 
     #[test]

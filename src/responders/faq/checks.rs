@@ -1,6 +1,7 @@
 //! What is checked over the files of the FAQ, beyond their syntax.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::answer::{Misplaced, Text};
 use super::document::{Document, Entry};
@@ -136,7 +137,7 @@ pub fn lines(documents: &[&Document], facts: &BTreeMap<String, String>, findings
             }
             match Text::new(&text.value, facts) {
                 Ok(Text::Fixed(text)) if !text.trim().is_empty() => {
-                    lines.insert(line, text);
+                    lines.insert(line, text.as_ref().to_owned());
                 }
                 Ok(Text::Fixed(_)) => {
                     findings.push(document.error(text.at, "nothing stands here").hint("write a text, or take it out"));
@@ -216,8 +217,8 @@ pub fn languages(set: &FaqSet, files: &[String], findings: &mut Vec<Finding>) {
 fn missing(set: &FaqSet, language: &Language, file: &str) -> Option<Finding> {
     let ids = |language: &Language| language.entries.iter().map(|entry| entry.id.clone()).collect::<BTreeSet<_>>();
     let own = ids(language);
-    let all: BTreeSet<String> = set.languages.iter().flat_map(|language| ids(language)).collect();
-    let missing: Vec<&str> = all.difference(&own).map(String::as_str).collect();
+    let all: BTreeSet<Arc<str>> = set.languages.iter().flat_map(|language| ids(language)).collect();
+    let missing: Vec<&str> = all.difference(&own).map(|id| &**id).collect();
     let message = format!("`{}` has no entry for {}", language.tag, missing.join(", "));
     let finding = Finding::warning(file, message).hint("customers get the answer in another language");
     (!missing.is_empty()).then_some(finding)
@@ -228,7 +229,7 @@ fn unspoken(set: &FaqSet, language: &Language, file: &str) -> Option<Finding> {
     let lines = set.lines();
     let own = [language.tag.clone()];
     let spoken =
-        |line: &Line| tags(&own[0]).any(|own| own.eq_ignore_ascii_case(lines.say(*line, std::slice::from_ref(&own)).1));
+        |line: &Line| tags(&own[0]).any(|own| own.eq_ignore_ascii_case(lines.say(*line, &[own.as_str().into()]).1));
     let missing: Vec<String> = Line::ALL.into_iter().filter(|line| !spoken(line)).map(Line::word).collect();
     let message = format!("`{}` has no `lines:` for {}", language.tag, missing.join(", "));
     let finding = Finding::warning(file, message).hint("they are said in the site's own language or in English");

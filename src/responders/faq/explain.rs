@@ -13,10 +13,10 @@ impl Faq {
     pub(super) fn why(&self, turn: &Turn) -> Vec<String> {
         let wanted = self.languages(turn);
         if let Some(choice) = &turn.choice {
-            if self.set.handlers.contains(choice) {
+            if self.set.handlers.iter().any(|handler| **handler == **choice) {
                 return vec![format!("choice: {choice} is another responder's")];
             }
-            if self.set.languages.iter().any(|language| language.by_id.contains_key(choice)) {
+            if self.set.languages.iter().any(|language| language.by_id.contains_key(&**choice)) {
                 return vec![format!("choice: the button of {choice}")];
             }
         }
@@ -35,7 +35,7 @@ impl Faq {
         lines.push(match &heard.found.outcome {
             Outcome::Sure(best) => format!("sure: {}", entry(best.entry).id),
             Outcome::Unsure(some) => {
-                let ids: Vec<_> = some.iter().map(|candidate| entry(candidate.entry).id.as_str()).collect();
+                let ids: Vec<_> = some.iter().map(|candidate| entry(candidate.entry).id.as_ref()).collect();
                 format!("unsure: {}", ids.join(", "))
             }
             Outcome::Nothing => "nothing fits".to_owned(),

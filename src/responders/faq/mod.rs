@@ -41,6 +41,7 @@ use self::matcher::{Candidate, Found, Outcome};
 use self::set::Known;
 use super::{Answer, BoxFuture, Reply, Responder, Suggestions, Turn};
 use crate::conversation::Button;
+use crate::patience::boxed;
 
 /// The words of a message belong to another language when that one knows this much of them…
 const KNOWS_MOST: f32 = 0.6;
@@ -64,13 +65,13 @@ impl Faq {
     fn answer(&self, turn: &Turn) -> anyhow::Result<Answer> {
         let wanted = self.languages(turn);
         if let Some(choice) = &turn.choice {
-            if self.set.handlers.contains(choice) {
+            if self.set.handlers.iter().any(|handler| **handler == **choice) {
                 return Ok(Answer::Pass);
             }
             // The press of a button is an answer in whatever language has it.
             let all = wanted.iter().copied().chain(0..self.set.languages.len());
             let chosen = all.filter_map(|language| {
-                let index = *self.set.languages[language].by_id.get(choice)?;
+                let index = *self.set.languages[language].by_id.get(&**choice)?;
                 Some((language, index))
             });
             // A button of yesterday's content says what it means, too: its text is then asked like any other.
@@ -86,7 +87,7 @@ impl Faq {
             Outcome::Unsure(some) => {
                 let button = |candidate: &Candidate| {
                     let Known { id, title, .. } = &language.entries[ready.entries[candidate.entry]];
-                    Button { text: title.clone(), choice: Some(id.clone()), ..Button::default() }
+                    Button { text: title.clone(), choice: Some(id.as_ref().to_owned()), ..Button::default() }
                 };
                 Ok(Answer::Suggest(Suggestions {
                     buttons: some.iter().map(button).collect(),
@@ -181,7 +182,7 @@ impl Responder for Faq {
     }
 
     fn respond<'a>(&'a self, turn: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
-        Box::pin(std::future::ready(self.answer(turn)))
+        boxed(|| std::future::ready(self.answer(turn)))
     }
 
     fn explain(&self, turn: &Turn) -> Vec<String> {

@@ -17,7 +17,12 @@ impl Knowledge for Faq {
         let entries = candidates.filter_map(|candidate| {
             let entry = &language.entries[ready.entries[candidate.entry]];
             let text = entry.text.say(&nobody).ok()?;
-            Some(NearEntry { id: entry.id.clone(), title: entry.title.clone(), text, score: candidate.score })
+            Some(NearEntry {
+                id: entry.id.as_ref().to_owned(),
+                title: entry.title.clone(),
+                text: text.as_ref().to_owned(),
+                score: candidate.score,
+            })
         });
         Near { known: heard.found.known, language: Some(language.tag.clone()), entries: entries.collect() }
     }

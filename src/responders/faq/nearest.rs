@@ -17,8 +17,9 @@ impl FaqSet {
     /// All wordings: the entry's name and what is written.
     pub fn wordings(&self) -> Vec<(String, String)> {
         let entries = self.languages.iter().flat_map(|language| &language.entries);
-        let mut all: Vec<(String, String)> =
-            entries.flat_map(|entry| entry.phrases.iter().map(|phrase| (entry.id.clone(), phrase.clone()))).collect();
+        let mut all: Vec<(String, String)> = entries
+            .flat_map(|entry| entry.phrases.iter().map(|phrase| (entry.id.as_ref().to_owned(), phrase.clone())))
+            .collect();
         all.sort();
         all.dedup();
         all
@@ -30,12 +31,12 @@ impl FaqSet {
             let ready = language.at(turn.now);
             let candidates = ready.matcher.nearest(&turn.text, 2);
             let id = |at: usize| &language.entries[ready.entries[at]];
-            let first = candidates.first().filter(|first| id(first.entry).id == entry)?;
+            let first = candidates.first().filter(|first| &*id(first.entry).id == entry)?;
             let phrase = ready.matcher.nearest_phrase(&turn.text, first.entry);
             Some(Nearest {
                 phrase: phrase.and_then(|phrase| id(first.entry).phrases.get(phrase).cloned()),
                 score: first.score,
-                second: candidates.get(1).map(|second| (id(second.entry).id.clone(), second.score)),
+                second: candidates.get(1).map(|second| (id(second.entry).id.as_ref().to_owned(), second.score)),
             })
         });
         near.max_by(|a, b| a.score.total_cmp(&b.score))

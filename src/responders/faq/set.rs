@@ -49,7 +49,7 @@ pub struct FaqSet {
 /// All entries of one language.
 pub(super) struct Language {
     /// As it is written in the files.
-    pub tag: String,
+    pub tag: Arc<str>,
     /// In the order of files and lines.
     pub entries: Vec<Known>,
     /// Ids, and ids of before.
@@ -66,7 +66,7 @@ pub(super) struct Language {
 
 /// An entry, ready to be said.
 pub(super) struct Known {
-    pub id: String,
+    pub id: Arc<str>,
     pub title: String,
     pub phrases: Arc<[String]>,
     pub mode: Mode,
@@ -182,7 +182,7 @@ impl FaqSet {
 
     /// The languages that have entries, as they are written in the files.
     pub fn languages(&self) -> Vec<&str> {
-        self.languages.iter().map(|language| language.tag.as_str()).collect()
+        self.languages.iter().map(|language| &*language.tag).collect()
     }
 
     /// How many entries there are, each language counted.
@@ -197,13 +197,13 @@ impl FaqSet {
 
     /// The names of the entries, each once.
     pub fn ids(&self) -> BTreeSet<&str> {
-        self.languages.iter().flat_map(|language| &language.entries).map(|entry| entry.id.as_str()).collect()
+        self.languages.iter().flat_map(|language| &language.entries).map(|entry| &*entry.id).collect()
     }
 
     /// Whether the entry of this name had the other one before (`was:`).
     pub fn was_called(&self, id: &str, before: &str) -> bool {
         let entry =
-            |language: &Arc<Language>| language.by_id.get(before).map(|&index| language.entries[index].id == id);
+            |language: &Arc<Language>| language.by_id.get(before).map(|&index| *language.entries[index].id == *id);
         self.languages.iter().filter_map(entry).any(|same| same)
     }
 
@@ -282,7 +282,7 @@ impl Language {
         let eras = turns.into_iter().map(|from| Era { from, ready: OnceLock::new() }).collect();
         let words = words.into_iter().map(|(name, same)| (name.clone(), same)).collect();
         let documents = documents.iter().map(|&document| document.clone()).collect();
-        Language { tag, entries, by_id, words, ignore, not_ours, eras, documents, origins }
+        Language { tag: tag.into(), entries, by_id, words, ignore, not_ours, eras, documents, origins }
     }
 
     /// A button whose text an entry answers leads straight to that entry.
@@ -297,7 +297,7 @@ impl Language {
                 Outcome::Sure(candidate) => Some(ready.entries[candidate.entry]),
                 _ => None,
             });
-            found.map(|found| self.entries[found].id.clone())
+            found.map(|found| self.entries[found].id.as_ref().to_owned())
         };
         let led: Vec<Vec<Option<String>>> =
             self.entries.iter().map(|entry| entry.buttons.iter().map(leads).collect()).collect();
@@ -320,7 +320,7 @@ impl Language {
                 EntryWordings { phrases: entry.phrases.clone(), mode: entry.mode, priority: entry.priority }
             });
             let wordings = Wordings {
-                language: self.tag.clone(),
+                language: self.tag.as_ref().to_owned(),
                 entries: wordings.collect(),
                 words: self.words.clone(),
                 ignore: self.ignore.clone(),
@@ -350,7 +350,7 @@ impl Known {
         let button = |button: &Placed<String>| Button { text: button.value.trim().to_owned(), ..Button::default() };
         let phrases_at = entry.phrases.last().map_or(*at, |phrase| phrase.at);
         Known {
-            id: entry.id.value.clone(),
+            id: entry.id.value.as_str().into(),
             title,
             phrases: entry.phrases.iter().map(|phrase| phrase.value.clone()).collect(),
             mode: entry.r#match.into(),
@@ -423,7 +423,7 @@ fn lines(languages: &[Arc<Outcomes>], shared: &BTreeMap<String, String>, site: &
         for text in texts.values_mut() {
             // A test fills each of them; those that are filled with a visitor's name have no place here.
             if let Ok(Text::Fixed(filled)) = Text::new(text, facts) {
-                *text = filled;
+                *text = filled.as_ref().to_owned();
             }
         }
         all.insert(tag.to_owned(), texts);

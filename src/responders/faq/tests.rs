@@ -185,21 +185,20 @@ fn facts_hold_for_all_languages_and_a_language_may_have_its_own() {
     assert_eq!(said(&faq, &["de"], "eins"), "de a: Ruf 0 12");
     // The lines of purser itself know them too.
     let lines = faq.set.lines();
-    assert!(lines.say(Line::Person, &["de".to_owned()]).0.contains("0 12"));
-    assert!(lines.say(Line::Person, &["en".to_owned()]).0.contains("123"));
+    assert!(lines.say(Line::Person, &["de".into()]).0.contains("0 12"));
+    assert!(lines.say(Line::Person, &["en".into()]).0.contains("123"));
     let lines = build(&[("en.yaml", en.1.split("entries").next().unwrap())]).0.lines();
     // A number is put in when the line is said.
     let filled = |text: &str, name: &&str| text.replace(&format!("{{{name}}}"), "3");
     let names = ["seconds", "place", "day", "time", "contact", "name", "titles"];
-    let said =
-        |line| names.iter().fold(lines.say(line, &["de".to_owned()]).0.to_owned(), |text, name| filled(&text, name));
+    let said = |line| names.iter().fold(lines.say(line, &["de".into()]).0.to_owned(), |text, name| filled(&text, name));
     assert!(Line::ALL.iter().all(|&line| !said(line).contains('{')));
 }
 
 fn turn(languages: &[&str], text: &str) -> Turn {
     Turn {
-        text: text.to_owned(),
-        languages: languages.iter().map(|&language| language.to_owned()).collect(),
+        text: text.into(),
+        languages: languages.iter().map(|&language| language.into()).collect(),
         now: NOW,
         ..Turn::default()
     }
@@ -260,7 +259,7 @@ fn a_choice_answers_directly_by_the_name_of_today_or_of_before() {
     let faq = two_languages();
     let press = |languages: &[&str], choice: &str, text: &str| {
         let choice = Some(choice.to_owned());
-        told(&faq, &Turn { choice, ..turn(languages, text) })
+        told(&faq, &Turn { choice: choice.map(Arc::from), ..turn(languages, text) })
     };
     assert_eq!(press(&["de"], "hours", "whatever it says"), "de hours: Neun bis fünf");
     assert_eq!(press(&["en"], "hours", ""), "en hours: Nine to five");
@@ -269,7 +268,7 @@ fn a_choice_answers_directly_by_the_name_of_today_or_of_before() {
     assert_eq!(press(&["en"], "person", "when are you open"), "pass");
     // A button of content that is gone: its text is asked.
     assert_eq!(press(&["en"], "gone", "when are you open"), "en hours: Nine to five");
-    let reply = |choice: &str| match faq.answer(&Turn { choice: Some(choice.to_owned()), ..turn(&["en"], "") }) {
+    let reply = |choice: &str| match faq.answer(&Turn { choice: Some(choice.into()), ..turn(&["en"], "") }) {
         Ok(Answer::Reply(reply)) => reply,
         other => panic!("{other:?}"),
     };
@@ -281,7 +280,7 @@ fn a_choice_answers_directly_by_the_name_of_today_or_of_before() {
 fn a_visitors_name_cannot_become_markdown() {
     let faq = two_languages();
     let visitor = Arc::new(BTreeMap::from([("name".to_owned(), "[x](http://evil.example) **b**".to_owned())]));
-    let turn = Turn { choice: Some("moved".to_owned()), visitor, ..turn(&["en"], "") };
+    let turn = Turn { choice: Some("moved".into()), visitor, ..turn(&["en"], "") };
     assert_eq!(told(&faq, &turn), "en moved: Hi \\[x\\](http://evil.example) \\*\\*b\\*\\*");
 }
 
@@ -330,7 +329,7 @@ fn it_explains_itself() {
             "if another entry should answer: add the question, or its telling words, to its phrases"
         ]
     );
-    let pressed = Turn { choice: Some("old-name".to_owned()), ..turn(&["en"], "") };
+    let pressed = Turn { choice: Some("old-name".into()), ..turn(&["en"], "") };
     assert_eq!(faq.explain(&pressed), ["choice: the button of old-name"]);
 
     let yaml = "language: en\nentries:\n\

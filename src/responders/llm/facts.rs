@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 use time::Date;
@@ -108,8 +108,8 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Nothing said yet. Sentences are read in these languages.
-    pub fn new(today: Option<Date>, languages: impl IntoIterator<Item = String>) -> Facts {
-        let primary = |tag: String| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    pub fn new(today: Option<Date>, languages: impl IntoIterator<Item = Arc<str>>) -> Facts {
+        let primary = |tag: Arc<str>| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
         Facts { today, languages: languages.into_iter().map(primary).collect(), ..Facts::default() }
     }
 
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     fn facts() -> Facts {
-        let mut facts = Facts::new(Some(date!(2026 - 11 - 25)), ["en-GB".to_owned(), "de".to_owned()]);
+        let mut facts = Facts::new(Some(date!(2026 - 11 - 25)), ["en-GB".into(), "de".into()]);
         facts.add_entry(
             "Standard costs from £3.49 and takes 2–3 working days. Call 020 7946 0123, Mon–Fri 8am to 6 pm.",
         );

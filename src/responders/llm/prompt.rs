@@ -140,8 +140,9 @@ fn as_said(event: &Event, entries: &[NearEntry]) -> String {
     if event.author != Author::Bot {
         return text;
     }
-    let by_faq = event.provenance.as_ref().filter(|by| by.responder == FAQ).and_then(|by| by.entry.as_ref());
-    let is_used = |entry: &NearEntry| event.meta.sources.iter().chain(by_faq).any(|id| *id == entry.id);
+    let by_faq = event.provenance.as_ref().filter(|by| &*by.responder == FAQ).and_then(|by| by.entry.as_deref());
+    let is_used =
+        |entry: &NearEntry| event.meta.sources.iter().map(String::as_str).chain(by_faq).any(|id| id == entry.id);
     let numbers = entries.iter().enumerate().filter(|(_, entry)| is_used(entry));
     let numbers: String = numbers.map(|(at, _)| format!("[{}]", at + 1)).collect();
     let note = |note: &str| note.starts_with('*') && note.ends_with('*');

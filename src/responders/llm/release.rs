@@ -234,7 +234,7 @@ mod tests {
 
     impl Given {
         fn new() -> Given {
-            let mut facts = Facts::new(None, ["en".to_owned()]);
+            let mut facts = Facts::new(None, ["en".into()]);
             facts.add_entry("On Saturdays we deliver for £3.49 in 2 days.");
             let mut mask = Mask::new(true);
             let _ = mask.hide("I am anna@example.org");

@@ -72,7 +72,7 @@ pub(super) struct Writing<'a> {
     entries: Vec<NearEntry>,
     /// Of the words of the question, how many the content knows, as a share.
     known: f32,
-    language: String,
+    language: Arc<str>,
     facts: Facts,
     hosts: Hosts,
     mask: Mask,
@@ -89,7 +89,7 @@ impl<'a> Writing<'a> {
     pub fn new(writer: &'a Writer, turn: &'a Turn) -> Writing<'a> {
         let settings = &writer.llm.settings;
         let near = writer.knowledge.nearest(turn, settings.entries);
-        let language = near.language.or_else(|| turn.languages.first().cloned()).unwrap_or_else(|| "en".to_owned());
+        let language = near.language.or_else(|| turn.languages.first().cloned()).unwrap_or_else(|| "en".into());
         let spoken = turn.languages.iter().cloned().chain([language.clone()]);
         Writing {
             facts: Facts::new(day_of(turn.now), spoken),
@@ -363,8 +363,8 @@ impl<'a> Writing<'a> {
         }
         let sources = cited.iter().map(|entry| entry.id.clone()).chain(self.tools_used.clone()).collect();
         Ended::Given(Box::new(Answer::Reply(Reply {
-            text,
-            entry: cited.first().map(|entry| entry.id.clone()),
+            text: text.into(),
+            entry: cited.first().map(|entry| entry.id.as_str().into()),
             language: Some(self.language.clone()),
             attributes: std::mem::take(&mut self.attributes),
             lookups: std::mem::take(&mut self.lookups),
@@ -475,7 +475,7 @@ impl<'a> Writing<'a> {
 
     /// What a recording knows a call by.
     fn params(&self, round: u32) -> Map<String, Value> {
-        let params = [("question", Value::from(self.turn.text.as_str())), ("round", Value::from(round))];
+        let params = [("question", Value::from(&*self.turn.text)), ("round", Value::from(round))];
         params.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
     }
 

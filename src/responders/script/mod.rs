@@ -158,9 +158,9 @@ impl Script {
             ..button
         };
         let reply = Reply {
-            text,
+            text: text.into(),
             buttons: buttons.into_iter().map(own).collect(),
-            language: language.or_else(|| turn.languages.first().cloned()),
+            language: language.map(Arc::from).or_else(|| turn.languages.first().cloned()),
             attributes: effects.attributes,
             lookups,
             expects: expects.map(|state| Asked { state, version, proposed: None }),

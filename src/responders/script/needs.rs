@@ -66,8 +66,9 @@ pub enum Hint {
 impl Needs {
     /// Whether this turn has one of them. `language` is the one to answer in.
     pub fn are_met(&self, turn: &Turn, language: &str) -> bool {
-        let handed = |entry: &String| self.entries.as_ref().is_none_or(|entries| entries.contains(entry));
-        turn.entry.as_ref().is_some_and(handed)
+        let handed =
+            |handed: &str| self.entries.as_ref().is_none_or(|entries| entries.iter().any(|entry| entry == handed));
+        turn.entry.as_deref().is_some_and(handed)
             || self.attributes.iter().any(|name| turn.visitor.contains_key(name))
             || has_any(&self.text, turn, language)
     }

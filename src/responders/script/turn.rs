@@ -28,8 +28,8 @@ struct Inner {
     words: OnceLock<Array>,
     language: ImmutableString,
     choice: Option<ImmutableString>,
-    languages: Vec<String>,
-    entry: Option<String>,
+    languages: Vec<Arc<str>>,
+    entry: Option<ImmutableString>,
     now: i64,
     state: Option<Arc<Value>>,
     visitor: Data,
@@ -47,12 +47,12 @@ impl ScriptTurn {
         let seen = manifest.visitor.iter().chain(&manifest.attributes);
         let visitor = seen.filter_map(|name| Some((name.clone(), Value::from(turn.visitor.get(name)?.as_str()))));
         ScriptTurn(Arc::new(Inner {
-            text: turn.text.as_str().into(),
+            text: (&*turn.text).into(),
             words: OnceLock::new(),
             language: language(&turn.languages),
             choice: own_choice(turn, plugin).map(ImmutableString::from),
             languages: turn.languages.clone(),
-            entry: turn.entry.clone(),
+            entry: turn.entry.as_deref().map(ImmutableString::from),
             now: turn.now,
             state: state(turn, plugin),
             visitor: Data::new(&visitor.collect()),
@@ -76,7 +76,7 @@ fn state(turn: &Turn, plugin: &Plugin) -> Option<Arc<Value>> {
 /// Whether this plugin has asked something that this turn may be the answer to.
 pub(super) fn is_answer(turn: &Turn, plugin: &Plugin) -> bool {
     turn.focus.as_ref().is_some_and(|focus| {
-        let own = focus.responder == plugin.name() && focus.version == plugin.manifest().state_version;
+        let own = &*focus.responder == plugin.name() && focus.version == plugin.manifest().state_version;
         own && !focus.is_over(turn.now)
     })
 }
@@ -117,7 +117,7 @@ pub(super) fn register(library: &mut Library) {
         "All languages that the customer may understand, the most wanted first, as they were given (`de-AT`).",
         &[],
         |turn: &mut ScriptTurn| -> Array {
-            turn.0.languages.iter().map(|language| Dynamic::from(ImmutableString::from(language.as_str()))).collect()
+            turn.0.languages.iter().map(|language| Dynamic::from(ImmutableString::from(&**language))).collect()
         },
     );
     library.property(
@@ -212,8 +212,8 @@ pub(super) fn messages(events: &[Arc<Event>]) -> Array {
 }
 
 /// The first part of the language that is wanted most.
-pub(super) fn language(languages: &[String]) -> ImmutableString {
-    let wanted = languages.first().map_or("en", String::as_str);
+pub(super) fn language(languages: &[Arc<str>]) -> ImmutableString {
+    let wanted = languages.first().map_or("en", |language| language);
     wanted.split(['-', '_']).next().unwrap_or(wanted).to_ascii_lowercase().into()
 }
 

@@ -309,7 +309,7 @@ impl<'a> Shown<'a> {
             at: event.at,
             kind: event.kind,
             author: event.author,
-            text: (said && visitor).then_some(event.body.as_str()),
+            text: (said && visitor).then_some(&*event.body),
             nodes: (said && !visitor).then(|| nodes(&event.body)),
             id: event.client_id.as_deref().filter(|_| event.author == Author::Agent),
             attachments: &meta.attachments,

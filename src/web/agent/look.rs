@@ -77,7 +77,7 @@ pub async fn often(req: &mut Request, depot: &mut Depot, res: &mut Response) -> 
     };
     let folder = door.replies.clone();
     let known = head.as_ref().map(known).unwrap_or_default();
-    let language = head.and_then(|head| head.language).unwrap_or_else(|| door.desk.language().to_owned());
+    let language = head.and_then(|head| head.language).unwrap_or_else(|| door.desk.language().clone());
     let read = move || replies::read(&folder, &language, &known, &account.name);
     let (replies, findings) =
         tokio::task::spawn_blocking(read).await.map_err(|_| StatusError::internal_server_error())?;

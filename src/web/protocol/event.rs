@@ -125,7 +125,7 @@ pub enum Shown {
 
 impl Shown {
     /// This Markdown in this form.
-    pub fn of(markdown: &str, form: Form) -> Shown {
+    pub fn of(markdown: &Arc<str>, form: Form) -> Shown {
         match form {
             Form::Html => Shown::Html(html(markdown)),
             Form::Nodes => Shown::Nodes(nodes(markdown)),

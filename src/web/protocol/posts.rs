@@ -127,7 +127,7 @@ impl DownloadedConversation {
                 kind: event.kind,
                 author: event.author,
                 name: event.meta.name.clone(),
-                text: event.body.clone(),
+                text: event.body.as_ref().to_owned(),
                 attachments: event.meta.attachments.iter().map(|attachment| attachment.name.clone()).collect(),
                 remembered: remembered.map(|attribute| (attribute.name.clone(), attribute.value.clone())),
                 thumb: event.meta.rated.and_then(|rated| rated.thumb),
@@ -135,7 +135,7 @@ impl DownloadedConversation {
         };
         DownloadedConversation {
             id: exported.head.id,
-            language: exported.head.language.clone(),
+            language: exported.head.language.as_deref().map(str::to_owned),
             remembered: exported.attributes().clone(),
             account: exported.account(),
             events: exported.events.iter().map(event).collect(),

@@ -34,7 +34,7 @@ impl Responder for ByChance {
     fn respond<'a>(&'a self, _: &'a Turn) -> BoxFuture<'a, anyhow::Result<Answer>> {
         Box::pin(async {
             tokio::time::sleep(Duration::from_millis(chance(500))).await;
-            Ok(Answer::Reply(Reply { text: "an answer".to_owned(), ..Reply::default() }))
+            Ok(Answer::Reply(Reply { text: "an answer".into(), ..Reply::default() }))
         })
     }
 }

@@ -103,7 +103,7 @@ async fn a_message_may_be_the_rating(database: &TestDatabase) {
     assert!(customer.hear().await.contains("Thank you for your rating"));
     let log = events(&purser, &visitor).await;
     let rated = log.iter().find(|event| event.meta.stars.is_some()).expect("a rating");
-    assert_eq!((rated.meta.stars, rated.body.as_str(), rated.meta.agent), (Some(4), "it took a while", Some(anna.id)));
+    assert_eq!((rated.meta.stars, rated.body.as_ref(), rated.meta.agent), (Some(4), "it took a while", Some(anna.id)));
     // What is no number opens the chat again.
     customer.say("saturday delivery").await;
     assert!(customer.hear().await.contains("on Saturdays"));

@@ -144,7 +144,7 @@ impl Responder for Memory {
         Box::pin(async move {
             let Some(size) = turn.text.strip_prefix("my size is ") else { return Ok(Answer::Pass) };
             let attributes = vec![("size".to_owned(), Some(format!("kept {size}")))];
-            Ok(Answer::Reply(Reply { text: "noted".to_owned(), attributes, ..Reply::default() }))
+            Ok(Answer::Reply(Reply { text: "noted".into(), attributes, ..Reply::default() }))
         })
     }
 }

@@ -40,7 +40,7 @@ async fn said(shop: &Shop, browser: &Browser) -> Vec<String> {
     let conversation = purser::conversation::ConversationId(visitor.conversation);
     let events = shop.purser.store.events_after(conversation, 0, 100).await.expect("events");
     let said = events.iter().filter(|event| event.author == purser::conversation::Author::Visitor);
-    said.map(|event| event.body.clone()).collect()
+    said.map(|event| event.body.as_ref().to_owned()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,7 +28,7 @@ impl Responder for Memory {
             let Some(parcel) = turn.text.strip_prefix("parcel ") else { return Ok(Answer::Pass) };
             let text = format!("**{parcel}** it is.");
             let attributes = vec![("tracking_number".to_owned(), Some(parcel.to_owned()))];
-            Ok(Answer::Reply(Reply { text, attributes, ..Reply::default() }))
+            Ok(Answer::Reply(Reply { text: text.into(), attributes, ..Reply::default() }))
         })
     }
 }

@@ -216,7 +216,7 @@ async fn what_was_deleted_or_went_on_since_is_left_alone(database: &TestDatabase
     let store = Store::open(&database.url().parse().expect("an address"), |_| ()).await.expect("a store");
     assert_eq!(store.events_after(first, 0, 10).await.expect("a log").len(), 1, "the mark that it was deleted");
     let log = store.events_after(third, 0, 10).await.expect("a log");
-    assert!(log.iter().all(|event| event.body != "late") && log[0].author == Author::Visitor);
+    assert!(log.iter().all(|event| &*event.body != "late") && log[0].author == Author::Visitor);
     store.close().await;
 }
 

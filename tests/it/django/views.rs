@@ -85,7 +85,7 @@ async fn what_is_said_shows_and_notes_do_not(database: &TestDatabase) {
     let agent = Person { id: AgentId::new(), name: "Anna".to_owned(), leads: false };
     let head = purser.store.conversation(conversation).await.expect("the store").expect("a conversation");
     let note = Text::new("a note about the customer").expect("a text");
-    let note = head.note(&agent, EventId::new(), "re:agent:1".to_owned(), note, head.last_at).expect("a note");
+    let note = head.note(&agent, EventId::new(), "re:agent:1".into(), note, head.last_at).expect("a note");
     assert!(note.events.iter().any(|event| event.kind == Kind::Note));
     purser.store.append(note).await.expect("it is stored");
 

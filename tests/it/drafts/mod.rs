@@ -50,7 +50,7 @@ async fn log(purser: &TestPurser, visitor: &Visitor) -> Vec<Arc<Event>> {
 }
 
 fn from_the_bot(log: &[Arc<Event>]) -> Vec<&str> {
-    log.iter().filter(|event| event.author == Author::Bot).map(|event| event.body.as_str()).collect()
+    log.iter().filter(|event| event.author == Author::Bot).map(|event| event.body.as_ref()).collect()
 }
 
 /// Reads parts until the draft says this, and checks that each goes on where the one before ended.
@@ -201,7 +201,7 @@ async fn nothing_is_written_for_nobody(database: &TestDatabase) {
         (log.len() == 2).then_some(log)
     })
     .await;
-    let answer = stored[1].provenance.as_ref().map(|provenance| provenance.responder.as_str());
+    let answer = stored[1].provenance.as_ref().map(|provenance| provenance.responder.as_ref());
     assert_eq!(answer, Some("pipeline"));
     let mut back = purser.visit(&visitor, 1).await;
     assert_eq!(back.hear("event").await["seq"], 2);

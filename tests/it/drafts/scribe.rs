@@ -111,7 +111,9 @@ impl Responder for Scribe {
                 match strokes.recv().await {
                     Some(Stroke::Write(piece)) => drafts.write(&piece),
                     Some(Stroke::Withdraw) => drafts.withdraw(),
-                    Some(Stroke::Answer(text)) => break Ok(Answer::Reply(Reply { text, ..Reply::default() })),
+                    Some(Stroke::Answer(text)) => {
+                        break Ok(Answer::Reply(Reply { text: text.into(), ..Reply::default() }));
+                    }
                     Some(Stroke::Fail) => break Err(anyhow::anyhow!("the pen broke")),
                     None => break Ok(Answer::Pass),
                 }

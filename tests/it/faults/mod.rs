@@ -223,7 +223,7 @@ fn shown(event: &Event) -> Shown {
         seq: event.seq.into(),
         id: event.id.to_string(),
         author: event.author.as_str().to_owned(),
-        text: event.body.clone(),
+        text: event.body.as_ref().to_owned(),
         question: event.meta.question.map(Into::into),
     }
 }

@@ -137,7 +137,7 @@ impl Responder for Sluggish {
                     tokio::time::sleep(time / PIECES as u32).await;
                 }
             }
-            Ok(Answer::Reply(Reply { text, ..Reply::default() }))
+            Ok(Answer::Reply(Reply { text: text.into(), ..Reply::default() }))
         })
     }
 }

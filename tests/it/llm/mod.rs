@@ -153,8 +153,8 @@ pub fn turn(text: &str) -> (Turn, Arc<Draft>) {
         conversation: ConversationId::new(),
         by: Some(VisitorId([7; 16])),
         seq: 1,
-        text: text.to_owned(),
-        languages: vec!["en".to_owned()],
+        text: text.into(),
+        languages: vec!["en".into()],
         now: NOW,
         drafts: Some(draft.clone()),
         ..Turn::default()

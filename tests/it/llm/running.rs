@@ -43,7 +43,7 @@ async fn an_answer_of_a_model_is_kept_with_its_sources_and_its_cost(database: &T
     let stored = events.iter().find(|event| event.author == Author::Bot && event.kind == Kind::Message);
     let stored = stored.expect("an answer");
     let provenance = stored.provenance.as_ref().expect("a provenance");
-    assert_eq!((provenance.responder.as_str(), provenance.entry.as_deref()), ("llm", Some("saturday")));
+    assert_eq!((provenance.responder.as_ref(), provenance.entry.as_deref()), ("llm", Some("saturday")));
     assert_eq!(stored.meta.sources, ["saturday"]);
     let behind = stored.meta.behind.as_ref().expect("what stands behind it");
     let usage = behind.usage.as_ref().expect("usage");

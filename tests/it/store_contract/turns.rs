@@ -15,12 +15,12 @@ async fn all_of_a_turn_comes_back(database: TestDatabase) {
             let mut turn = as_of(known, exchange(&head, text));
             let [question, answer] = turn.events.as_mut_slice() else { panic!("a turn has two events") };
             let (question, answer) = (Arc::make_mut(question), Arc::make_mut(answer));
-            text.clone_into(&mut answer.body);
-            question.meta.language = is_full.then(|| text.chars().take(60).collect());
+            answer.body = text.into();
+            question.meta.language = is_full.then(|| text.chars().take(60).collect::<String>().into());
             let provenance = answer.provenance.as_mut().expect("a bot's");
             // As long as the columns are, in characters.
-            provenance.responder = if is_full { "ü".repeat(255) } else { "faq".to_owned() };
-            provenance.entry = is_full.then(|| "🚚".repeat(255));
+            provenance.responder = if is_full { "ü".repeat(255).into() } else { "faq".into() };
+            provenance.entry = is_full.then(|| "🚚".repeat(255)).map(Arc::from);
             provenance.revision = if is_full { "包".repeat(64) } else { String::new() }.into();
             provenance.micros = if is_full { u32::MAX } else { 0 };
             all.extend(turn.events.clone());

@@ -23,11 +23,11 @@ async fn a_plugin_that_needs_something_is_not_asked_without_it() {
     let plugin = load_with(manifest, &[("main.rhai", "fn answer(turn) { reply(\"asked\") }")]).unwrap();
     let asked = async |turn: Turn| match answer(plugin.clone(), &turn).await.unwrap() {
         Answer::Pass => false,
-        Answer::Reply(reply) => reply.text == "asked",
+        Answer::Reply(reply) => &*reply.text == "asked",
         other => panic!("{other:?}"),
     };
-    let handed = |entry: &str| Turn { entry: Some(entry.to_owned()), ..turn("hello") };
-    let pressed = |choice: &str| Turn { choice: Some(choice.to_owned()), ..turn("hello") };
+    let handed = |entry: &str| Turn { entry: Some(entry.into()), ..turn("hello") };
+    let pressed = |choice: &str| Turn { choice: Some(choice.into()), ..turn("hello") };
     let focus = |version| Turn { focus: Some(Focus::new("test", version, json!(1), 1_000)), ..turn("hello") };
     let known = |name: &str| Turn {
         visitor: Arc::new(BTreeMap::from([(name.to_owned(), "4711".to_owned())])),
@@ -112,7 +112,7 @@ async fn what_is_no_answer_does_not_come_after_a_question() {
         ("I have paid ten euros", "en", true),
     ] {
         let asked = Focus::new("test", 0, json!(1), NOW);
-        let languages = vec![language.to_owned()];
+        let languages = vec![language.into()];
         let answering = Turn { languages, now: NOW, focus: Some(asked), ..turn(text) };
         let passed = answer(plugin.clone(), &answering).await.unwrap() == Answer::Pass;
         assert_eq!(!passed, comes, "{text}");
@@ -202,7 +202,7 @@ fn asked(plugin: &str, state: Value, text: &str, language: &str) -> Turn {
     let focus = Some(Focus::new(plugin, 1, state, NOW));
     // As in a test, no busy machine cuts a run short.
     let stubs: Option<Arc<dyn LookUp>> = Some(Arc::new(AllThere));
-    Turn { text: text.to_owned(), languages: vec![language.to_owned()], now: NOW, focus, stubs, ..Turn::default() }
+    Turn { text: text.into(), languages: vec![language.into()], now: NOW, focus, stubs, ..Turn::default() }
 }
 
 #[tokio::test]
