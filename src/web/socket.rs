@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use salvo::websocket::{Message, WebSocket};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
 
@@ -148,6 +149,9 @@ async fn talk(session: &mut Session<Socket>) -> Result<Option<CloseCode>, Gone> 
                 if message.is_text() {
                     let Ok(frame) = message.as_str() else { return Ok(Some(CloseCode::NotUtf8)) };
                     boxed(|| session.hear(frame)).await?;
+                    // Those who wait for the same commit come first: their frames are worded, then all are sent. One after
+                    // the other each of the two finds its code in the cache, and who reads them is woken once for many.
+                    yield_now().await;
                     session.wire.flush().await?;
                 }
             }
