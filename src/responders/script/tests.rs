@@ -72,6 +72,26 @@ async fn an_answer_is_a_value() {
 }
 
 #[tokio::test]
+async fn what_is_in_a_turn_can_be_compared_with_texts() {
+    let script = "fn answer(turn) { reply(`${turn.entry == \"track\"} ${turn.text == \"x\"} ${turn.languages[0] == \"de-AT\"}`) }";
+    let turn = Turn { entry: Some("track".into()), ..turn("x") };
+    let Ok(Answer::Reply(reply)) = answer(load(script).unwrap(), &turn).await else { panic!("not a reply") };
+    assert_eq!(&*reply.text, "true true true");
+}
+
+#[tokio::test]
+async fn the_next_run_calls_what_its_own_values_need() {
+    let script = "fn size(x) { if x.len() > 20 { throw \"too long\" } x.len() }
+        fn answer(turn) { reply(`${size(if turn.text == \"list\" { [1, 2] } else { turn.text })}`) }";
+    let plugin = load(script).unwrap();
+    for _ in 0..3 {
+        assert_eq!(told_by(plugin.clone(), "list").await, "2");
+        assert_eq!(told_by(plugin.clone(), "hello").await, "5");
+        assert_ne!(told_by(plugin.clone(), "far more than is wanted").await, "23");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_answer_is_said() {
     for (body, expected) in [
         (
