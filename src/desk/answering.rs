@@ -192,7 +192,7 @@ impl Desk {
     ) -> Turn {
         let mut languages: Vec<Arc<str>> = Vec::with_capacity(2);
         for wanted in [head.language.as_ref(), page_language, Some(&self.language)].into_iter().flatten() {
-            if !languages.iter().any(|language| same(language, wanted)) {
+            if !languages.contains(wanted) {
                 languages.push(wanted.clone());
             }
         }
@@ -218,9 +218,4 @@ impl Desk {
             call_if_missed: self.people.call_after > 0 && head.kept.missed.saturating_add(1) >= self.people.call_after,
         }
     }
-}
-
-/// Whether two names are the same. Nearly always they are so by being one.
-fn same(a: &Arc<str>, b: &Arc<str>) -> bool {
-    Arc::ptr_eq(a, b) || a == b
 }
