@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 /// UTC milliseconds since 1970.
 pub type Millis = i64;
@@ -92,7 +93,10 @@ impl EventId {
     /// thereby allows one answer a question at most.
     pub fn answer_key(&self) -> Arc<str> {
         // A client's own ids must not start with this: see `ClientId`.
-        ["re:", self.0.simple().encode_lower(&mut Uuid::encode_buffer())].concat().into()
+        let mut key = [0; 3 + Simple::LENGTH];
+        key[..3].copy_from_slice(b"re:");
+        self.0.simple().encode_lower(&mut key[3..]);
+        String::from_utf8_lossy(&key).into()
     }
 
     /// A word that nobody can have written before this event was, to set something apart by.

@@ -235,3 +235,9 @@ fn the_plain_dialects_conversation_is_always_the_same() {
     assert_eq!(ConversationId::of_visitor(one), ConversationId::of_visitor(one));
     assert_ne!(ConversationId::of_visitor(one), ConversationId::of_visitor(two));
 }
+
+#[test]
+fn the_key_of_an_answer_is_what_older_nodes_have_stored() {
+    let question = EventId(uuid::Uuid::from_u128(0x01a2_1dda_5598_7190_bfcc_ffce_0b6d_adae));
+    assert_eq!(&*question.answer_key(), "re:01a21dda55987190bfccffce0b6dadae");
+}
