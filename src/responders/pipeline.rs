@@ -393,14 +393,14 @@ impl Pipeline {
                 let others = course.held.take().filter(|focus| *focus.responder != *responder.name());
                 let focus = match reply.expects.take() {
                     Some(Asked { state, version, .. }) => {
-                        Some(Focus::new(self.name(responder.name()), version, state, turn.now))
+                        Some(Focus::new(self.shared_name(responder.name()), version, state, turn.now))
                     }
                     None => others.and_then(Focus::interposed),
                 };
                 (Outcome::Answer, reply, focus)
             }
             Answer::Ask(mut reply, Asked { state, version, proposed }) => {
-                let mut focus = Focus::new(self.name(responder.name()), version, state, turn.now);
+                let mut focus = Focus::new(self.shared_name(responder.name()), version, state, turn.now);
                 if let Some(proposed) = proposed {
                     let proposal = self.proposal(*proposed, turn, reply.language.as_ref());
                     let first = self.verdict_buttons(&proposal, turn);
@@ -520,14 +520,14 @@ impl Pipeline {
         Answered { outcome, message, score: None, trace: course.trace }
     }
 
-    /// The name of a responder, for whoever keeps it.
-    fn name(&self, name: &str) -> Arc<str> {
+    /// The name of a responder as all its answers share it.
+    fn shared_name(&self, name: &str) -> Arc<str> {
         self.names.iter().find(|known| ***known == *name).cloned().unwrap_or_else(|| name.into())
     }
 
     fn provenance(&self, responder: &str, entry: Option<Arc<str>>, course: &Course) -> Provenance {
         Provenance {
-            responder: self.name(responder),
+            responder: self.shared_name(responder),
             entry,
             revision: self.revision.clone(),
             micros: micros(course.started),

@@ -13,7 +13,7 @@ impl Faq {
     pub(super) fn why(&self, turn: &Turn) -> Vec<String> {
         let wanted = self.languages(turn);
         if let Some(choice) = &turn.choice {
-            if self.set.handlers.iter().any(|handler| **handler == **choice) {
+            if self.set.is_handler(choice) {
                 return vec![format!("choice: {choice} is another responder's")];
             }
             if self.set.languages.iter().any(|language| language.by_id.contains_key(&**choice)) {

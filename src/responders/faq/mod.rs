@@ -65,7 +65,7 @@ impl Faq {
     fn answer(&self, turn: &Turn) -> anyhow::Result<Answer> {
         let wanted = self.languages(turn);
         if let Some(choice) = &turn.choice {
-            if self.set.handlers.iter().any(|handler| **handler == **choice) {
+            if self.set.is_handler(choice) {
                 return Ok(Answer::Pass);
             }
             // The press of a button is an answer in whatever language has it.

@@ -42,7 +42,7 @@ impl Site {
 pub struct FaqSet {
     pub(super) languages: Vec<Arc<Language>>,
     pub(super) site_language: String,
-    pub(super) handlers: Vec<String>,
+    handlers: Vec<String>,
     lines: Arc<Lines>,
 }
 
@@ -173,6 +173,11 @@ impl FaqSet {
         let mut doubts = Vec::new();
         self.languages.iter().for_each(|language| checks::doubts(language, now, &mut doubts));
         doubts
+    }
+
+    /// Whether this is the name of a responder, which no entry may have.
+    pub(super) fn is_handler(&self, name: &str) -> bool {
+        self.handlers.iter().any(|handler| handler == name)
     }
 
     /// The lines that purser itself says.
