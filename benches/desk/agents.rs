@@ -65,8 +65,8 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         let idle = (memory(purser.pid())? - before) / customers.len() as f64;
         drop(customers);
 
-        let clients = load::open(purser.port, CUSTOMERS, None).await?;
-        let (run, from, to) = load::run(clients, &questions, UNMEASURED, MEASURED, || cpu(purser.pid())).await?;
+        let mut clients = load::open(purser.port, CUSTOMERS, None).await?;
+        let (run, from, to) = load::run(&mut clients, &questions, UNMEASURED, MEASURED, || cpu(purser.pid())).await?;
         let message = (to - from) / run.counted.max(1) as f64;
         let first = *without.get_or_insert(message);
         let more = (message / first - 1.0) * 100.0;

@@ -78,78 +78,86 @@ impl Content {
     }
 }
 
-/// Inserts what purser has stored in `database` once more: rows of the same bytes into a table of the same shape, two
-/// a message, so many messages of so many conversations to one statement and one commit, and nothing else.
-pub async fn inserts(
-    maria: &MariaDb,
-    database: &str,
-    batch: usize,
-    conversations: usize,
-    time: Duration,
-) -> anyhow::Result<Inserts> {
-    let mut connection = maria.connect(database).await?;
-    let contents = contents(&mut connection).await?;
-    connection.execute("CREATE TABLE floor LIKE events").await?;
-    // The number is for the SQL views only: what purser pays for it is not part of a floor.
-    connection.execute("ALTER TABLE floor DROP COLUMN IF EXISTS number").await?;
-    let rows = vec!["(?,?,?,?,?,?,?,?,?,?,?,?,?)"; 2 * batch].join(",");
-    // Leaked once a floor, so that one prepared statement serves all batches.
-    let insert: &'static str = format!("INSERT INTO floor VALUES {rows}").leak();
+/// Rows like those of purser, of as many conversations, in a table of their own.
+pub struct Floor {
+    connection: MySqlConnection,
+    /// The conversations, in the order of their ids, and where each ends.
+    logs: Vec<(Uuid, i64)>,
+    /// How many messages were inserted.
+    messages: usize,
+}
 
-    let mut ids: Vec<Uuid> = (0..conversations).map(|_| Uuid::new_v4()).collect();
-    ids.sort_unstable();
-    let mut ends = vec![0_i64; conversations];
-    let mut told = contents.chunks_exact(2).cycle();
-    let mut place = 0;
-    let mut write = async |connection: &mut MySqlConnection| {
-        // Conversations take turns, and come in the order of their ids.
-        let mut turn: Vec<usize> = (place..place + batch).map(|at| at % conversations).collect();
-        turn.sort_unstable();
-        place += batch;
-        let mut query = sqlx::query(insert);
-        for at in turn {
-            let question = Uuid::now_v7();
-            for content in told.next().context("purser has stored nothing")? {
-                let id = if content.is_answer { Uuid::now_v7() } else { question };
-                let client_id = if content.is_answer { format!("re:{question}") } else { id.to_string() };
-                ends[at] += 1;
-                query = query
-                    .bind(ids[at])
-                    .bind(ends[at])
-                    .bind(id)
-                    .bind(1_800_000_000_000_i64)
-                    .bind(&content.kind)
-                    .bind(&content.author)
-                    .bind(&content.body)
-                    .bind(client_id)
-                    .bind(&content.responder)
-                    .bind(&content.entry)
-                    .bind(&content.revision)
-                    .bind(content.micros)
-                    .bind(&content.meta);
+impl Floor {
+    /// A table of the shape of `events` in `database`.
+    pub async fn make(maria: &MariaDb, database: &str, conversations: usize) -> anyhow::Result<Floor> {
+        let mut connection = maria.connect(database).await?;
+        connection.execute("CREATE TABLE floor LIKE events").await?;
+        // The number is for the SQL views only: what purser pays for it is not part of a floor.
+        connection.execute("ALTER TABLE floor DROP COLUMN IF EXISTS number").await?;
+        let mut logs: Vec<(Uuid, i64)> = (0..conversations).map(|_| (Uuid::new_v4(), 0)).collect();
+        logs.sort_unstable();
+        Ok(Floor { connection, logs, messages: 0 })
+    }
+
+    /// Inserts what purser has stored there once more: rows of the same bytes, two a message, so many messages to one
+    /// statement and one commit, and nothing else.
+    pub async fn inserts(&mut self, maria: &MariaDb, batch: usize, time: Duration) -> anyhow::Result<Inserts> {
+        let contents = contents(&mut self.connection).await?;
+        let mut told = contents.chunks_exact(2).cycle();
+        let rows = vec!["(?,?,?,?,?,?,?,?,?,?,?,?,?)"; 2 * batch].join(",");
+        // Leaked once a round, so that one prepared statement serves all batches.
+        let insert: &'static str = format!("INSERT INTO floor VALUES {rows}").leak();
+        let mut write = async || {
+            // Conversations take turns, and come in the order of their ids.
+            let mut turn: Vec<usize> = (0..batch).map(|at| (self.messages + at) % self.logs.len()).collect();
+            turn.sort_unstable();
+            self.messages += batch;
+            let mut query = sqlx::query(insert);
+            for at in turn {
+                let (conversation, end) = &mut self.logs[at];
+                let question = Uuid::now_v7();
+                for content in told.next().context("purser has stored nothing")? {
+                    let id = if content.is_answer { Uuid::now_v7() } else { question };
+                    let client_id = if content.is_answer { format!("re:{question}") } else { id.to_string() };
+                    *end += 1;
+                    query = query
+                        .bind(*conversation)
+                        .bind(*end)
+                        .bind(id)
+                        .bind(1_800_000_000_000_i64)
+                        .bind(&content.kind)
+                        .bind(&content.author)
+                        .bind(&content.body)
+                        .bind(client_id)
+                        .bind(&content.responder)
+                        .bind(&content.entry)
+                        .bind(&content.revision)
+                        .bind(content.micros)
+                        .bind(&content.meta);
+                }
             }
-        }
-        query.execute(connection).await?;
-        anyhow::Ok(())
-    };
+            query.execute(&mut self.connection).await?;
+            anyhow::Ok(())
+        };
 
-    let unmeasured = Instant::now();
-    while unmeasured.elapsed() < time / 6 {
-        write(&mut connection).await?;
+        let unmeasured = Instant::now();
+        while unmeasured.elapsed() < time / 6 {
+            write().await?;
+        }
+        let me = std::process::id();
+        let (maria_before, me_before, begin) = (cpu(maria.pid())?, cpu(me)?, Instant::now());
+        let mut messages = 0.0;
+        while begin.elapsed() < time {
+            write().await?;
+            messages += batch as f64;
+        }
+        let (maria_after, me_after, taken) = (cpu(maria.pid())?, cpu(me)?, begin.elapsed());
+        Ok(Inserts {
+            maria: (maria_after - maria_before) / messages,
+            client: (me_after - me_before) / messages,
+            rate: messages / taken.as_secs_f64(),
+        })
     }
-    let me = std::process::id();
-    let (maria_before, me_before, begin) = (cpu(maria.pid())?, cpu(me)?, Instant::now());
-    let mut messages = 0.0;
-    while begin.elapsed() < time {
-        write(&mut connection).await?;
-        messages += batch as f64;
-    }
-    let (maria_after, me_after, taken) = (cpu(maria.pid())?, cpu(me)?, begin.elapsed());
-    Ok(Inserts {
-        maria: (maria_after - maria_before) / messages,
-        client: (me_after - me_before) / messages,
-        rate: messages / taken.as_secs_f64(),
-    })
 }
 
 /// Questions and their answers in turn, as purser stored them.

@@ -53,6 +53,8 @@ pub struct Client {
     stream: TcpStream,
     /// What has come and is not understood yet.
     came: Vec<u8>,
+    /// How many questions of the list it has asked under load.
+    asked: usize,
 }
 
 impl Client {
@@ -69,7 +71,7 @@ impl Client {
     async fn connect_as(port: u16, header: &str) -> anyhow::Result<Client> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
-        let mut client = Client { stream, came: Vec::with_capacity(1024) };
+        let mut client = Client { stream, came: Vec::with_capacity(1024), asked: 0 };
         let upgrade = format!(
             "GET /ws/chat/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cHVyc2VyIGJlbmNobWFyaw==\r\n{header}\r\n"
@@ -190,6 +192,18 @@ pub struct Run {
 }
 
 impl Run {
+    /// Both, as if they had been one.
+    pub fn and(mut self, other: Run) -> Run {
+        self.waits.extend(other.waits);
+        self.waits.sort_unstable();
+        Run {
+            answered: self.answered + other.answered,
+            counted: self.counted + other.counted,
+            time: self.time + other.time,
+            waits: self.waits,
+        }
+    }
+
     pub fn rate(&self) -> f64 {
         self.counted as f64 / self.time.as_secs_f64()
     }
@@ -210,9 +224,10 @@ struct Tally {
 }
 
 /// Asks on these connections, a while unmeasured and then for `measured`. Every question that was asked is answered
-/// when this returns. With it comes what `look` saw at the beginning and at the end of the measured time.
+/// when this returns, and the clients are there again. With it comes what `look` saw at the beginning and at the end of the
+/// measured time.
 pub async fn run<T>(
-    clients: Vec<Client>,
+    clients: &mut Vec<Client>,
     questions: &Rc<[Vec<u8>]>,
     unmeasured: Duration,
     measured: Duration,
@@ -227,7 +242,7 @@ pub async fn run<T>(
     });
     let local = LocalSet::new();
     let talks: Vec<_> = clients
-        .into_iter()
+        .drain(..)
         .enumerate()
         .map(|(number, client)| {
             // Neighbours are at different places of the list.
@@ -246,7 +261,7 @@ pub async fn run<T>(
             tally.over.set(true);
             let all = async {
                 for talk in talks {
-                    talk.await??;
+                    clients.push(talk.await??);
                 }
                 anyhow::Ok(())
             };
@@ -258,12 +273,11 @@ pub async fn run<T>(
         .await
 }
 
-async fn talk(mut client: Client, questions: Rc<[Vec<u8>]>, first: usize, tally: Rc<Tally>) -> anyhow::Result<()> {
-    for question in questions.iter().cycle().skip(first % questions.len()) {
-        if tally.over.get() || tally.asked.get() == MOST {
-            break;
-        }
+async fn talk(mut client: Client, questions: Rc<[Vec<u8>]>, first: usize, tally: Rc<Tally>) -> anyhow::Result<Client> {
+    while !tally.over.get() && tally.asked.get() < MOST {
         tally.asked.set(tally.asked.get() + 1);
+        let question = &questions[(first + client.asked) % questions.len()];
+        client.asked += 1;
         let begin = Instant::now();
         client.ask(question).await?;
         tally.answered.set(tally.answered.get() + 1);
@@ -272,5 +286,5 @@ async fn talk(mut client: Client, questions: Rc<[Vec<u8>]>, first: usize, tally:
             tally.waits.borrow_mut().push(wait);
         }
     }
-    Ok(())
+    Ok(client)
 }

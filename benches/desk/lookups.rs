@@ -106,8 +106,8 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
 async fn wait_beside(port: u16, questions: &Rc<[Vec<u8>]>) -> anyhow::Result<f64> {
     let mut waits = Vec::new();
     for _ in 0..TIMES {
-        let clients = load::open(port, BESIDE, None).await?;
-        let (run, ..) = load::run(clients, questions, UNMEASURED, MEASURED, || Ok(())).await?;
+        let mut clients = load::open(port, BESIDE, None).await?;
+        let (run, ..) = load::run(&mut clients, questions, UNMEASURED, MEASURED, || Ok(())).await?;
         waits.push(run.wait(0.99));
     }
     waits.sort_by(f64::total_cmp);

@@ -35,9 +35,9 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
             let database = format!("nodes_{turn}_{}", name.split(' ').next().unwrap_or_default());
             maria.create(&database).await?;
             let purser = home.node(&maria.url(&database), with)?;
-            let clients = load::open(purser.port, CONNECTIONS, None).await?;
+            let mut clients = load::open(purser.port, CONNECTIONS, None).await?;
             let used = || Ok((cpu(purser.pid())?, cpu(redis.pid())?));
-            let (run, start, end) = load::run(clients, &questions, UNMEASURED, MEASURED, used).await?;
+            let (run, start, end) = load::run(&mut clients, &questions, UNMEASURED, MEASURED, used).await?;
             purser.stop()?;
             let each = |used: f64| used / run.counted.max(1) as f64;
             let (own, of_redis) = (each(end.0 - start.0), each(end.1 - start.1));

@@ -96,15 +96,15 @@ impl Server {
         self.child.id()
     }
 
-    /// How many messages a commit carried on average since the start, by what purser counts.
-    pub async fn commit_appends(&self) -> anyhow::Result<f64> {
+    /// How many messages were committed since the start, and with how many commits, by what purser counts.
+    pub async fn commits(&self) -> anyhow::Result<(f64, f64)> {
         let metrics = get(self.port, "/metrics").await?;
         let count = |name: &str| {
             let line =
                 metrics.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
             anyhow::Ok(line.trim().parse::<f64>()?)
         };
-        Ok(count("purser_commit_appends_sum")? / count("purser_commit_appends_count")?)
+        Ok((count("purser_commit_appends_sum")?, count("purser_commit_appends_count")?))
     }
 
     /// Asks it to stop, and waits until it has.
