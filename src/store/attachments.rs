@@ -7,9 +7,10 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::Store;
+use super::append::Append;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
-use super::writer::{Append, Order, Work};
+use super::writer::{Order, Work};
 use crate::conversation::{Attachment, AttachmentId, ConversationId, Media, Millis, VisitorId};
 
 /// The owner of what is being dropped.

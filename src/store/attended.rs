@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::Store;
+use super::append::Append;
 use super::error::StoreError;
 use super::events::{head, log_end, to_conversation};
 use super::pool::{Engine, Link, on};
 use super::sought::{holds, pattern};
-use super::writer::{Append, Order, Work};
+use super::writer::{Order, Work};
 use crate::conversation::{AgentId, Author, Conversation, ConversationId, Kind, Millis, Seq, Status};
 
 /// In so many conversations is searched at a time, the newest first: what a search costs does not grow with what is

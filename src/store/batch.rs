@@ -16,9 +16,9 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Arguments, AssertSqlSafe, Row};
 
+use super::append::Append;
 use super::pool::{Link, on};
 use super::statement::{Statement, Utf8, add, values};
-use super::writer::Append;
 use super::{attended, belongings, blocked, deletions, outbox, reviews};
 use crate::conversation::{ConversationId, Event, Millis, Posting, Seq, Status};
 

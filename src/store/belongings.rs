@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Row};
 
+use super::append::Append;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
-use super::writer::{Append, Order, Work};
+use super::writer::{Order, Work};
 use super::{Store, attachments, customers, deletions};
 use crate::conversation::{Author, Conversation, ConversationId, Event, Kind, Millis, Seq, Status, VisitorId};
 

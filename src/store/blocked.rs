@@ -3,9 +3,9 @@
 use sqlx::Row;
 
 use super::Store;
+use super::append::Append;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
-use super::writer::Append;
 use crate::conversation::{Kind, VisitorId};
 
 impl Store {

@@ -1,9 +1,10 @@
 //! Which account of the host site a visitor has: the hash says it to nobody.
 
 use super::Store;
+use super::append::Append;
 use super::error::StoreError;
 use super::pool::{Link, on};
-use super::writer::{Append, Order, Work};
+use super::writer::{Order, Work};
 use crate::conversation::VisitorId;
 
 impl Store {

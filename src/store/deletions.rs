@@ -14,8 +14,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::append::Append;
 use super::pool::{Link, on};
-use super::writer::Append;
 use crate::conversation::Kind;
 
 /// Above these bits of what is known stands how often the writer has connected.

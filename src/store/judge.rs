@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 use sqlx::Row;
 use uuid::Uuid;
 
+use super::append::Append;
 use super::error::AppendError;
 use super::events::{heads, log_end};
 use super::pool::{Link, on};
-use super::writer::Append;
 use crate::conversation::{Author, ConversationId, EventId, Millis, Seq, VisitorId};
 
 /// So many keys are looked up at a time. Shorter lists repeat their last key: one statement a question, always

@@ -3,9 +3,9 @@
 //! Its methods are needs, not tables; those of the log are here, the others in the files of what they are about. Two
 //! engines stand behind them: SQLite, embedded, and MariaDB 10.11 or newer; `pool.rs` holds the few places where they
 //! differ, `migrations.rs` the tables. Reads go straight to a pool. Every write of the process goes through one writer
-//! (`writer.rs`), which commits what has gathered while the previous commit was under way; `turns.rs` is the SQL of a batch
-//! that is nothing but questions and their answers, `batch.rs` that of every other one, `statement.rs` what both are made of;
-//! `judge.rs` finds out what became of one that met somebody else's rows.
+//! (`writer.rs`) over one connection (`connection.rs`). It commits what has gathered (`append.rs`) while the previous commit was
+//! under way; `turns.rs` is the SQL of a batch that is nothing but questions and their answers, `batch.rs` that of every other
+//! one, `statement.rs` what both are made of; `judge.rs` finds out what became of one that met somebody else's rows.
 //!
 //! - `events.rs`: the log and where conversations stand; `belongings.rs`: what goes with one that is deleted;
 //!   `deletions.rs`: how often one was.
@@ -28,6 +28,7 @@
 //! - no error and no log line holds text of a message or a password.
 
 mod agents;
+mod append;
 mod attachments;
 mod attended;
 mod batch;
@@ -35,6 +36,7 @@ mod belongings;
 mod blocked;
 mod callers;
 mod chores;
+mod connection;
 mod content;
 mod counts;
 mod customers;
@@ -88,8 +90,9 @@ pub use outbox::{Due, Tray};
 pub use reviews::{Review, ReviewedAnswer};
 pub use url::{DatabaseUrl, UrlError};
 
+use append::Append;
 use pool::Engine;
-use writer::{Append, Order, Writer};
+use writer::{Order, Writer};
 
 /// What was committed, for whoever follows the conversation.
 #[derive(Debug, Clone)]

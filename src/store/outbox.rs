@@ -5,9 +5,10 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::Store;
+use super::append::Append;
 use super::error::StoreError;
 use super::pool::{Engine, Link, on};
-use super::writer::{Append, Order, Work};
+use super::writer::{Order, Work};
 use crate::conversation::{ConversationId, Errand, EventId, Kind, Millis, Posting, Sending, Seq};
 
 /// The word for an errand that a customer has agreed to.

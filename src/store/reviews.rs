@@ -6,10 +6,10 @@ use std::sync::Arc;
 use sqlx::Row;
 
 use super::Store;
+use super::append::Append;
 use super::error::StoreError;
 use super::events::to_event;
 use super::pool::{Engine, Link, on};
-use super::writer::Append;
 use crate::conversation::{AgentId, ConversationId, Event, Kind, Millis};
 
 /// A chat that was rated.

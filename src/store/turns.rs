@@ -8,11 +8,11 @@ use std::sync::LazyLock;
 use sqlx::Arguments;
 use uuid::Uuid;
 
+use super::append::Append;
 use super::batch::{Columns, EVENTS, sorted};
 use super::error::Fault;
 use super::pool::{Link, on};
 use super::statement::{Statement, Utf8, add, values};
-use super::writer::Append;
 use super::{belongings, deletions, outbox};
 use crate::conversation::{Author, Event, Kind, Posting};
 

@@ -5,7 +5,7 @@
 //! lost (`judge.rs`); the others are written again. After a deadlock or a lost connection the whole batch is tried
 //! anew, then its halves, then each append by itself.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,35 +15,30 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use foldhash::fast::RandomState;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::append::{Append, Batch};
 use super::batch;
 use super::belongings;
+use super::connection::Connection;
 use super::content::{self, ContentSet};
 use super::counts::Counts;
-use super::error::{AppendError, Fault, StoreError};
+use super::error::{Fault, StoreError};
 use super::judge::{self, Verdict};
 use super::outbox;
 use super::pool::{Engine, Link};
 use super::turns;
 use super::{Committed, Limits};
-use crate::conversation::{ConversationId, Decision, EventId, Millis, Posting, Seq, VisitorId};
+use crate::conversation::{ConversationId, EventId, Millis, Posting, Seq};
 
-/// A batch is full with so many appends or bytes of text: a long transaction makes everybody wait, a large packet is
-/// refused (`max_allowed_packet` is 16 MiB). Fewer would cost more commits when many wait: 128 instead of 512 cost a
-/// third more with 500 appends in flight.
-const FULL: usize = 512;
-const FULL_BYTES: usize = 4 << 20;
 /// So many appends may wait for their conversation's previous one before nothing more is taken from the queue.
 const HELD: usize = 1024;
 /// One append by itself is tried so often.
 const TRIES: u32 = 4;
-/// Pauses between attempts to connect.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// SQLite's log of changes could not be emptied: tried again after this.
+const EMPTIED_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 #[allow(clippy::large_enum_variant)] // most of them are appends, and a box would cost every message
@@ -90,113 +85,6 @@ pub(super) type Work = Box<
     dyn for<'l> FnOnce(&'l mut Link) -> Pin<Box<dyn Future<Output = Result<bool, sqlx::Error>> + Send + 'l>> + Send,
 >;
 
-/// An append on its way.
-pub(super) struct Append {
-    pub(super) decision: Decision,
-    /// The small print of each event as JSON.
-    pub(super) metas: Vec<Option<String>>,
-    /// What is kept with the state, as JSON.
-    pub(super) kept: Option<String>,
-    bytes: usize,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<(), AppendError>>,
-}
-
-type Outcome = oneshot::Receiver<Result<(), AppendError>>;
-
-impl Append {
-    /// Checks what the two engines would judge differently, or only in the middle of a batch.
-    pub(super) fn new(decision: Decision, deadline: Instant) -> Result<(Append, Outcome), StoreError> {
-        let mut seq = decision.expected_seq;
-        let mut bytes = 0;
-        let mut metas = Vec::with_capacity(decision.events.len());
-        for event in &decision.events {
-            seq += 1;
-            if event.seq != seq {
-                return Err(StoreError::Misfit("its events are not numbered one after the other"));
-            }
-            let meta = if event.meta.is_empty() {
-                None
-            } else {
-                Some(event.meta.to_json().map_err(|_| StoreError::Misfit("its small print"))?)
-            };
-            let provenance = event.provenance.as_ref();
-            if !fits(event.client_id.as_deref(), 64)
-                || !fits(provenance.map(|provenance| &*provenance.responder), 255)
-                || !fits(provenance.and_then(|provenance| provenance.entry.as_deref()), 255)
-                || !fits(provenance.map(|provenance| &*provenance.revision), 64)
-            {
-                return Err(StoreError::Misfit("a name in it is too long"));
-            }
-            bytes += event.body.len() + meta.as_ref().map_or(0, String::len) + 256;
-            metas.push(meta);
-        }
-        if decision.events.is_empty() || decision.next.last_seq != seq {
-            return Err(StoreError::Misfit("its state does not end at its last event"));
-        }
-        if !fits(decision.next.language.as_deref(), 64) {
-            return Err(StoreError::Misfit("its language is too long"));
-        }
-        let kept = &decision.next.kept;
-        let kept = match kept.is_empty() {
-            true => None,
-            false => Some(serde_json::to_string(kept).map_err(|_| StoreError::Misfit("what it keeps"))?),
-        };
-        bytes += kept.as_ref().map_or(0, String::len);
-        if bytes > FULL_BYTES {
-            return Err(StoreError::Misfit("it is too large"));
-        }
-        let (reply, outcome) = oneshot::channel();
-        Ok((Append { decision, metas, kept, bytes, deadline, reply }, outcome))
-    }
-
-    fn refuse(self, error: AppendError) {
-        // Whoever asked may have gone.
-        let _ = self.reply.send(Err(error));
-    }
-}
-
-/// Whether a text has at most so many characters.
-fn fits(text: Option<&str>, limit: usize) -> bool {
-    text.is_none_or(|text| text.len() <= limit || text.chars().count() <= limit)
-}
-
-/// Appends that are committed together: at most one a conversation and one a visitor, so that none of them can be in
-/// the way of another. One for all batches, so that its tables need not grow with each.
-#[derive(Default)]
-struct Batch {
-    appends: Vec<Append>,
-    bytes: usize,
-    conversations: HashSet<ConversationId, RandomState>,
-    visitors: HashSet<VisitorId, RandomState>,
-}
-
-impl Batch {
-    /// What was taken, and from now on it is empty.
-    fn take(&mut self) -> Vec<Append> {
-        self.bytes = 0;
-        self.conversations.clear();
-        self.visitors.clear();
-        std::mem::take(&mut self.appends)
-    }
-
-    fn is_full(&self) -> bool {
-        self.appends.len() >= FULL || self.bytes >= FULL_BYTES
-    }
-
-    /// Takes the append, or gives it back if it must wait for the next batch.
-    fn offer(&mut self, append: Append) -> Option<Append> {
-        let head = &append.decision.next;
-        if self.is_full() || self.visitors.contains(&head.visitor) || !self.conversations.insert(head.id) {
-            return Some(append);
-        }
-        self.visitors.insert(head.visitor);
-        self.bytes += append.bytes;
-        self.appends.push(append);
-        None
-    }
-}
-
 /// Appends that are tried together, and how often they were.
 struct Group {
     appends: Vec<Append>,
@@ -205,7 +93,7 @@ struct Group {
 
 /// See the head of this file.
 pub(super) struct Writer {
-    engine: Arc<Engine>,
+    connection: Connection,
     orders: mpsc::Receiver<Order>,
     limits: Limits,
     on_commit: Box<dyn Fn(Committed) + Send + Sync>,
@@ -214,9 +102,6 @@ pub(super) struct Writer {
     posting: Arc<ArcSwap<Posting>>,
     /// What is known of deletions, for those who are to append.
     deletions: Arc<AtomicU64>,
-    link: Option<Link>,
-    /// How often it has connected.
-    connections: u64,
     /// What is gathered for the next commit.
     batch: Batch,
     /// Appends that wait for the previous one of their conversation.
@@ -225,9 +110,6 @@ pub(super) struct Writer {
     seen: BTreeMap<ConversationId, Seq>,
     /// An order that ended the gathering of a batch and comes after it.
     aside: Option<Order>,
-    pause: Duration,
-    /// The store is known to be away. For the log, which says so once.
-    away: bool,
     /// Something was erased, and SQLite's log of changes still has it: when it is emptied.
     erased: Option<Instant>,
 }
@@ -241,21 +123,17 @@ impl Writer {
         (counts, posting, deletions): (Arc<Counts>, Arc<ArcSwap<Posting>>, Arc<AtomicU64>),
     ) -> Writer {
         Writer {
-            engine,
+            connection: Connection::new(engine, limits.patience, counts.clone()),
             orders,
             limits,
             on_commit,
             counts,
             posting,
             deletions,
-            link: None,
-            connections: 0,
             batch: Batch::default(),
             held: VecDeque::new(),
             seen: BTreeMap::new(),
             aside: None,
-            pause: FIRST_PAUSE,
-            away: false,
             erased: None,
         }
     }
@@ -274,7 +152,7 @@ impl Writer {
 
     async fn run(mut self) {
         // The first append need not wait for a connection. A failure shows, and is told, with that append.
-        let _ = self.connect().await;
+        let _ = self.connection.connect().await;
         loop {
             let batch = self.gather().await;
             let idle = batch.is_empty() && self.seen.is_empty();
@@ -286,22 +164,23 @@ impl Writer {
                     let _ = reply.send(self.keep(&set).await);
                 }
                 Some(Order::Hold { conversations, until, reply }) => {
-                    let held = self.once(async |link| batch::hold(link, &conversations, until).await).await;
+                    let held = self.connection.once(async |link| batch::hold(link, &conversations, until).await).await;
                     let _ = reply.send(held);
                 }
                 Some(Order::Claim { conversation, due, until, reply }) => {
-                    let claimed = self.once(async |link| batch::claim(link, conversation, due, until).await).await;
+                    let claimed =
+                        self.connection.once(async |link| batch::claim(link, conversation, due, until).await).await;
                     let _ = reply.send(claimed);
                 }
                 Some(Order::Errand { errand, due, until, upto, reply }) => {
-                    let done = self.once(async |link| match until {
+                    let done = self.connection.once(async |link| match until {
                         Some(until) => outbox::put_off(link, errand, due, until, upto).await,
                         None => outbox::remove(link, errand).await.map(|()| true),
                     });
                     let _ = reply.send(done.await);
                 }
                 Some(Order::Change { work, reply }) => {
-                    let changed = self.once(async |link| work(link).await).await;
+                    let changed = self.connection.once(async |link| work(link).await).await;
                     let _ = reply.send(changed);
                 }
                 // What was sent before comes out of the queue still, then it ends.
@@ -311,9 +190,7 @@ impl Writer {
                 None => {}
             }
         }
-        if let Some(link) = self.link.take() {
-            let _ = link.close().await;
-        }
+        self.connection.close().await;
     }
 
     /// Waits for something to do, and takes what has gathered. Empty with nothing put aside: there is no more.
@@ -359,10 +236,10 @@ impl Writer {
             if group.appends.is_empty() {
                 continue;
             }
-            if let Err(error) = self.connect().await {
-                self.went_away(&error);
+            if let Err(error) = self.connection.connect().await {
+                self.connection.went_away(&error);
                 groups.push(group);
-                self.rest().await;
+                self.connection.rest().await;
                 continue;
             }
             let began = Instant::now();
@@ -400,34 +277,35 @@ impl Writer {
     /// Writes and commits, or does neither if a conversation does not end where its append expects it.
     async fn write(&mut self, appends: &[Append]) -> Result<bool, Fault> {
         let (posting, deletions) = (self.posting.load_full(), Arc::clone(&self.deletions));
-        let connections = self.connections;
+        let connections = self.connection.times();
         if let Some(deletions) = turns::only_go_on(appends, &posting, connections)
-            && self.attempt(false, async |link| turns::go_on(link, appends, deletions).await).await?
+            && self.connection.statement(async |link| turns::go_on(link, appends, deletions).await).await?
         {
             return Ok(true);
         }
-        self.transaction(async |link| {
-            let written = batch::write(link, appends, &posting, &deletions, connections).await?;
-            if written {
-                link.commit().await?
-            } else {
-                link.rollback().await?
-            }
-            Ok(written)
-        })
-        .await
+        self.connection
+            .transaction(async |link| {
+                let written = batch::write(link, appends, &posting, &deletions, connections).await?;
+                if written {
+                    link.commit().await?
+                } else {
+                    link.rollback().await?
+                }
+                Ok(written)
+            })
+            .await
     }
 
     /// A reader may be in the way for a while. Then it is tried again, and at the latest SQLite does it when the file is
     /// closed.
     async fn forget_erased(&mut self) {
-        if let (Some(due), Some(link)) = (self.erased, &mut self.link)
+        if let (Some(due), Some(link)) = (self.erased, self.connection.link())
             && due <= Instant::now()
         {
             let emptied = matches!(batch::empty_log(link).await, Ok(true));
-            self.erased = (!emptied).then(|| Instant::now() + LONGEST_PAUSE);
-        } else if self.link.is_none() {
-            self.erased = self.erased.map(|_| Instant::now() + LONGEST_PAUSE);
+            self.erased = (!emptied).then(|| Instant::now() + EMPTIED_AGAIN);
+        } else if self.connection.link().is_none() {
+            self.erased = self.erased.map(|_| Instant::now() + EMPTIED_AGAIN);
         }
     }
 
@@ -437,39 +315,29 @@ impl Writer {
             return;
         }
         let seen = std::mem::take(&mut self.seen);
-        if let Err(error) = self.once(async |link| batch::write_seen(link, &seen).await).await {
+        if let Err(error) = self.connection.once(async |link| batch::write_seen(link, &seen).await).await {
             tracing::warn!(%error, "what visitors have seen could not be noted");
         }
     }
 
-    /// Does a small thing in a transaction of its own. Tried once: whoever wants it asks again, or can do without.
-    async fn once<T>(&mut self, work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>) -> Result<T, StoreError> {
-        self.connect().await.inspect_err(|error| self.went_away(error))?;
-        let done = self.transaction(async |link| {
-            let done = work(link).await?;
-            link.commit().await?;
-            Ok(done)
-        });
-        done.await.map_err(Fault::into_error)
-    }
-
     async fn judge(&mut self, appends: &[Append]) -> Result<Vec<Verdict>, Fault> {
-        self.transaction(async |link| {
-            let verdicts = judge::judge(link, appends).await?;
-            link.rollback().await?;
-            Ok(verdicts)
-        })
-        .await
+        self.connection
+            .transaction(async |link| {
+                let verdicts = judge::judge(link, appends).await?;
+                link.rollback().await?;
+                Ok(verdicts)
+            })
+            .await
     }
 
     async fn keep(&mut self, set: &ContentSet) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.limits.patience;
         let mut tries = 0;
         loop {
-            let fault = match self.connect().await {
+            let fault = match self.connection.connect().await {
                 Ok(()) => {
                     tries += 1;
-                    let kept = self.transaction(async |link| {
+                    let kept = self.connection.transaction(async |link| {
                         content::keep(link, set).await?;
                         link.commit().await
                     });
@@ -479,7 +347,7 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    self.rest().await;
+                    self.connection.rest().await;
                     Fault::Lost(error)
                 }
             };
@@ -489,66 +357,6 @@ impl Writer {
                 return Err(fault.into_error());
             }
         }
-    }
-
-    /// Does `work`, which ends with a commit or a roll-back, in a transaction.
-    async fn transaction<T>(
-        &mut self,
-        work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>,
-    ) -> Result<T, Fault> {
-        self.attempt(true, work).await
-    }
-
-    /// Does `work`; where that is not a single statement, begins a transaction before. The connection is kept only if it is
-    /// known to be in order.
-    async fn attempt<T>(
-        &mut self,
-        begin: bool,
-        work: impl AsyncFnOnce(&mut Link) -> Result<T, sqlx::Error>,
-    ) -> Result<T, Fault> {
-        let Some(mut link) = self.link.take() else {
-            return Err(Fault::Lost(StoreError::Unreachable("not connected".to_owned())));
-        };
-        let limit = self.limits.patience;
-        let done = timeout(limit, async {
-            if begin {
-                link.begin().await?;
-            }
-            work(&mut link).await
-        });
-        let fault = match done.await {
-            Ok(Ok(done)) => {
-                self.link = Some(link);
-                self.came_back();
-                return Ok(done);
-            }
-            Ok(Err(error)) => Fault::of(&error),
-            Err(_) => Fault::Lost(StoreError::TimedOut(limit)),
-        };
-        // A statement by itself is rolled back by the database.
-        if matches!(fault, Fault::Taken | Fault::Again(_) | Fault::Refused(_))
-            && (!begin || matches!(timeout(limit, link.rollback()).await, Ok(Ok(()))))
-        {
-            self.link = Some(link);
-        }
-        Err(fault)
-    }
-
-    async fn connect(&mut self) -> Result<(), StoreError> {
-        if self.link.is_none() {
-            let limit = self.limits.patience;
-            let link = timeout(limit, self.engine.link()).await.map_err(|_| StoreError::TimedOut(limit))?;
-            self.link = Some(link?);
-            self.connections += 1;
-            self.pause = FIRST_PAUSE;
-        }
-        Ok(())
-    }
-
-    /// Before the next attempt to connect.
-    async fn rest(&mut self) {
-        sleep(self.pause).await;
-        self.pause = LONGEST_PAUSE.min(self.pause * 2);
     }
 
     fn failed(&mut self, group: Group, fault: Fault, groups: &mut Vec<Group>) {
@@ -562,7 +370,7 @@ impl Writer {
                 again(group, &error, groups);
             }
             Fault::Down(error) => {
-                self.went_away(&error);
+                self.connection.went_away(&error);
                 refuse(group, &error);
             }
             Fault::Refused(error) => match group.appends.as_slice() {
@@ -618,22 +426,6 @@ impl Writer {
             append.refuse(StoreError::TimedOut(self.limits.patience).into());
         }
         appends
-    }
-
-    fn went_away(&mut self, error: &StoreError) {
-        self.counts.wrote(false);
-        if !self.away {
-            self.away = true;
-            tracing::error!(%error, "the store is away; messages wait");
-        }
-    }
-
-    fn came_back(&mut self) {
-        if self.away {
-            self.away = false;
-            self.counts.wrote(true);
-            tracing::info!("the store is back");
-        }
     }
 }
 
