@@ -101,7 +101,7 @@ async fn forget(
     meta: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     let Some(attribute) = &event.meta.attribute else { return Ok(()) };
-    // MariaDB's JSON_EXTRACT leaves the quotes on; SQLite has no JSON_VALUE.
+    // MariaDB's JSON_EXTRACT leaves the quotes on, and its JSON_VALUE takes an empty text for none.
     let update = match link {
         Link::Lite(_) => {
             "UPDATE events SET meta = ? WHERE conversation_id = ? AND seq < ? AND kind = 'attribute' \
@@ -109,7 +109,7 @@ async fn forget(
         }
         Link::Maria(_) => {
             "UPDATE events SET meta = ? WHERE conversation_id = ? AND seq < ? AND kind = 'attribute' \
-             AND JSON_VALUE(meta, '$.attribute.name') = ?"
+             AND CAST(JSON_UNQUOTE(JSON_EXTRACT(meta, '$.attribute.name')) AS BINARY) = CAST(? AS BINARY)"
         }
     };
     on!(Link, link, connection => {

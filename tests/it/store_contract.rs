@@ -70,6 +70,7 @@ on_both!(
     an_append_that_cannot_be_right_is_refused_by_itself,
     tables_of_a_newer_version_are_tolerated,
     any_log_comes_back_as_it_was_appended,
+    what_a_visitor_forgets_is_gone_whatever_its_name,
 );
 
 /// A case that waits for ever has failed.
@@ -840,6 +841,32 @@ async fn any_log_comes_back_as_it_was_appended(database: TestDatabase) {
         })
     });
     cases.await.expect("no panic").expect("every log comes back");
+}
+
+async fn what_a_visitor_forgets_is_gone_whatever_its_name(database: TestDatabase) {
+    let Opened { store, .. } = open(&database.url()).await;
+    for name in ["", "a", "A", "ß", "\0", "\"", "\\", "a.b"] {
+        let head = new();
+        let event = |author, value: Option<&str>| {
+            let attribute = Attribute { name: name.to_owned(), value: value.map(str::to_owned) };
+            Event {
+                id: EventId::new(),
+                seq: 0,
+                at: 1,
+                kind: Kind::Attribute,
+                author,
+                body: "".into(),
+                client_id: None,
+                provenance: None,
+                meta: Meta { attribute: Some(Box::new(attribute)), ..Meta::default() },
+            }
+        };
+        let remembered = stored(&store, &append_of(&head, vec![event(Author::Bot, Some("secret"))])).await;
+        stored(&store, &append_of(&remembered, vec![event(Author::Visitor, None)])).await;
+        let values: Vec<_> =
+            log(&store, head.id).await.iter().map(|event| event.meta.attribute.clone().and_then(|a| a.value)).collect();
+        assert_eq!(values, [None, None], "{name:?}");
+    }
 }
 
 /// The same log once the store has done what its events say: what a visitor has forgotten is in no earlier event, which
