@@ -142,6 +142,8 @@ async fn a_narrow_screen_is_filled_and_nothing_sticks_out() {
         browser.say(text).await;
     }
     browser.when("answers", "$$('.row.bot:not([hidden])').length === 4").await;
+    // It slides in.
+    browser.when("a window at rest", "!root.getAnimations().length").await;
     let layout = "const { x, y, width, height } = $('.window').getBoundingClientRect(); \
                   return [x, y, width, height, $('.log').scrollWidth <= $('.log').clientWidth, \
                   document.body.inert]";
